@@ -1,0 +1,55 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+// What goes into a session and what comes out, as plain values: no Python header, no thread, no
+// descriptor. The same structs serve every isolation; only worker kinds put them on a wire.
+namespace pyember::embed {
+
+// How a cell ended. User code that fails is a result, never an error of ours.
+enum class Status {
+  Completed,    // ran to its end
+  Raised,       // an exception left the cell (sys.exit() and SyntaxError included)
+  Interrupted,  // stopped because somebody asked; the session is intact
+  TimedOut,     // stopped because its deadline passed; the session is intact
+  Lost,         // stopped by force or crashed: the session's state is gone
+};
+
+const char* to_string(Status status) noexcept;
+
+struct CellError {
+  std::string type;       // "ValueError", "package.Custom"
+  std::string message;    // str(exception), bounded
+  std::string traceback;  // as CPython prints it, with the cell's own source lines
+};
+
+// Numbers the cells of one session from 1 upwards; shown to people as "cell 3".
+using CellNumber = std::uint64_t;
+
+struct CellRequest {
+  CellNumber number = 0;
+  std::string code;                    // UTF-8
+  std::chrono::milliseconds timeout{};  // > 0; counted from the moment the cell starts to run
+};
+
+struct CellOutcome {
+  Status status = Status::Completed;
+  std::optional<std::string> result;  // repr of the last expression; nullopt when it was None
+  std::optional<CellError> error;
+  std::vector<std::string> notices;   // what the caller should know about the session's state
+  std::chrono::nanoseconds elapsed{}; // from start of the run to its end
+};
+
+// One name of a session's namespace, described without running user code.
+struct NameInfo {
+  std::string name;
+  std::string type;
+  std::string size;        // "3 items", "12 characters"; empty when there is none
+  std::string short_repr;  // bounded; for user-defined types only "<Type object>"
+};
+
+}  // namespace pyember::embed

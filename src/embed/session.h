@@ -1,0 +1,90 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "embed/execution.h"
+
+// An in-process session: one own-GIL sub-interpreter on its own OS thread.
+namespace pyember::embed {
+
+struct SessionOptions {
+  std::string name;               // shown in tracebacks and log lines
+  std::string working_directory;  // absolute; empty: the server's
+};
+
+// What a session tells its owner. Called on the session's thread or on the stopper's, never with
+// the GIL held and never on the loop's thread; implementations only post to the loop.
+class SessionListener {
+ public:
+  virtual ~SessionListener() = default;
+
+  // A cell is over. When `has_output` is true the session's thread starts no other cell until
+  // Session::output_drained(number): what is in the pipes now belongs to this cell. When it is
+  // false the cell wrote nothing and the next one may already be running.
+  virtual void cell_finished(CellNumber number, CellOutcome outcome, bool has_output) noexcept = 0;
+
+  // Answer to Session::inspect().
+  virtual void names_ready(std::uint64_t ticket, std::vector<NameInfo> names) noexcept = 0;
+
+  // The namespace is empty again (answer to Session::reset()).
+  virtual void reset_finished(std::uint64_t ticket) noexcept = 0;
+
+  // The session's state is gone and it will run nothing more; cells still queued were not run.
+  // `reason` is for people. Comes after cell_finished(…, Lost) of the cell that ran, if any.
+  virtual void session_lost(std::string reason) noexcept = 0;
+};
+
+// What runs now, readable from any thread without waiting for it.
+struct RunningCell {
+  CellNumber number = 0;
+  std::chrono::steady_clock::time_point since{};
+};
+
+// Owner: the host's session registry, on the loop's thread; every method is called there, returns
+// at once and never touches Python. Destroying a Session closes it: the running cell is stopped,
+// queued cells are dropped without an answer, and the interpreter goes back to the pool, or is
+// retired when it could not be brought back to a clean state. No listener call comes after the
+// destructor has returned.
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  // Queues a cell; cells run in order. The owner bounds the queue (limits::kMaximumQueuedCells).
+  virtual void submit(CellRequest request) = 0;
+
+  // Takes a cell that has not begun out of the queue. False: it has begun, or is over.
+  virtual bool withdraw(CellNumber number) = 0;
+
+  // Stops the running cell if its number is `number` (0: whichever runs). It ends as Interrupted,
+  // or as Lost when nothing but force helped. Harmless when nothing runs.
+  virtual void interrupt(CellNumber number) = 0;
+
+  // Everything in the pipes at the end of cell `number` has been read; see cell_finished.
+  virtual void output_drained(CellNumber number) = 0;
+
+  // Lists the namespace once no cell runs. The owner asks only idle sessions.
+  virtual void inspect(std::uint64_t ticket) = 0;
+
+  // Stops what runs, then empties the namespace and resets the modules. Queued cells must have
+  // been withdrawn by the owner.
+  virtual void reset(std::uint64_t ticket) = 0;
+
+  virtual std::optional<RunningCell> running() const = 0;
+  virtual std::int64_t memory_bytes() const = 0;
+
+  // Read ends of the session's descriptors 1 and 2: non-blocking, owned by the session, valid from
+  // construction to destruction. The owner polls them and reads until EAGAIN.
+  virtual int stdout_fd() const = 0;
+  virtual int stderr_fd() const = 0;
+
+  // The loop's thread calls this before each read of the two descriptors and after it, so that
+  // the session can tell "nothing was printed" from "it is being read just now".
+  virtual void reading_output(bool reading) = 0;
+};
+
+}  // namespace pyember::embed
