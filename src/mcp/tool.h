@@ -1,0 +1,135 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mcp/errors.h"
+#include "mcp/json.h"
+#include "mcp/log_level.h"
+
+namespace pyember::mcp {
+
+// What a tool answers. A tool that failed in a way the model can act on sets is_error; what the
+// client's era doesn't know (structured content, resource links) is taken out by the server.
+struct ToolResult {
+  Json content = Json::array();  // content blocks
+  Json structured;               // structuredContent; null: none
+  bool is_error = false;
+};
+
+// A content block {"type":"text","text":…}.
+Json text_block(std::string text);
+
+// A result whose only content is this text, marked as an error: what, why, what to do next.
+ToolResult tool_error(std::string text);
+
+// Where a call sends what it has to say; implemented by Server. Tests may give a fake.
+class ToolCallSink {
+ public:
+  virtual ~ToolCallSink() = default;
+  virtual void call_progress(const class ToolCall& call, double progress,
+                             std::optional<double> total, std::string_view message) = 0;
+  virtual void call_log(const ToolCall& call, LogLevel level, std::string_view logger,
+                        Json data) = 0;
+  virtual void call_completed(const ToolCall& call, ToolResult result) = 0;
+  virtual void call_failed(const ToolCall& call, RpcError error) = 0;
+};
+
+// One tools/call in flight. Shared, because its handler keeps it until the answer is known, which
+// may be after the call that started it has returned, and because several callbacks of the host may
+// hold on to the same call. All members are called on the loop's thread.
+//
+// Answered exactly once: complete() or fail(), whichever is first; later ones do nothing. A call
+// destroyed without an answer answers -32603, so no request is ever left hanging. After a
+// cancellation nothing is sent for it any more, whatever is called here. A call may outlive its
+// server; it is then cancelled.
+class ToolCall {
+ public:
+  struct Options {
+    bool wants_progress = false;
+    std::optional<LogLevel> log_level;  // nothing below it is sent; nullopt: nothing at all
+  };
+
+  ToolCall(Json arguments, Options options, ToolCallSink& sink);
+  ~ToolCall();
+  ToolCall(const ToolCall&) = delete;
+  ToolCall& operator=(const ToolCall&) = delete;
+
+  // Already checked against the tool's input schema; always an object.
+  const Json& arguments() const { return arguments_; }
+  // The same, for a handler that wants to move strings out of it.
+  Json take_arguments() { return std::move(arguments_); }
+
+  // The caller gave a progress token. Without one progress() does nothing.
+  bool wants_progress() const { return options_.wants_progress; }
+  // `progress` must be greater than the one before; what is not is left out.
+  void progress(double progress, std::optional<double> total, std::string_view message);
+
+  bool wants_log(LogLevel level) const;
+  void log(LogLevel level, std::string_view logger, Json data);
+
+  // Called once if the client cancels the call (or the server goes away first); at once if it
+  // already has. Set one callback; a later one replaces it.
+  void on_cancel(std::function<void()> callback);
+  bool cancelled() const { return state_ == State::Cancelled; }
+  bool answered() const { return state_ == State::Answered; }
+
+  void complete(ToolResult result);
+  void fail(RpcError error);
+
+  // For the sink: nothing is sent for this call from now on, and its handler is told.
+  void cancel();
+
+ private:
+  enum class State { Open, Answered, Cancelled };
+
+  Json arguments_;
+  Options options_;
+  ToolCallSink* sink_;
+  State state_ = State::Open;
+  double last_progress_;
+  std::function<void()> cancel_callback_;
+};
+
+using ToolHandler = std::function<void(std::shared_ptr<ToolCall>)>;
+
+// A tool as it is listed and called.
+struct Tool {
+  std::string name;         // [A-Za-z0-9_.-], at most 64
+  std::string title;
+  std::string description;  // never empty: it is what a model chooses by
+  Json input_schema;        // root of type object; the keywords of mcp/schema.h
+  Json output_schema;       // null: none
+  Json annotations;         // readOnlyHint, destructiveHint, idempotentHint, openWorldHint; null: none
+  ToolHandler handler;
+};
+
+class Schema;
+
+// The tools of a server, in the order they were added (which is the order they are listed in).
+// Not changed by calls: the same list for every caller.
+class ToolCatalog {
+ public:
+  struct Entry {
+    Tool tool;
+    std::unique_ptr<const Schema> schema;  // compiled input schema
+  };
+
+  ToolCatalog();
+  ~ToolCatalog();
+  ToolCatalog(ToolCatalog&&) noexcept;
+
+  // A bad tool (name taken or malformed, schema with keywords we don't check) is our bug: CHECK.
+  void add(Tool tool);
+  const Entry* find(std::string_view name) const;
+  const std::vector<Entry>& entries() const { return entries_; }
+
+ private:
+  std::vector<Entry> entries_;
+};
+
+}  // namespace pyember::mcp
