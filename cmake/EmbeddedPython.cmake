@@ -10,36 +10,32 @@ if(NOT PYEMBER_PYTHON)
 endif()
 
 execute_process(
-  COMMAND "${PYEMBER_PYTHON}" -c "
-import sys, sysconfig
-c = sysconfig.get_config_var
-print(';'.join([sys.executable, '%d.%d' % sys.version_info[:2], sysconfig.get_path('include'),
-                c('LIBDIR') or '', c('LDLIBRARY') or '', str(c('Py_ENABLE_SHARED') or 0),
-                sys.base_prefix]))"
-  OUTPUT_VARIABLE facts OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE failed)
+  COMMAND "${PYEMBER_PYTHON}" -I -S "${CMAKE_CURRENT_LIST_DIR}/python_facts.py"
+  OUTPUT_VARIABLE python_facts OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE failed)
 if(failed)
   message(FATAL_ERROR "${PYEMBER_PYTHON} does not run, so it cannot be embedded. Name another "
                       "with -DPYEMBER_PYTHON=…, or run: uv python install 3.13")
 endif()
-list(GET facts 0 PYEMBER_PYTHON_EXECUTABLE)
-list(GET facts 1 PYEMBER_PYTHON_VERSION)
-list(GET facts 2 python_include)
-list(GET facts 3 python_libdir)
-list(GET facts 4 python_library)
-list(GET facts 5 python_shared)
-list(GET facts 6 PYEMBER_PYTHON_PREFIX)
-if(PYEMBER_PYTHON_VERSION VERSION_LESS 3.13)
-  message(FATAL_ERROR "${PYEMBER_PYTHON} is Python ${PYEMBER_PYTHON_VERSION}; own-GIL sessions need "
-                      "3.13 or newer. Run: uv python install 3.13")
+# python_fact(KEY VARIABLE): what the interpreter said about KEY; see python_facts.py.
+function(python_fact key variable)
+  string(REGEX MATCH "(^|\n)${key}=([^\n]*)" line "${python_facts}")
+  set(${variable} "${CMAKE_MATCH_2}" PARENT_SCOPE)
+endfunction()
+python_fact(executable PYEMBER_PYTHON_EXECUTABLE)
+python_fact(version PYEMBER_PYTHON_VERSION)
+python_fact(prefix PYEMBER_PYTHON_PREFIX)
+python_fact(library python_library)
+python_fact(include python_include)
+python_fact(problem python_problem)
+if(python_problem)
+  message(FATAL_ERROR "${PYEMBER_PYTHON} ${python_problem}. Name another with -DPYEMBER_PYTHON=…, "
+                      "or run: uv python install 3.13")
 endif()
-if(NOT python_shared)
-  message(FATAL_ERROR "${PYEMBER_PYTHON} was built without a shared library, so it cannot be "
-                      "embedded. Run: uv python install 3.13")
-endif()
+cmake_path(GET python_library PARENT_PATH python_libdir)
 
 add_library(pyember_python INTERFACE)
 target_include_directories(pyember_python SYSTEM INTERFACE "${python_include}")
-target_link_libraries(pyember_python INTERFACE "${python_libdir}/${python_library}")
+target_link_libraries(pyember_python INTERFACE "${python_library}")
 target_link_options(pyember_python INTERFACE "-Wl,-rpath,${python_libdir}")
 
 if(PYEMBER_PYBIND11)

@@ -1,0 +1,35 @@
+# Configuring and compiling a CMake preset into build/PRESET.
+
+# Everything a build needs: packages, the Python to embed, pybind11, ccache when it is there.
+ensure_build_tools() {
+  ensure_packages "$BUILD_PACKAGES"
+  ensure_requirements build
+  PYEMBER_PYBIND11="$("$ENV_PYTHON" -m pybind11 --cmakedir)"
+  PYEMBER_CCACHE=""
+  if have ccache; then PYEMBER_CCACHE=ccache; fi
+  export PYEMBER_PYBIND11 PYEMBER_CCACHE
+}
+
+# configure PRESET
+configure() {
+  local folder="$ROOT/build/$1" inputs
+  inputs="$PYEMBER_PYTHON $PYEMBER_PYBIND11 $PYEMBER_CCACHE $(cat "$ROOT/CMakePresets.json")"
+  # Ninja runs CMake again by itself when a CMakeLists.txt changes; only what comes from outside
+  # needs a look here.
+  if [ -f "$folder/build.ninja" ] && up_to_date "$folder/pyember.stamp" "$inputs"; then return; fi
+  say "configuring build/$1 (Python: $PYEMBER_PYTHON)"
+  cmake --preset "$1" >&2 || die "CMake could not configure the preset '$1'; see its message above."
+  printf '%s\n' "$inputs" > "$folder/pyember.stamp"
+}
+
+# build_preset PRESET [TARGET...]
+build_preset() {
+  local preset="$1" target options=()
+  shift
+  ensure_build_tools
+  configure "$preset"
+  for target in "$@"; do options+=(--target "$target"); done
+  say "building build/$preset"
+  cmake --build "$ROOT/build/$preset" -j "$(processors)" ${options[@]+"${options[@]}"} >&2 ||
+    die "the build of preset '$preset' failed; the compiler's message is above."
+}

@@ -1,0 +1,113 @@
+# One function a verb.
+
+verb_build() {
+  local preset="${1:-release}"
+  [ "$preset" != fuzz ] || ensure_fuzzer_runtime
+  build_preset "$preset"
+  if [ -x "$ROOT/build/$preset/pyember" ]; then printf '%s\n' "$ROOT/build/$preset/pyember"; fi
+}
+
+verb_demo() {
+  build_preset release pyember
+  ensure_requirements test
+  "$ENV_PYTHON" "$ROOT/tools/demo.py" --server "$ROOT/build/release/pyember" "$@"
+}
+
+# Arguments are names of suites; without one, all of them run. The counting is done in
+# tools/dev/run_tests.py, from what each suite itself reports.
+verb_test() {
+  if [ "${1:-}" = --list ]; then
+    ensure_requirements build
+    "$ENV_PYTHON" "$ROOT/tools/dev/run_tests.py" --list
+    return
+  fi
+  build_preset release
+  ensure_requirements test
+  ensure_node
+  "$ENV_PYTHON" "$ROOT/tools/dev/run_tests.py" --build "$ROOT/build/release" --node "$NODE" "$@"
+}
+
+# The embedding tests run too, as far as they can: CPython's own allocator would hide its blocks
+# from the sanitizer, and what CPython keeps until exit is no leak of ours.
+verb_asan() {
+  build_preset asan
+  ensure_requirements test
+  local supp="$ROOT/tools/sanitizers"
+  PYTHONMALLOC=malloc \
+    ASAN_OPTIONS="detect_leaks=1:detect_stack_use_after_return=0:allocator_may_return_null=1:handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigill=0:handle_sigfpe=0:use_sigaltstack=0:suppressions=$supp/asan.supp" \
+    LSAN_OPTIONS="suppressions=$supp/lsan.supp:print_suppressions=0" \
+    UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:suppressions=$supp/ubsan.supp" \
+    "$ENV_PYTHON" "$ROOT/tools/dev/run_tests.py" --build "$ROOT/build/asan" --sanitizer asan "$@"
+}
+
+# CPython isn't built for the thread sanitizer, so the embedding tests would report its locks as
+# races; base, mcp and host are what it can cover.
+verb_tsan() {
+  build_preset tsan
+  ensure_requirements test
+  TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$ROOT/tools/sanitizers/tsan.supp" \
+    "$ENV_PYTHON" "$ROOT/tools/dev/run_tests.py" --build "$ROOT/build/tsan" --sanitizer tsan "$@"
+}
+
+verb_fuzz() {
+  local seconds="${1:-60}" target found=no
+  ensure_fuzzer_runtime
+  build_preset fuzz
+  for target in "$ROOT"/build/fuzz/tests/fuzz/fuzz_*; do
+    [ -f "$target" ] && [ -x "$target" ] || continue
+    found=yes
+    fuzz_one "$target" "$seconds"
+  done
+  [ "$found" = yes ] || die "no fuzz target was built under build/fuzz/tests/fuzz. Look at tests/fuzz/CMakeLists.txt."
+}
+
+# fuzz_one TARGET SECONDS: new inputs go under build/, the committed corpus is only read.
+fuzz_one() {
+  local name corpus
+  name="$(basename "$1")"
+  corpus="$ROOT/build/fuzz/corpus/$name"
+  mkdir -p "$corpus"
+  say "fuzzing $name for $2 s"
+  "$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    -artifact_prefix="$corpus/../$name-" "$corpus" "$ROOT/tests/fuzz/corpus/${name#fuzz_}" 
+}
+
+verb_bench() {
+  build_preset release
+  ensure_requirements test
+  "$ENV_PYTHON" "$ROOT/bench/bench.py" --build "$ROOT/build/release" "$@"
+}
+
+verb_soak() {
+  build_preset release
+  ensure_requirements test
+  "$ENV_PYTHON" "$ROOT/bench/soak.py" --build "$ROOT/build/release" "$@"
+}
+
+cpp_files() {
+  find src bench tests -name build -prune -o \( -name '*.h' -o -name '*.cpp' -o -name '*.c' \) -print | sort
+}
+
+verb_fmt() {
+  ensure_packages "$FORMAT_PACKAGES"
+  if [ "${1:-}" = --check ]; then
+    cpp_files | xargs clang-format --dry-run --Werror
+  else
+    cpp_files | xargs clang-format -i
+  fi
+}
+
+verb_tidy() {
+  ensure_packages "$TIDY_PACKAGES"
+  build_preset release
+  "$ENV_PYTHON" "$ROOT/tools/tidy.py"
+  say "clang-tidy over src/"
+  find src -name '*.cpp' | sort |
+    xargs -P "$(processors)" -n 4 clang-tidy -p "$ROOT/build/release" --quiet
+}
+
+verb_ci() {
+  verb_test
+  verb_asan
+  verb_tsan
+}
