@@ -33,4 +33,18 @@ inline constexpr std::size_t kOutputBudgetCharacters = 20'000;    // option --ou
 inline constexpr std::size_t kHeldOutputBytes = 256u << 20;       // option --held-output, on disk
 inline constexpr std::size_t kOutputMemoryBytes = 256u << 10;     // per stream before it spills to disk
 
+// --- protocol ------------------------------------------------------------------------------
+inline constexpr std::size_t kMaximumLineBytes = 16u << 20;  // the largest cell, escaped, with room
+inline constexpr std::size_t kMaximumJsonDepth = 64;         // MCP itself needs about ten
+inline constexpr std::size_t kMaximumJsonMembers = 256;      // per object; looked up linearly
+inline constexpr std::size_t kMaximumJsonValues = 1u << 18;  // per message; 16 bytes each and more
+inline constexpr std::size_t kMaximumIdBytes = 256;          // a request id; UUIDs take 36
+inline constexpr std::size_t kMaximumRequestsInFlight = 4096;  // above kMaximumQueuedCells
+inline constexpr std::size_t kMaximumSubscriptions = 64;     // streams open at once
+inline constexpr std::size_t kMaximumSubscribedUris = 256;   // per stream
+inline constexpr std::size_t kMaximumUriBytes = 4096;
+inline constexpr std::size_t kPageSize = 100;                // entries of one page of a list
+static_assert(kMaximumLineBytes >= 3 * kMaximumCodeBytes);   // non-ASCII code is escaped threefold
+static_assert(kMaximumRequestsInFlight > kMaximumQueuedCells);
+
 }  // namespace pyember::limits

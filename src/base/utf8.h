@@ -7,15 +7,23 @@
 // UTF-8 without a library: what leaves the program is always valid, whatever user code printed.
 namespace pyember::utf8 {
 
+// One step through a text: a character, or a maximal run of bytes that can't be one.
+struct Step {
+  std::size_t length;  // 1 to 4
+  bool valid;
+};
+// What begins at `position`, which must be inside the text.
+Step step(std::string_view text, std::size_t position);
+
 // The length of the longest valid prefix.
 std::size_t valid_prefix(std::string_view text);
 bool is_valid(std::string_view text);
 
-// Appends `text`, each maximal invalid sequence replaced by U+FFFD.
+// Appends `text`, each invalid step replaced by U+FFFD.
 void append_repaired(std::string& out, std::string_view text);
 std::string repaired(std::string_view text);
 
-// Characters = code points; in invalid text each stray byte counts as one.
+// Characters = code points; in invalid text every byte that does not continue one counts.
 std::size_t count_characters(std::string_view text);
 
 // The first / last `characters` of a text, cut at character boundaries.

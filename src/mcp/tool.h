@@ -27,16 +27,16 @@ Json text_block(std::string text);
 // A result whose only content is this text, marked as an error: what, why, what to do next.
 ToolResult tool_error(std::string text);
 
-// Where a call sends what it has to say; implemented by Server. Tests may give a fake.
+// Where one call sends what it has to say; the server makes one for each call, tests give a fake.
+// After call_completed or call_failed it is not used again.
 class ToolCallSink {
  public:
   virtual ~ToolCallSink() = default;
-  virtual void call_progress(const class ToolCall& call, double progress,
-                             std::optional<double> total, std::string_view message) = 0;
-  virtual void call_log(const ToolCall& call, LogLevel level, std::string_view logger,
-                        Json data) = 0;
-  virtual void call_completed(const ToolCall& call, ToolResult result) = 0;
-  virtual void call_failed(const ToolCall& call, RpcError error) = 0;
+  virtual void call_progress(double progress, std::optional<double> total,
+                             std::string_view message) = 0;
+  virtual void call_log(LogLevel level, std::string_view logger, const Json& data) = 0;
+  virtual void call_completed(ToolResult result) = 0;
+  virtual void call_failed(RpcError error) = 0;
 };
 
 // One tools/call in flight. Shared, because its handler keeps it until the answer is known, which
