@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 
 // The part of a session that signal handlers, interposed libc functions and allocator hooks may
 // touch: plain atomics, reachable through one thread-local pointer, never freed while the process
@@ -23,7 +24,18 @@ enum class ParkReason : std::uint32_t { None = 0, Stopped, Crashed, Exited };
 inline constexpr std::size_t kMaximumSlotThreads = 256;
 inline constexpr std::size_t kCrashTextBytes = 8192;
 
+struct LockWaiter;
+
+// Taken only without the GIL. The stopper only ever tries, so a thread parked in a wrong place
+// cannot hold it up.
+struct LockWaiters {
+  std::mutex mutex;
+  LockWaiter* first = nullptr;
+};
+
 // One OS thread that belongs to a session: its own thread, or one that code of it started.
+// Send signals with tgkill to `tid`, never through `handle`: the thread may end at any moment, and
+// the handle of a detached thread that has ended points at freed memory.
 struct SlotThread {
   std::atomic<bool> alive{false};
   std::atomic<bool> parked{false};
@@ -37,6 +49,10 @@ struct SessionSlot {
   // wait, and never comes back. Never cleared.
   std::atomic<bool> condemned{false};
 
+  // Set while the session is being closed: waits on every thread of it behave as if a stop had
+  // been asked for, so that its threads can be ended.
+  std::atomic<bool> ending{false};
+
   std::atomic<ParkReason> park_reason{ParkReason::None};
   std::atomic<int> crash_signal{0};
   std::atomic<bool> crash_text_ready{false};
@@ -45,6 +61,9 @@ struct SessionSlot {
   std::atomic<std::int64_t> memory_used{0};
   std::atomic<std::int64_t> memory_budget{0};  // 0: no budget
   std::atomic<std::uint64_t> memory_refusals{0};
+
+  // Threads that wait for one of the session's locks; see locks.h.
+  LockWaiters lock_waiters;
 
   // threads[0] is the session's own. A slot's entry is claimed by a compare-exchange on `alive`.
   SlotThread threads[kMaximumSlotThreads];
@@ -57,6 +76,9 @@ struct SessionSlot {
 // in a signal handler: it lives in the executable's initial TLS block.
 extern thread_local constinit SessionSlot* current_slot;
 
+// The calling thread's entry in current_slot->threads.
+extern thread_local constinit SlotThread* current_slot_thread;
+
 // True on threads the server made for itself. A fatal signal there keeps its default action;
 // on any other thread (code started it behind our back) the thread is parked.
 extern thread_local constinit bool is_server_thread;
@@ -64,11 +86,25 @@ extern thread_local constinit bool is_server_thread;
 // Marks the calling thread as one of `slot`'s: claims an entry in slot.threads, installs an
 // alternate signal stack, sets current_slot. Returns the entry, or null when all are taken.
 SlotThread* enter_slot(SessionSlot& slot) noexcept;
+
+// The same in two steps, for pthread_create: the parent reserves, so that a session with too many
+// threads is told there, and the new thread enters.
+SlotThread* reserve_slot_thread(SessionSlot& slot) noexcept;
+void release_slot_thread(SessionSlot& slot, SlotThread* entry) noexcept;
+void enter_slot(SessionSlot& slot, SlotThread* entry) noexcept;
+
 // Undoes enter_slot for a thread that is about to end.
 void leave_slot(SlotThread* entry) noexcept;
 
+// True on the session's own thread, which runs its cells; false on those that its code started.
+bool on_session_thread() noexcept;
+
 // Stops the calling thread for ever: blocks every signal and sleeps. Async-signal-safe.
 [[noreturn]] void park_current_thread(ParkReason reason) noexcept;
+
+// Called, once, on a thread that is about to be parked: async-signal-safe code only. Set before
+// any session exists.
+void set_parked_hook(void (*hook)() noexcept) noexcept;
 
 // Signals we own. Session code can neither block nor wait for them (see interpose_signals.cpp).
 int wake_signal() noexcept;  // interrupts a system call; its handler does nothing
