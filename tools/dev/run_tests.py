@@ -1,0 +1,241 @@
+"""Runs the project's test suites one after another and counts what each of them reports.
+
+Called by ./dev test, ./dev asan and ./dev tsan. A suite is one command that leaves a JUnit file;
+the counts come from those files alone, so nothing is counted that did not run. A suite that ran
+nothing, left no report, was stopped by its deadline or ended badly although its report is green
+counts as a failure. The last line is exactly `N passed, N failed, N skipped`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Longest time a suite may take, in seconds: far above what it needs, far below a CI job's limit.
+SUITE_DEADLINE = 600
+
+
+@dataclass
+class Suite:
+    name: str
+    command: list[str]
+    report: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    stdout_is_report: bool = False
+
+
+@dataclass
+class Outcome:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    problems: list[str] = field(default_factory=list)  # of the suite, each counted as one failure
+    failures: list[str] = field(default_factory=list)
+    skips: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        return not self.failed and not self.problems
+
+
+# --- which suites there are -----------------------------------------------------------------------
+
+
+def pytest_suite(name: str, folder: str, reports: Path, *, strict: bool = False,
+                 environment: dict[str, str] | None = None) -> Suite:
+    report = reports / f"{name}.xml"
+    command = [sys.executable, *(["-W", "error"] if strict else []), "-m", "pytest", "-q",
+               "-p", "no:cacheprovider", "-ra", f"--junitxml={report}", str(ROOT / folder)]
+    return Suite(name, command, report, {"PYTHONPATH": str(ROOT / "python"), **(environment or {})})
+
+
+def compiled_suites(build: Path, reports: Path) -> list[Suite]:
+    """Every test binary that CTest knows; each writes Catch2's own JUnit report, case by case."""
+    listing = subprocess.run(["ctest", "--test-dir", str(build), "--show-only=json-v1"],
+                             check=True, capture_output=True, text=True)
+    binaries: list[str] = []
+    for test in json.loads(listing.stdout)["tests"]:
+        binary = (test.get("command") or [""])[0]
+        if binary and binary not in binaries:
+            binaries.append(binary)
+    return [Suite(Path(binary).name, [binary, "--reporter", "junit", "--out",
+                                      str(reports / f"{Path(binary).name}.xml")],
+                  reports / f"{Path(binary).name}.xml")
+            for binary in binaries]
+
+
+def node_suite(node: str, reports: Path, environment: dict[str, str]) -> Suite:
+    report = reports / "e2e-typescript.xml"
+    folder = ROOT / "tests" / "e2e" / "typescript"
+    tests = sorted(str(path) for path in folder.glob("*.test.mjs"))
+    return Suite("e2e-typescript",
+                 [node, "--test", "--test-reporter=junit", f"--test-reporter-destination={report}",
+                  "--test-reporter=spec", "--test-reporter-destination=stdout", *tests],
+                 report, environment)
+
+
+def all_suites(build: Path, reports: Path, node: str | None) -> list[Suite]:
+    server = {"PYEMBER_BINARY": str(build / "pyember")}
+    tidy = reports / "checks.xml"
+    suites = [
+        Suite("checks", [sys.executable, str(ROOT / "tools" / "tidy.py"), "--junit", str(tidy)], tidy),
+        pytest_suite("tools", "tests/tools", reports),
+        *compiled_suites(build, reports),
+        pytest_suite("python", "tests/python", reports, strict=True),
+        pytest_suite("hostile", "tests/hostile", reports, environment=server),
+        pytest_suite("e2e", "tests/e2e", reports, environment=server),
+    ]
+    if node:
+        suites.append(node_suite(node, reports, server))
+    return suites
+
+
+def sanitizer_suites(build: Path, reports: Path, sanitizer: str) -> list[Suite]:
+    """What a sanitizer can cover. CPython itself is not built for the thread sanitizer."""
+    suites = compiled_suites(build, reports)
+    if sanitizer == "tsan":
+        return [suite for suite in suites if "embed" not in suite.name]
+    for suite in suites:
+        if "embed" in suite.name:
+            # Live interpreters and parked threads stay until _exit by design: no leak of ours.
+            options = os.environ.get("ASAN_OPTIONS", "")
+            suite.environment["ASAN_OPTIONS"] = f"{options}:detect_leaks=0"
+    return suites
+
+
+# --- running and counting -------------------------------------------------------------------------
+
+
+def stop_group(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def run(suite: Suite) -> Outcome:
+    print(f"\n== {suite.name}", flush=True)
+    suite.report.unlink(missing_ok=True)
+    started = time.monotonic()
+    timed_out = False
+    process = subprocess.Popen(suite.command, cwd=ROOT, env={**os.environ, **suite.environment},
+                               stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        code = process.wait(SUITE_DEADLINE)
+    except subprocess.TimeoutExpired:
+        stop_group(process)
+        code, timed_out = -signal.SIGKILL, True
+    except BaseException:
+        stop_group(process)
+        raise
+    outcome = count(suite.report)
+    outcome.seconds = time.monotonic() - started
+    judge(outcome, code, timed_out)
+    return outcome
+
+
+def judge(outcome: Outcome, code: int, timed_out: bool) -> None:
+    """Adds what the report alone does not say."""
+    if timed_out:
+        outcome.problems.append(f"was stopped: it did not end within {SUITE_DEADLINE} s")
+    elif code < 0:
+        outcome.problems.append(f"died of signal {-code} ({signal.Signals(-code).name})")
+    elif code != 0 and outcome.ok:
+        outcome.problems.append(f"ended with exit code {code} although no test failed")
+    if outcome.passed + outcome.failed + outcome.skipped == 0:
+        outcome.problems.append("ran no test")
+
+
+def count(report: Path) -> Outcome:
+    outcome = Outcome()
+    try:
+        root = ElementTree.parse(report).getroot()
+    except (OSError, ElementTree.ParseError) as error:
+        outcome.problems.append(f"left no readable report ({error})")
+        return outcome
+    for case in root.iter("testcase"):
+        name = f"{case.get('classname') or ''} {case.get('name') or ''}".strip()
+        if case.find("failure") is not None or case.find("error") is not None:
+            outcome.failed += 1
+            outcome.failures.append(f"{name}{first_line(case)}")
+        elif case.find("skipped") is not None:
+            outcome.skipped += 1
+            outcome.skips.append(f"{name}{first_line(case)}")
+        else:
+            outcome.passed += 1
+    return outcome
+
+
+def first_line(case: ElementTree.Element) -> str:
+    for kind in ("failure", "error", "skipped"):
+        found = case.find(kind)
+        if found is not None:
+            text = (found.get("message") or found.text or "").strip()
+            return f": {text.splitlines()[0][:160]}" if text else ""
+    return ""
+
+
+# --- the summary ----------------------------------------------------------------------------------
+
+
+def summarize(outcomes: dict[str, Outcome]) -> bool:
+    print("\n== summary")
+    for name, outcome in outcomes.items():
+        mark = "ok" if outcome.ok else "FAILED"
+        print(f"{name:<18} {outcome.passed:>5} passed {outcome.failed:>4} failed "
+              f"{outcome.skipped:>4} skipped {outcome.seconds:>7.1f} s  {mark}")
+        for line in (*outcome.problems, *outcome.failures):
+            print(f"    {line}")
+        for line in outcome.skips:
+            print(f"    skipped: {line}")
+    passed = sum(outcome.passed for outcome in outcomes.values())
+    failed = sum(outcome.failed + len(outcome.problems) for outcome in outcomes.values())
+    skipped = sum(outcome.skipped for outcome in outcomes.values())
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    return failed == 0
+
+
+def choose(suites: list[Suite], names: list[str]) -> list[Suite]:
+    known = {suite.name: suite for suite in suites}
+    for name in names:
+        if name not in known:
+            sys.exit(f"there is no test suite '{name}'; there are: {', '.join(known)}")
+    return [known[name] for name in names] if names else suites
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", type=Path, default=ROOT / "build" / "release")
+    parser.add_argument("--node", help="Node 22, for the TypeScript clients")
+    parser.add_argument("--sanitizer", choices=["asan", "tsan"])
+    parser.add_argument("--list", action="store_true", help="print the names of the suites")
+    parser.add_argument("suites", nargs="*")
+    options = parser.parse_args()
+
+    reports = options.build / "reports"
+    reports.mkdir(parents=True, exist_ok=True)
+    if options.sanitizer:
+        suites = sanitizer_suites(options.build, reports, options.sanitizer)
+    else:
+        suites = all_suites(options.build, reports, options.node or "node")
+    if options.list:
+        print("\n".join(suite.name for suite in suites))
+        return
+    outcomes = {suite.name: run(suite) for suite in choose(suites, options.suites)}
+    sys.exit(0 if summarize(outcomes) else 1)
+
+
+if __name__ == "__main__":
+    main()
