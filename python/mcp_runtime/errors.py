@@ -1,0 +1,189 @@
+"""Describes the exception that left a cell: its type, its message, its traceback as CPython's.
+
+Imported when the first cell fails: `traceback` costs a session about 2 MB. Exceptions are user
+objects, so nothing about them is taken for granted: what their own code refuses to tell is
+replaced by a placeholder, and whatever goes wrong here ends in a plainer text, never in an error.
+
+str() of an exception runs user code, so the caller has opened a stoppable region, except for
+`plain_description`, which runs none.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from builtins import BaseException, KeyboardInterrupt, SyntaxError, SystemExit, len, str, type
+
+from mcp_runtime.result_text import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    Description = tuple[str, str, str]
+
+MAXIMUM_MESSAGE = 4_000
+# About 250 lines of traceback: nobody reads more, and a RecursionError has thousands.
+MAXIMUM_TRACEBACK = 20_000
+# Frames at either end that are shown of a stack deeper than twice this.
+SHOWN_FRAMES = 1_000
+# Exceptions of one chain, or of one group, that are looked at.
+MAXIMUM_CHAIN = 200
+
+_OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_TracebackException = traceback.TracebackException
+_Traceback = type(sys._getframe()).__class__
+_get_traceback = BaseException.__dict__["__traceback__"].__get__
+_get_cause = BaseException.__dict__["__cause__"].__get__
+_get_context = BaseException.__dict__["__context__"].__get__
+_get_name = type.__dict__["__qualname__"].__get__
+_get_module = type.__dict__["__module__"].__get__
+
+
+def without_our_frames(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback from the first frame on that is not the runtime's."""
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
+        trace = trace.tb_next
+    return trace
+
+
+def describe(error: BaseException) -> Description:
+    """(type, message, traceback) of an exception. May be stopped: KeyboardInterrupt."""
+    name = type_name(type(error))
+    message = _message(error)
+    try:
+        _shorten(error)
+        text = _traceback_text(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        text = _plain_traceback(error, name, message)
+    return name, message, _bounded(printable(text), MAXIMUM_TRACEBACK)
+
+
+def plain_description(error: BaseException) -> Description:
+    """Like describe(), but without running any code of the exception's: no message."""
+    name = type_name(type(error))
+    message = "" if type(error) is KeyboardInterrupt else "<its message could not be made>"
+    return name, message, _plain_traceback(error, name, message)
+
+
+def type_name(kind: type) -> str:
+    """The type's name, qualified by its module unless that says nothing."""
+    try:
+        name = _get_name(kind)
+        module = _get_module(kind)
+    except BaseException:
+        return "<unnamed type>"
+    if type(module) is not str or module in ("builtins", "__main__"):
+        return printable(name)
+    return printable(f"{module}.{name}")
+
+
+def chain_of(error: BaseException) -> list[BaseException]:
+    """The exception with its causes and contexts, and theirs."""
+    found = [error]
+    seen = {id(error)}
+    for link in found:
+        for other in (_get_cause(link), _get_context(link)):
+            if other is not None and id(other) not in seen and len(found) < MAXIMUM_CHAIN:
+                seen.add(id(other))
+                found.append(other)
+    return found
+
+
+def _message(error: BaseException) -> str:
+    if type(error) is SystemExit:
+        return _exit_message(error)
+    try:
+        text = str(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as failure:
+        return f"<str() of this exception failed with {type_name(type(failure))}>"
+    return _bounded(printable(text), MAXIMUM_MESSAGE)
+
+
+def _exit_message(error: SystemExit) -> str:
+    code = error.code
+    if code is None:
+        code = 0
+    shown = repr(code) if type(code) in (int, str, bool) else f"a {type_name(type(code))} object"
+    return (
+        f"the code asked to exit ({_bounded(printable(shown), 1_000)}). Only the cell ended: the "
+        "session goes on with all its variables. Close or reset the session to be rid of them."
+    )
+
+
+def _traceback_text(error: BaseException) -> str:
+    report = _TracebackException(type(error), error, _get_traceback(error), compact=True)
+    seen: set[int] = set()
+    pending = [report]
+    while pending and len(seen) < MAXIMUM_CHAIN:
+        part = pending.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if part.stack is not None:
+            part.stack[:] = [frame for frame in part.stack if not frame.filename.startswith(_OURS)]
+        for other in (part.__cause__, part.__context__):
+            if other is not None:
+                pending.append(other)
+        pending.extend(getattr(part, "exceptions", None) or ())
+    return "".join(report.format())
+
+
+def _shorten(error: BaseException) -> None:
+    """Cuts the middle out of very deep stacks, so that printing them takes no minutes."""
+    for link in chain_of(error):
+        trace = _get_traceback(link)
+        depth = 0
+        position = trace
+        while position is not None:
+            depth += 1
+            position = position.tb_next
+        if depth <= 2 * SHOWN_FRAMES:
+            continue
+        head: list[TracebackType] = []
+        position = trace
+        for _ in range(SHOWN_FRAMES):
+            head.append(position)
+            position = position.tb_next
+        for _ in range(depth - 2 * SHOWN_FRAMES):
+            position = position.tb_next
+        for entry in reversed(head):
+            position = type(entry)(position, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+        BaseException.__dict__["__traceback__"].__set__(link, position)
+
+
+def _plain_traceback(error: BaseException, name: str, message: str) -> str:
+    """File and line of every frame, and the source line; runs nobody's code."""
+    lines = ["Traceback (most recent call last):\n"]
+    trace = _get_traceback(error)
+    while trace is not None and len(lines) < 2 * SHOWN_FRAMES:
+        code = trace.tb_frame.f_code
+        if not code.co_filename.startswith(_OURS):
+            lines.append(f'  File "{code.co_filename}", line {trace.tb_lineno}, in {code.co_name}\n')
+            entry = _cached_lines(code.co_filename)
+            if 0 < trace.tb_lineno <= len(entry):
+                lines.append(f"    {entry[trace.tb_lineno - 1].strip()}\n")
+        trace = trace.tb_next
+    lines.append(f"{name}: {message}\n" if message else f"{name}\n")
+    return _bounded(printable("".join(lines)), MAXIMUM_TRACEBACK)
+
+
+def _cached_lines(filename: str) -> list[str]:
+    entry = sys.modules["linecache"].cache.get(filename)
+    if type(entry) is tuple and len(entry) == 4 and type(entry[2]) is list:
+        return entry[2]
+    return []
+
+
+def _bounded(text: str, limit: int) -> str:
+    """Head and tail of a text that is too long, with the number left out between them."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    left_out = len(text) - 2 * half
+    return f"{text[:half]}\n… [{left_out:,} characters left out] …\n{text[-half:]}"

@@ -1,0 +1,20 @@
+"""Stands in for the server's `_pyember` under a plain CPython: tests, and worker processes.
+
+There a stop arrives as SIGINT, which Python itself turns into KeyboardInterrupt.
+"""
+
+from __future__ import annotations
+
+
+class PlainNative:
+    """A `Native` without a server behind it."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def stoppable(self, on: bool, /) -> None:
+        """Does nothing: there is no region to open."""
+
+    def stop_requested(self) -> bool:
+        """True after a test or a worker has set `requested`."""
+        return self.requested

@@ -1,0 +1,38 @@
+"""exit, quit and help as an interactive prompt has them; `site` brings them elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from builtins import SystemExit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+
+class Exit:
+    """exit() and quit(): like sys.exit(), they end the cell. They don't close sys.stdin."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"{self.name}() ends the cell; the session and its variables stay."
+
+    def __call__(self, code: object = None) -> NoReturn:
+        raise SystemExit(code)
+
+
+class Help:
+    """help(): pydoc, imported when it is first asked."""
+
+    def __repr__(self) -> str:
+        return "Type help(object) for help about object."
+
+    def __call__(self, *arguments: Any, **options: Any) -> None:
+        if not arguments and not options:
+            sys.stdout.write("help(object) prints help about object; nobody can be asked here.\n")
+            return
+        import pydoc
+
+        pydoc.help(*arguments, **options)

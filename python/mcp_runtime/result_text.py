@@ -1,0 +1,143 @@
+"""The text of a result: its repr, bounded in length, time and memory.
+
+An ordinary value gets exactly what repr() says. Only a built-in container or string too large for
+the answer anyway is written out by this module, which stops as soon as the answer is full.
+Runs user code (__repr__), so the caller has opened a stoppable region.
+"""
+
+from __future__ import annotations
+
+from builtins import bytearray, bytes, dict, frozenset, len, list, repr, set, str, tuple, type
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAXIMUM_CHARACTERS = 20_000
+# A container with more elements than this (counting nested ones) is never given to repr() whole;
+# fewer can't take long or need much memory, unless their own __repr__ does.
+MAXIMUM_ELEMENTS = 20_000
+# Nesting at which a huge container's inner ones are only hinted at.
+MAXIMUM_DEPTH = 20
+
+_ATOMS = frozenset({int, float, bool, complex, type(None), type(Ellipsis), range, type})
+_STRINGS = frozenset({str, bytes, bytearray})
+_BRACKETS = {list: ("[", "]"), tuple: ("(", ")"), set: ("{", "}"), frozenset: ("frozenset({", "})")}
+
+
+def result_text(value: object) -> str:
+    """repr(value), at most MAXIMUM_CHARACTERS long; says how much was left out."""
+    kind = type(value)
+    if kind in _ATOMS or (kind not in _STRINGS and kind is not dict and kind not in _BRACKETS):
+        text = repr(value)
+    elif _is_small(value):
+        text = repr(value)
+    else:
+        return printable(_Writer().write(value))
+    if len(text) > MAXIMUM_CHARACTERS:
+        left_out = len(text) - MAXIMUM_CHARACTERS
+        text = f"{text[:MAXIMUM_CHARACTERS]}… [{left_out:,} more characters]"
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """An exact str that UTF-8 can carry: lone surrogates become backslash escapes."""
+    if text.isascii():
+        return text if type(text) is str else str.__str__(text)
+    return str.encode(text, "utf-8", "backslashreplace").decode("utf-8")
+
+
+def _is_small(value: object) -> bool:
+    """Whether repr(value) is harmless as far as its exact built-in containers are concerned."""
+    budget = MAXIMUM_ELEMENTS
+    characters = MAXIMUM_CHARACTERS * 4
+    pending: list[object] = [value]
+    while pending:
+        item = pending.pop()
+        kind = type(item)
+        if kind in _STRINGS:
+            characters -= len(item)  # type: ignore[arg-type]
+        elif kind is dict:
+            budget -= len(item)  # type: ignore[arg-type]
+            if budget >= 0:
+                pending.extend(item)  # type: ignore[arg-type]
+                pending.extend(item.values())  # type: ignore[attr-defined]
+        elif kind in _BRACKETS:
+            budget -= len(item)  # type: ignore[arg-type]
+            if budget >= 0:
+                pending.extend(item)  # type: ignore[arg-type]
+        if budget < 0 or characters < 0:
+            return False
+    return True
+
+
+class _Writer:
+    """Writes the repr of a huge built-in container until the answer is full."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._room = MAXIMUM_CHARACTERS
+        self._open: set[int] = set()
+
+    def write(self, value: object) -> str:
+        self._value(value)
+        return "".join(self._pieces)
+
+    def _emit(self, text: str) -> None:
+        if len(text) > self._room:
+            left_out = len(text) - self._room
+            text = f"{text[: self._room]}… [{left_out:,} more characters]"
+            self._room = 0
+        else:
+            self._room -= len(text)
+        self._pieces.append(text)
+
+    def _value(self, value: object) -> None:
+        kind = type(value)
+        if kind in _STRINGS:
+            self._string(value)  # type: ignore[arg-type]
+        elif kind is dict or kind in _BRACKETS:
+            self._container(value, kind)
+        else:
+            self._emit(repr(value))
+
+    def _string(self, value: str | bytes | bytearray) -> None:
+        left_out = len(value) - self._room
+        if left_out <= 0:
+            self._emit(repr(value))
+            return
+        self._pieces.append(f"{repr(value[: self._room])}… [{left_out:,} more characters]")
+        self._room = 0
+
+    def _container(self, value: object, kind: type) -> None:
+        opening, closing = ("{", "}") if kind is dict else _BRACKETS[kind]
+        if not value:
+            self._emit(repr(value))
+            return
+        if id(value) in self._open or len(self._open) >= MAXIMUM_DEPTH:
+            self._emit(f"{opening}...{closing}")
+            return
+        self._open.add(id(value))
+        self._pieces.append(opening)
+        items: Iterator[object] = iter(value.items() if kind is dict else value)  # type: ignore[attr-defined, call-overload]
+        left = len(value)  # type: ignore[arg-type]
+        first = True
+        for item in items:
+            if self._room <= 0:
+                self._pieces.append(f", … [{left:,} more items]")
+                break
+            if not first:
+                self._emit(", ")
+            first = False
+            left -= 1
+            if kind is dict:
+                key, item = item  # type: ignore[misc]
+                self._value(key)
+                self._pieces.append(": ")
+            self._value(item)
+        if kind is tuple and len(value) == 1:  # type: ignore[arg-type]
+            self._pieces.append(",")
+        self._pieces.append(closing)
+        self._open.discard(id(value))
+
+
