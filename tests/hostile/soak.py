@@ -1,0 +1,135 @@
+"""The long tests, run by `./dev soak`: battery, churn, endings, fuzzing. Prints figures, exits 1 on a miss.
+
+    python3 tests/hostile/soak.py [--quick] [--only battery,churn,endings,fuzz] [--write]
+
+With --write the figures replace the soak's section in bench/RESULTS.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from bench.results import machine, replace_section  # noqa: E402
+from tests.hostile.battery import Battery  # noqa: E402
+from tests.hostile.cells import CELLS  # noqa: E402
+from tests.hostile.churn import Churn  # noqa: E402
+from tests.hostile.endings import run_endings  # noqa: E402
+from tests.hostile.fuzz_stdin import Fuzz  # noqa: E402
+
+# The bars of the project: a call is answered within its deadline and this, in seconds.
+BAR = 0.25
+MEMORY_FLAT = 0.10
+ENDS_WITHIN = 2.0
+SHOWN_PROBLEMS = 20
+
+
+def quantile(samples: list[float], part: float) -> float:
+    ordered = sorted(samples) or [0.0]
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
+
+
+Lines = tuple[list[str], list[str]]  # figures, problems
+
+
+def soak_battery(options: argparse.Namespace) -> Lines:
+    passes = options.passes or (1 if options.quick else 10)
+    report = Battery(CELLS, BAR).run(passes)
+    over, beside = report.over_deadline_ms, report.bystander_ms
+    figures = [
+        f"battery: {len(CELLS)} cells, {passes} times over: {report.cells} run, {report.server_deaths} server deaths, "
+        f"{len(report.problems)} problems; statuses {report.statuses}",
+        f"battery: answered after the deadline: p50 {quantile(over, 0.5):.0f} ms, p99 {quantile(over, 0.99):.0f} ms, "
+        f"worst {quantile(over, 1.0):.0f} ms (bar {BAR * 1000:.0f} ms)",
+        f"battery: bystander answered {report.bystander_calls} calls, p50 {quantile(beside, 0.5):.2f} ms, "
+        f"p99 {quantile(beside, 0.99):.1f} ms, worst {quantile(beside, 1.0):.0f} ms",
+    ]
+    return figures, [f"{problem.cell}: {problem.what}" for problem in report.problems]
+
+
+def soak_churn(options: argparse.Namespace) -> Lines:
+    cells, sessions = (2_000, 20) if options.quick else (20_000, 200)
+    report = Churn(cells, sessions, options.seed).run()
+    growth = report.memory_growth()
+    problems = list(report.problems)
+    if report.cells < cells:
+        problems.append(f"only {report.cells} of {cells} cells were run")
+    if growth > MEMORY_FLAT:
+        problems.append(f"memory grew by {growth:.1%} over the last half")
+    if report.descriptors[1] > report.descriptors[0]:
+        problems.append(f"descriptors: {report.descriptors[0]} before, {report.descriptors[1]} after")
+    if report.threads[1] > report.threads[0]:
+        problems.append(f"threads: {report.threads[0]} before, {report.threads[1]} after")
+    if report.children_left:
+        problems.append(f"{report.children_left} children left")
+    last = report.memory[-1][1] / 1e6 if report.memory else 0.0
+    figures = [
+        f"churn: {report.cells} cells over {report.sessions} sessions in {report.seconds:.0f} s, seed {report.seed}; "
+        f"statuses {report.statuses}",
+        f"churn: descriptors {report.descriptors[0]} -> {report.descriptors[1]}, threads {report.threads[0]} -> "
+        f"{report.threads[1]}, memory over the last half {growth:+.1%}, {last:.0f} MB at the end",
+    ]
+    return figures, problems
+
+
+def soak_endings(options: argparse.Namespace) -> Lines:
+    report = run_endings(10 if options.quick else 100, options.seed)
+    problems = list(report.problems)
+    worst = quantile(report.seconds, 1.0)
+    if worst > ENDS_WITHIN:
+        problems.append(f"an end took {worst:.2f} s")
+    return [
+        f"endings: {report.rounds} servers ended in the middle of work, p50 {quantile(report.seconds, 0.5):.2f} s, "
+        f"worst {worst:.2f} s (bar {ENDS_WITHIN} s), no child left behind unless listed"
+    ], problems
+
+
+def soak_fuzz(options: argparse.Namespace) -> Lines:
+    report = Fuzz(options.fuzz_seconds or (10 if options.quick else 180), options.seed).run()
+    return [
+        f"fuzzing: {report.lines} lines, {report.bytes / 1e6:.0f} MB of garbage on stdin in {report.seconds:.0f} s, seed {report.seed}"
+    ], report.problems
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], Lines]] = {
+    "battery": soak_battery,
+    "churn": soak_churn,
+    "endings": soak_endings,
+    "fuzz": soak_fuzz,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a tenth of everything")
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, comma separated")
+    parser.add_argument("--passes", type=int, default=0, help="times the battery is run")
+    parser.add_argument("--fuzz-seconds", type=float, default=0)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--write", action="store_true", help="replace the section in bench/RESULTS.md")
+    options = parser.parse_args()
+    figures: list[str] = [f"Run on {time.strftime('%Y-%m-%d')}; {machine()}."]
+    missed = 0
+    for part in options.only.split(","):
+        lines, problems = PARTS[part](options)
+        missed += len(problems)
+        shown = [f"{part}: MISSED: {problem[:400]}" for problem in problems[:SHOWN_PROBLEMS]]
+        if len(problems) > SHOWN_PROBLEMS:
+            shown.append(f"{part}: and {len(problems) - SHOWN_PROBLEMS} more")
+        for line in [*lines, *shown]:
+            print(line, flush=True)
+        figures += [*lines, *shown]
+    if options.write:
+        replace_section("Soak", "\n".join(f"- {line}" for line in figures))
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
