@@ -1,0 +1,76 @@
+"""One sub-interpreter of the server, serving one session after the other.
+
+Called by C++ on the session's own thread only. `open` … `close` bound a session; `run` is the hot
+path and adds one call to Session.run.
+"""
+
+import _contextvars
+import posix
+import sys
+
+from ..session import Session
+from .baseline import Baseline
+
+
+class Interpreter:
+    def __init__(self, native, environment, patches, loader, guards):
+        self._native = native
+        self._environment = environment
+        self._loader = loader
+        self._session_class = Session
+        self._session = None
+        self._config = {}
+        self._baseline = Baseline(native, patches, guards.dirty)
+
+    def open(self, config):
+        """Begin a session. Raises OSError when its working directory can't be entered."""
+        self._config = config
+        self._environment.begin(config.get("serial", 0))
+        directory = config.get("working_directory")
+        if directory:
+            posix.chdir(directory)
+        self._loader.take_refused()
+        # Context variables (decimal's context among them) begin and end with the session.
+        self._in_context = _contextvars.Context().run
+        self._session = self._in_context(
+            self._session_class, self._native, config.get("name", "main"))
+        self._run = self._session.run
+
+    def run(self, code, number):
+        """Run one cell: (status, result, error, notices)."""
+        outcome = self._in_context(self._run, code, number)
+        if self._loader.refused:
+            outcome = self._with_refusals(outcome)
+        return outcome
+
+    def names(self):
+        return self._session.names()
+
+    def close(self):
+        """End the session. True: the interpreter is as it was before and may serve another."""
+        session, self._session, self._run = self._session, None, None
+        in_context, self._in_context = self._in_context, None
+        try:
+            clean = session is None or self._baseline.end_threads()
+            if session is not None:
+                in_context(session.close)
+            del session, in_context
+            return self._baseline.restore() and clean
+        except BaseException:
+            return False
+
+    def reset(self):
+        """Close the session and begin another with the same name and place."""
+        if not self.close():
+            return False
+        self.open(self._config)
+        return True
+
+    def _with_refusals(self, outcome):
+        """Tell of refused modules that the code swallowed; packages that fall back do."""
+        status, result, error, notices = outcome
+        shown = error[1] if error else ""
+        missing = [message for name, message in self._loader.take_refused() if message != shown]
+        if missing:
+            notices = (*(notices or ()), *dict.fromkeys(missing))
+        return status, result, error, notices

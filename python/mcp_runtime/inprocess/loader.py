@@ -1,0 +1,108 @@
+"""Extension modules that a sub-interpreter can't load, refused before they are mapped.
+
+CPython asks an extension whether it can live under a GIL of its own only after dlopen(), when its
+libraries are mapped for good and their constructors have run. The answer stands in the file: a
+module that can says so in a table of slots, the pair (Py_mod_multiple_interpreters,
+Py_MOD_PER_INTERPRETER_GIL_SUPPORTED). A file without those sixteen bytes would be refused anyway;
+one that has them by chance is still asked by CPython. Modules that build the table while they run
+(pybind11's can) are named in PYEMBER_TRY_EXTENSIONS, comma separated, or all with `*`.
+"""
+
+import _frozen_importlib_external as external
+import posix
+import sys
+
+from .errors import three_parts
+
+_SUPPORTED = (3).to_bytes(8, sys.byteorder) + (2).to_bytes(8, sys.byteorder)
+_INSTEAD = ("Run code that needs it as a script in a process of its own, "
+            "subprocess.run([sys.executable, path]), or use a pure-Python alternative")
+
+# Of the standard library; those that are built in say it in words of their own.
+_UNSUPPORTED = {
+    "readline": "it drives the terminal, and a session has none",
+    "_curses": "it drives the terminal, and a session has none",
+    "_curses_panel": "it drives the terminal, and a session has none",
+    "_tkinter": "it can serve one interpreter of a process only",
+    "_tracemalloc": "it traces the memory of the whole process",
+    "faulthandler": "it handles the signals of the whole process; crashes of a session are "
+                    "reported by the server with their Python stack",
+    "_testcapi": "CPython's own tests may change any part of the process",
+    "_testinternalcapi": "CPython's own tests may change any part of the process",
+}
+
+
+class Loader:
+    def __init__(self, patches, enabled):
+        self._patches = patches
+        self._enabled = enabled
+        self.refused = []  # (module name, message), since the last take_refused()
+        self._packages = set()
+        wanted = posix.environ.get(b"PYEMBER_TRY_EXTENSIONS", b"").decode()
+        self._tried = frozenset(name.strip() for name in wanted.split(",") if name.strip())
+        self._standard = tuple(
+            entry + "/" for entry in sys.path if entry.endswith("/lib-dynload"))
+
+    def install(self):
+        for name, why in _UNSUPPORTED.items():
+            self._patches.before_import(name, self._refuser(why))
+        self._patches.after_failure(self._forget_half_imported)
+        if not self._enabled:
+            return
+        real = external.ExtensionFileLoader.create_module
+        check = self._check
+
+        def create_module(self, spec):
+            """Create an uninitialized extension module"""
+            check(spec.name, self.path)
+            return real(self, spec)
+
+        create_module.__code__ = create_module.__code__.replace(
+            co_filename=real.__code__.co_filename)
+        external.ExtensionFileLoader.create_module = create_module
+
+    def take_refused(self):
+        """The (module, message) pairs refused since the last call."""
+        refused = tuple(self.refused)
+        self.refused.clear()
+        return refused
+
+    def _refuser(self, why):
+        def check(spec):
+            message = three_parts(f"The module {spec.name} can't be loaded in this session", why,
+                                  _INSTEAD)
+            self.refused.append((spec.name, message))
+            raise ImportError(message, name=spec.name)
+        return check
+
+    def _check(self, name, path):
+        if path.startswith(self._standard) or "*" in self._tried or name in self._tried:
+            return
+        if name.partition(".")[0] in self._tried or _says_it_can(path):
+            return
+        from . import distributions
+        package = distributions.owner(path, name)
+        message = three_parts(
+            f"The extension module {name} of {package} can't be loaded in this session",
+            "it does not support sub-interpreters with a GIL of their own, and a session is one",
+            _INSTEAD)
+        self.refused.append((name, message))
+        self._packages.add(name.partition(".")[0])
+        raise ImportError(message, name=name, path=path)
+
+    def _forget_half_imported(self, name):
+        """After numpy's refusal six numpy.* modules would stay, and a second import find them."""
+        if name not in self._packages or name in sys.modules:
+            return
+        self._packages.discard(name)
+        prefix = name + "."
+        for loaded in [key for key in list(sys.modules) if key.startswith(prefix)]:
+            sys.modules.pop(loaded, None)
+
+
+def _says_it_can(path):
+    try:
+        with open(path, "rb") as file:
+            return _SUPPORTED in file.read()
+    except OSError:
+        return True  # the loader finds better words for it
