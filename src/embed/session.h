@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -76,6 +78,9 @@ class Session {
 
   virtual std::optional<RunningCell> running() const = 0;
   virtual std::int64_t memory_bytes() const = 0;
+
+  // The kernel's id of the session's thread, for placing it on a CPU; 0 until it has one.
+  virtual pid_t thread_id() const = 0;
 
   // Read ends of the session's descriptors 1 and 2: non-blocking, owned by the session, valid from
   // construction to destruction. The owner polls them and reads until EAGAIN.

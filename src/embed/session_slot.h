@@ -69,6 +69,8 @@ struct SessionSlot {
   SlotThread threads[kMaximumSlotThreads];
   std::atomic<std::uint32_t> thread_count{0};
 
+  void* owner = nullptr;  // the SessionThread this slot is part of
+
   std::uint64_t session_serial = 0;  // for log lines and for the children's environment mark
 };
 

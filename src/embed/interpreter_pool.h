@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "embed/session_core.h"
+
+namespace pyember::embed {
+
+class SessionThread;
+
+// Who has an interpreter and who waits for one. Thread-safe; nothing here blocks or touches Python.
+class InterpreterPool {
+ public:
+  struct Counts {
+    std::size_t spare = 0;
+    std::size_t serving = 0;
+    std::size_t retired = 0;
+    std::int64_t retired_bytes = 0;
+  };
+
+  using Chore = std::function<void()>;
+
+  // `run_later` has a chore done on the runtime's thread, and wakes that thread to look whether an
+  // interpreter should be made (an empty chore does only that). Called on any thread.
+  InterpreterPool(std::size_t spares, std::function<void(Chore)> run_later)
+      : spares_(spares), run_later_(std::move(run_later)) {}
+
+  void run_later(Chore chore) { run_later_(std::move(chore)); }
+
+  // Loop thread: the session gets a spare now, or the next interpreter that is ready.
+  void assign(std::shared_ptr<SessionCore> core);
+
+  // The runtime's thread: may another interpreter be started now? Counts it as being made.
+  bool take_order();
+
+  // A session's thread: it has an interpreter and nothing to do; for the first time, or again.
+  void offer_new(SessionThread& thread);
+  void offer_again(SessionThread& thread);
+
+  // An interpreter could not be made, or a served one is beyond repair.
+  void failed(const std::string& why);
+  void retire(std::int64_t bytes, bool was_serving);
+
+  Counts counts() const;
+  // Why no interpreter can be made; empty while all is well.
+  std::string failure() const;
+
+ private:
+  bool wants_more() const;
+  void offer(SessionThread& thread, std::size_t& leaves);
+  void fail_waiting(std::unique_lock<std::mutex> lock);
+
+  const std::size_t spares_;
+  const std::function<void(Chore)> run_later_;
+  mutable std::mutex mutex_;
+  std::vector<SessionThread*> spare_;
+  std::deque<std::shared_ptr<SessionCore>> waiting_;
+  std::size_t being_made_ = 0;
+  std::size_t serving_ = 0;
+  std::size_t retired_ = 0;
+  std::int64_t retired_bytes_ = 0;
+  std::string failure_;
+};
+
+}  // namespace pyember::embed

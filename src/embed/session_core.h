@@ -1,0 +1,80 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "embed/session.h"
+
+// What a session's handle (on the loop's thread), its thread and the stopper share. Held by
+// shared_ptr: the handle may go while the thread still unwinds, and the other way round.
+namespace pyember::embed {
+
+class SessionThread;
+
+// The two pipes that carry a session's descriptors 1 and 2 to the server. The read ends are
+// non-blocking. The write ends stay open in the server's table as long as the session lives, so
+// that the loop never sees an end of file and the session's thread can open its own copies by
+// their names in /proc.
+class OutputPipes {
+ public:
+  OutputPipes();  // CHECKs: out of descriptors is refused earlier, by the number of sessions
+  ~OutputPipes();
+  OutputPipes(const OutputPipes&) = delete;
+  OutputPipes& operator=(const OutputPipes&) = delete;
+
+  int read_end(int stream) const { return ends_[stream - 1][0]; }
+  int write_end(int stream) const { return ends_[stream - 1][1]; }
+
+ private:
+  int ends_[2][2];
+};
+
+struct SessionCore {
+  SessionCore(SessionOptions session_options, SessionListener& session_listener,
+              std::uint64_t session_serial)
+      : options(std::move(session_options)), serial(session_serial), listener(&session_listener) {}
+
+  const SessionOptions options;
+  const std::uint64_t serial;  // unique in this process
+  OutputPipes pipes;
+
+  // Guards what follows. Never held while Python's GIL is.
+  std::mutex mutex;
+  std::condition_variable changed;  // the session's thread waits on it
+  std::deque<CellRequest> queue;
+  CellNumber running = 0;  // 0: none
+  std::chrono::steady_clock::time_point running_since{};
+  CellNumber drained = 0;  // every cell up to this one has its output read
+  bool closing = false;
+  std::optional<std::uint64_t> reset_ticket;
+  std::optional<std::uint64_t> inspect_ticket;
+  SessionThread* thread = nullptr;  // null until an interpreter is there
+  bool lost = false;
+  bool stop_on_bind = false;
+
+  // Odd while the loop reads the pipes; even otherwise. Changes with every read.
+  std::atomic<std::uint64_t> read_epoch{0};
+
+  // Calls `tell` with the listener unless the handle is gone. Held during the call, so that the
+  // handle's destructor can wait for it; the listener only posts.
+  template <typename Tell>
+  void notify(Tell tell) {
+    const std::lock_guard lock(listener_mutex);
+    if (listener) tell(*listener);
+  }
+  void detach_listener() {
+    const std::lock_guard lock(listener_mutex);
+    listener = nullptr;
+  }
+
+ private:
+  std::mutex listener_mutex;
+  SessionListener* listener;
+};
+
+}  // namespace pyember::embed

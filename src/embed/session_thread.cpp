@@ -1,0 +1,438 @@
+#include "embed/session_thread.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstring>
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "embed/attached.h"
+#include "embed/children.h"
+#include "embed/interpreter_pool.h"
+#include "embed/python_trace.h"
+#include "embed/signals.h"
+
+// The life of a session's thread: leave the tables shared with the server, make an interpreter,
+// then serve one session after the other. Wherever it comes back from Python it settles with the
+// stopper who was first (stop_state.h); a thread that was condemned meanwhile parks itself and
+// never touches anything shared again. It holds SessionCore::mutex only while it is not in Python.
+
+extern "C" int _PyEval_AddPendingCall(PyInterpreterState*, int (*)(void*), void*, int);
+
+namespace pyember::embed {
+
+namespace {
+
+constexpr std::size_t kStackBytes = 16u << 20;  // virtual; deep recursion in C fits, overflow parks
+constexpr std::chrono::milliseconds kOpenDeadline{10'000};
+constexpr std::chrono::milliseconds kInspectDeadline{5'000};
+constexpr std::chrono::milliseconds kCloseDeadline{5'000};
+constexpr std::chrono::milliseconds kThreadsDeadline{500};
+constexpr std::chrono::milliseconds kChildrenDeadline{1'000};
+constexpr std::chrono::milliseconds kReportGrace{1'000};  // to format a traceback after a stop
+
+[[noreturn]] void give_up() noexcept { park_current_thread(ParkReason::Stopped); }
+
+bool pipe_is_empty(int descriptor) noexcept {
+  int bytes = 0;
+  return ioctl(descriptor, FIONREAD, &bytes) == 0 && bytes == 0;
+}
+
+std::string why_lost(const SessionSlot& slot, StopCause cause) {
+  const int signal_number = slot.crash_signal;
+  switch (slot.park_reason.load()) {
+    case ParkReason::Crashed:
+      return fmt::format(
+          "The code crashed with signal {} ({}), so its session's state is gone; the other sessions "
+          "go on. The next call with this session's name starts a fresh one. Avoid the failing call "
+          "(ctypes and very deep recursion are the usual causes).",
+          signal_number, strsignal(signal_number));
+    case ParkReason::Exited:
+      return "The code tried to end the process, which the other sessions share, so its thread was "
+             "stopped and its session's state is gone. The next call with this session's name starts "
+             "a fresh one. Use sys.exit() to end a cell.";
+    default:
+      break;
+  }
+  const char* when = cause == StopCause::Timeout ? "its time was over" : "it was asked to";
+  return fmt::format(
+      "The cell did not stop when {}: it sat in C code or in a system call that never looks. It was "
+      "stopped by force and its session's state is gone. The next call with this session's name "
+      "starts a fresh one; split the work into smaller steps, or give it more time.",
+      when);
+}
+
+CellOutcome lost_outcome(const SessionSlot& slot, StopCause cause) {
+  CellOutcome outcome;
+  outcome.status = Status::Lost;
+  const bool crashed = slot.park_reason == ParkReason::Crashed;
+  std::string stack;
+  if (slot.crash_text_ready.load(std::memory_order_acquire) && slot.crash_text[0]) {
+    stack = fmt::format("Python stack (innermost call first):\n{}", slot.crash_text);
+  }
+  outcome.error = CellError{crashed ? "Crash" : "Stopped", why_lost(slot, cause), std::move(stack)};
+  return outcome;
+}
+
+}  // namespace
+
+SessionThread& SessionThread::start(const RuntimeOptions& options, InterpreterPool& pool,
+                                    Stopper& stopper) {
+  auto* thread = new SessionThread(options, pool, stopper);  // for ever, see the class comment
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kStackBytes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_t handle{};
+  const int failed = pthread_create(&handle, &attributes, thread_main, thread);
+  pthread_attr_destroy(&attributes);
+  if (failed) {
+    pool.failed(fmt::format("no thread could be started for a session ({}). Close sessions, or raise "
+                            "the limit on processes.",
+                            strerror(failed)));
+  }
+  return *thread;
+}
+
+SessionThread* SessionThread::current() {
+  return current_slot ? static_cast<SessionThread*>(current_slot->owner) : nullptr;
+}
+
+void* SessionThread::thread_main(void* self) {
+  static_cast<SessionThread*>(self)->run();
+  return nullptr;
+}
+
+void SessionThread::run() {
+  if (!prepare()) return;
+  pool_.offer_new(*this);
+  for (;;) {
+    const std::shared_ptr<SessionCore> core = wait_for_session();
+    if (!serve_session(*core)) give_up();
+    {
+      const std::lock_guard lock(mutex_);
+      core_.reset();
+    }
+    pool_.offer_again(*this);
+  }
+}
+
+bool SessionThread::prepare() {
+  slot_.owner = this;
+  slot_.memory_budget = options_.memory_budget_bytes;
+  enter_slot(slot_);
+  leave_shared_tables();
+  auto interpreter = Interpreter::create(options_);
+  if (!interpreter) {
+    pool_.failed(interpreter.error().message);
+    return false;
+  }
+  interpreter_ = interpreter.take();
+  interpreter_state_ = interpreter_->state();
+  own_thread_state = interpreter_->thread_state();
+  stopper_.watch(*this);
+  return true;
+}
+
+// Own working directory, umask and descriptor table: what the session closes, replaces or changes
+// there is its own. Works without privilege (unshare(2)).
+void SessionThread::leave_shared_tables() {
+  CHECK(syscall(SYS_unshare, CLONE_FS | CLONE_FILES) == 0);
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  CHECK(null >= 0);
+  for (int descriptor : {0, 1, 2}) CHECK(dup2(null, descriptor) == descriptor);
+  syscall(SYS_close_range, 3, ~0U, 0);
+}
+
+void SessionThread::serve(std::shared_ptr<SessionCore> core) {
+  {
+    const std::lock_guard lock(mutex_);
+    core_ = std::move(core);
+  }
+  assigned_.notify_one();
+}
+
+std::shared_ptr<SessionCore> SessionThread::wait_for_session() {
+  std::unique_lock lock(mutex_);
+  assigned_.wait(lock, [this] { return core_ != nullptr; });
+  return core_;
+}
+
+void SessionThread::begin_service(std::chrono::milliseconds deadline) {
+  const auto until = StopState::Clock::now() + deadline;
+  if (!stop_.begin(until)) give_up();
+  stopper_.note_deadline(until);
+}
+
+void SessionThread::end_service() {
+  if (!stop_.end()) give_up();
+}
+
+template <typename Work>
+auto SessionThread::watched(std::chrono::milliseconds deadline, Work work) {
+  begin_service(deadline);
+  auto answer = work();
+  end_service();
+  return answer;
+}
+
+bool SessionThread::serve_session(SessionCore& core) {
+  {
+    const std::lock_guard lock(core.mutex);
+    if (core.closing) return true;
+    core.thread = this;
+  }
+  if (!open_session(core)) return false;
+  if (!serve_requests(core)) return false;
+  const bool clean = close_session();
+  const std::lock_guard lock(core.mutex);
+  core.thread = nullptr;
+  return clean;
+}
+
+bool SessionThread::open_session(SessionCore& core) {
+  slot_.session_serial = core.serial;
+  slot_.memory_refusals = 0;
+  Result<void> opened = Error{ErrorCode::Internal, "its output pipes could not be opened"};
+  if (take_descriptors(core)) {
+    opened = watched(kOpenDeadline, [&] { return interpreter_->open(core.options, core.serial); });
+  }
+  if (opened) return true;
+  const std::string why = opened.error().message;
+  core.notify([&why](SessionListener& listener) { listener.session_lost(why); });
+  return false;
+}
+
+// The server's ends are not in this thread's table, but /proc/self is the table of the process's
+// first thread, and a pipe may be opened by its name there (proc(5)).
+bool SessionThread::take_descriptors(const SessionCore& core) {
+  const int null = open("/dev/null", O_RDWR);
+  if (null < 0) return false;
+  dup2(null, 0);
+  bool taken = true;
+  for (int stream : {1, 2}) {
+    const std::string name = fmt::format("/proc/{}/fd/{}", getpid(), core.pipes.write_end(stream));
+    const int end = open(name.c_str(), O_WRONLY);
+    taken = taken && end >= 0 && dup2(end, stream) == stream;
+  }
+  syscall(SYS_close_range, 3, ~0U, 0);
+  return taken;
+}
+
+bool SessionThread::serve_requests(SessionCore& core) {
+  CellNumber undrained = 0;
+  std::unique_lock lock(core.mutex);
+  for (;;) {
+    core.changed.wait(lock, [&] {
+      const bool may_run = core.drained >= undrained;
+      return core.closing || slot_.condemned || core.reset_ticket || core.inspect_ticket ||
+             (may_run && !core.queue.empty());
+    });
+    if (slot_.condemned) {
+      lock.unlock();
+      give_up();
+    }
+    if (core.closing) return true;
+    if (core.reset_ticket) {
+      const std::uint64_t ticket = *std::exchange(core.reset_ticket, std::nullopt);
+      lock.unlock();
+      if (!reset_session(core, ticket)) return false;
+      lock.lock();
+    } else if (core.inspect_ticket) {
+      const std::uint64_t ticket = *std::exchange(core.inspect_ticket, std::nullopt);
+      lock.unlock();
+      auto names = watched(kInspectDeadline, [this] { return interpreter_->names(); });
+      core.notify([&](SessionListener& listener) { listener.names_ready(ticket, std::move(names)); });
+      lock.lock();
+    } else {
+      CellRequest request = std::move(core.queue.front());
+      core.queue.pop_front();
+      core.running = request.number;
+      core.running_since = StopState::Clock::now();
+      slot_.stop = StopLevel::None;
+      // Under the lock: an interrupt for this cell can't fall between the two.
+      const auto deadline = core.running_since + request.timeout;
+      const bool begun = stop_.begin(deadline);
+      lock.unlock();
+      if (!begun) give_up();
+      stopper_.note_deadline(deadline);
+      bool usable = true;
+      if (run_cell(core, request, usable)) undrained = request.number;
+      if (!usable) return false;
+      lock.lock();
+    }
+  }
+}
+
+bool SessionThread::run_cell(SessionCore& core, const CellRequest& request, bool& usable) {
+  const std::uint64_t epoch = core.read_epoch.load();
+  const auto begun = StopState::Clock::now();
+  RunResult result = interpreter_->run(request);
+  const StopCause cause = stop_.cause();
+  if (!stop_.end()) give_up();
+  usable = result.kind != RunResult::Kind::Broken;
+  CellOutcome outcome = outcome_of(std::move(result), cause);
+  outcome.elapsed = StopState::Clock::now() - begun;
+  const bool has_output = wrote_output(core, epoch);
+  {
+    const std::lock_guard lock(core.mutex);
+    core.running = 0;
+  }
+  core.notify([&](SessionListener& listener) {
+    listener.cell_finished(request.number, std::move(outcome), has_output);
+  });
+  return has_output;
+}
+
+// The pipes are the truth: what children and C code wrote went there too. "Nothing" is only
+// certain when they are empty and the loop took nothing out meanwhile.
+bool SessionThread::wrote_output(const SessionCore& core, std::uint64_t epoch_before) const {
+  const bool untouched = core.read_epoch.load() == epoch_before && epoch_before % 2 == 0;
+  return !(untouched && pipe_is_empty(1) && pipe_is_empty(2) &&
+           core.read_epoch.load() == epoch_before);
+}
+
+CellOutcome SessionThread::outcome_of(RunResult result, StopCause cause) const {
+  CellOutcome outcome;
+  if (result.kind == RunResult::Kind::Broken) {
+    outcome.status = Status::Lost;
+    const std::string detail = result.notices.empty() ? "unknown" : result.notices.front();
+    outcome.error = CellError{
+        "Broken",
+        fmt::format("The session's runtime was damaged by code that ran in it ({}), so the session "
+                    "was ended. The next call with its name starts a fresh one.",
+                    detail),
+        ""};
+    return outcome;
+  }
+  if (cause == StopCause::Timeout) {
+    outcome.status = Status::TimedOut;
+  } else if (cause != StopCause::None) {
+    outcome.status = Status::Interrupted;
+  } else {
+    outcome.status =
+        result.kind == RunResult::Kind::Completed ? Status::Completed : Status::Raised;
+  }
+  outcome.result = std::move(result.result);
+  outcome.error = std::move(result.error);
+  outcome.notices = std::move(result.notices);
+  return outcome;
+}
+
+bool SessionThread::reset_session(SessionCore& core, std::uint64_t ticket) {
+  const bool clean = watched(kCloseDeadline, [this] {
+    end_children(slot_, kChildrenDeadline);
+    return interpreter_->end_threads(kThreadsDeadline) && interpreter_->reset();
+  });
+  if (clean) {
+    core.notify([ticket](SessionListener& listener) { listener.reset_finished(ticket); });
+  } else {
+    core.notify([](SessionListener& listener) {
+      listener.session_lost("The session could not be brought back to a clean state, so it was "
+                            "ended. The next call with its name starts a fresh one.");
+    });
+  }
+  return clean;
+}
+
+bool SessionThread::close_session() {
+  return watched(kCloseDeadline, [this] {
+    end_children(slot_, kChildrenDeadline);
+    return interpreter_->end_threads(kThreadsDeadline) && interpreter_->close();
+  });
+}
+
+void SessionThread::report_lost() {
+  std::shared_ptr<SessionCore> core;
+  {
+    const std::lock_guard lock(mutex_);
+    core = core_;
+  }
+  pool_.retire(slot_.memory_used, core != nullptr);
+  if (!core) return;
+  CellNumber number = 0;
+  std::chrono::steady_clock::time_point since;
+  {
+    const std::lock_guard lock(core->mutex);
+    number = std::exchange(core->running, 0);
+    since = core->running_since;
+    core->lost = true;
+    core->thread = nullptr;
+  }
+  CellOutcome outcome = lost_outcome(slot_, stop_.cause());
+  outcome.elapsed = StopState::Clock::now() - since;
+  const std::string reason = outcome.error->message;
+  pool_.run_later([this] { end_children(slot_, kChildrenDeadline); });
+  core->notify([&](SessionListener& listener) {
+    if (number) listener.cell_finished(number, std::move(outcome), true);
+    listener.session_lost(reason);
+  });
+}
+
+// --- stopping user code --------------------------------------------------------------------------
+
+void SessionThread::stoppable(bool on) {
+  if (!on_session_thread()) return;  // code of the session's other threads is never a cell's body
+  if (on) {
+    if (stop_.phase() == Phase::Body) return;
+    if (!stop_.enter_body()) give_up();
+    return;
+  }
+  if (stop_.phase() != Phase::Body) {
+    if (stop_.phase() == Phase::Condemned) give_up();
+    return;
+  }
+  if (!stop_.leave_body(kReportGrace)) give_up();
+  slot_.stop = StopLevel::None;
+  if (std::exchange(exception_pending_, false)) {
+    PyThreadState_SetAsyncExc(interpreter_->thread_state()->thread_id, nullptr);
+  }
+  if (std::exchange(tracing_, false)) PyEval_SetTraceAllThreads(nullptr, nullptr);
+}
+
+bool SessionThread::must_stop() const {
+  return stop_.phase() == Phase::Body && stop_.cause() != StopCause::None;
+}
+
+void SessionThread::ask(std::uint64_t region) {
+  asked_region_ = region;
+  _PyEval_AddPendingCall(interpreter_state_, on_ask, this, 0);
+}
+
+void SessionThread::insist(std::uint64_t region) {
+  asked_region_ = region;
+  _PyEval_AddPendingCall(interpreter_state_, on_insist, this, 0);
+}
+
+// Runs attached, on whichever of the session's threads reaches an eval breaker first.
+int SessionThread::on_ask(void* self) {
+  auto& thread = *static_cast<SessionThread*>(self);
+  if (!thread.must_stop() || thread.stop_.region() != thread.asked_region_) return 0;
+  if (on_session_thread()) {
+    PyErr_SetNone(PyExc_KeyboardInterrupt);
+    return -1;
+  }
+  thread.exception_pending_ = true;
+  PyThreadState_SetAsyncExc(thread.interpreter_->thread_state()->thread_id,
+                            PyExc_KeyboardInterrupt);
+  return 0;
+}
+
+int SessionThread::on_insist(void* self) {
+  auto& thread = *static_cast<SessionThread*>(self);
+  if (!thread.must_stop() || thread.stop_.region() != thread.asked_region_) return 0;
+  thread.tracing_ = true;
+  PyEval_SetTraceAllThreads(raise_in_user_code, nullptr);
+  return on_ask(self);
+}
+
+}  // namespace pyember::embed

@@ -1,0 +1,195 @@
+#include "embed/stopper.h"
+
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/limits.h"
+#include "embed/locks.h"
+
+// The ladder. At a cell's deadline (or when somebody asks, which brings the deadline forward):
+//
+//   ask      a KeyboardInterrupt at the next bytecode; system calls are interrupted again and
+//            again, because a signal that comes just before the call blocks is lost otherwise
+//   insist   a trace function raises at every line, so swallowing the exception does not help
+//   park     the thread is condemned: it runs no Python any more, and is stopped where it stands
+//   abandon  it sits in a system call that nothing wakes: the caller is answered all the same, and
+//            the thread parks when it comes back
+//
+// The session's thread and the stopper settle with one compare-exchange who was first: a body that
+// is left in time can't be condemned, and a condemned thread can't report an outcome.
+
+namespace pyember::embed {
+
+namespace {
+
+constexpr std::chrono::milliseconds kWakeEvery{2};
+constexpr std::chrono::milliseconds kParkEvery{1};
+constexpr std::chrono::milliseconds kBuryEvery{100};  // a lost thread that is still in a call
+constexpr std::chrono::milliseconds kReplyGrace{30};  // between condemning and calling it abandoned
+
+void signal_threads(SessionSlot& slot, int signal_number) noexcept {
+  for (SlotThread& thread : slot.threads) {
+    if (!thread.alive || thread.parked) continue;
+    if (const pid_t tid = thread.tid) syscall(SYS_tgkill, getpid(), tid, signal_number);
+  }
+}
+
+bool all_parked(const SessionSlot& slot) noexcept {
+  return std::all_of(std::begin(slot.threads), std::end(slot.threads),
+                     [](const SlotThread& thread) { return !thread.alive || thread.parked; });
+}
+
+}  // namespace
+
+Stopper::Stopper() : thread_([this] { run(); }) { thread_.detach(); }
+
+void Stopper::watch(Stoppable& target) {
+  {
+    const std::lock_guard lock(mutex_);
+    Watch watch;
+    watch.target = &target;
+    watches_.push_back(watch);
+  }
+  wake();
+}
+
+void Stopper::wake() noexcept {
+  wakes_.fetch_add(1, std::memory_order_seq_cst);
+  syscall(SYS_futex, &wakes_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
+
+std::chrono::milliseconds Stopper::overdue() const {
+  const auto late = Clock::now() - Clock::time_point(Clock::duration(next_wake_.load()));
+  return std::max(std::chrono::milliseconds(0),
+                  std::chrono::duration_cast<std::chrono::milliseconds>(late));
+}
+
+void Stopper::run() {
+  is_server_thread = true;
+  for (;;) {
+    const std::uint32_t seen = wakes_.load();
+    // A deadline that lies ahead is kept even when its cell is over: the cells after it have later
+    // ones and need not wake us. A past one is forgotten before looking, so that every deadline
+    // noted from then on wakes us.
+    auto next = Clock::time_point(Clock::duration(next_wake_.load()));
+    if (next <= Clock::now()) {
+      next = Clock::time_point::max();
+      next_wake_.store(next.time_since_epoch().count());
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      for (Watch& watch : watches_) next = std::min(next, look(watch, Clock::now()));
+    }
+    next_wake_.store(next.time_since_epoch().count());
+    sleep_until(next, seen);
+  }
+}
+
+void Stopper::sleep_until(Clock::time_point when, std::uint32_t seen) {
+  timespec deadline{};
+  const auto since_epoch = when.time_since_epoch();
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_epoch);
+  deadline.tv_sec = seconds.count();
+  deadline.tv_nsec = std::chrono::nanoseconds(since_epoch - seconds).count();
+  const bool for_ever = when == Clock::time_point::max();
+  // FUTEX_WAIT_BITSET takes an absolute time of the monotonic clock (futex(2)).
+  syscall(SYS_futex, &wakes_, FUTEX_WAIT_BITSET_PRIVATE, seen, for_ever ? nullptr : &deadline,
+          nullptr, FUTEX_BITSET_MATCH_ANY);
+}
+
+Stopper::Clock::time_point Stopper::look(Watch& watch, Clock::time_point now) {
+  if (watch.at_rest) return Clock::time_point::max();
+  if (watch.reported) return bury(watch, now);
+  StopState& state = watch.target->stop_state();
+  const SessionSlot& slot = watch.target->slot();
+  if (slot.park_reason.load() != ParkReason::None) {  // crashed, or it tried to end the process
+    state.bury();
+    report(watch, now);
+    return bury(watch, now);
+  }
+  const Phase phase = state.phase();
+  if (phase == Phase::Idle) {
+    watch.level = StopLevel::None;
+    return Clock::time_point::max();
+  }
+  const auto deadline = state.deadline();
+  if (now < deadline) {
+    watch.level = StopLevel::None;
+    return deadline;
+  }
+  state.note_timeout();
+  return climb(watch, now);
+}
+
+Stopper::Clock::time_point Stopper::climb(Watch& watch, Clock::time_point now) {
+  StopState& state = watch.target->stop_state();
+  SessionSlot& slot = watch.target->slot();
+  const std::uint64_t region = state.region();
+  if (watch.level == StopLevel::None || watch.region != region) {
+    watch.level = StopLevel::None;
+    watch.region = region;
+    watch.ladder_start = now;
+  }
+  const auto elapsed = now - watch.ladder_start;
+  if (elapsed >= limits::kParkAfter) {
+    if (!state.condemn()) return Clock::time_point::max();
+    watch.level = StopLevel::Park;
+    slot.stop = StopLevel::Park;
+    slot.condemned = true;
+    signal_threads(slot, park_signal());
+    wake_waiters(slot);
+    if (slot.threads[0].parked || elapsed >= limits::kAbandonAfter + kReplyGrace) {
+      report(watch, now);
+      return bury(watch, now);
+    }
+    return now + kParkEvery;
+  }
+  if (state.phase() != Phase::Body) {
+    watch.level = StopLevel::Asked;
+    return now + kWakeEvery;
+  }
+  if (watch.level == StopLevel::None) {
+    watch.level = StopLevel::Asked;
+    slot.stop = StopLevel::Asked;
+    watch.target->ask(region);
+  } else if (watch.level == StopLevel::Asked && elapsed >= limits::kInsistAfter) {
+    watch.level = StopLevel::Insisted;
+    slot.stop = StopLevel::Insisted;
+    watch.target->insist(region);
+  }
+  if (state.region() != region) {  // left meanwhile: what we set must not meet the next cell
+    slot.stop = StopLevel::None;
+    return now;
+  }
+  if (const pid_t tid = slot.threads[0].tid) syscall(SYS_tgkill, getpid(), tid, wake_signal());
+  wake_waiters(slot);
+  return now + kWakeEvery;
+}
+
+void Stopper::report(Watch& watch, Clock::time_point now) {
+  SessionSlot& slot = watch.target->slot();
+  slot.stop = StopLevel::Park;
+  slot.condemned = true;
+  watch.reported = true;
+  watch.lost_at = now;
+  watch.target->report_lost();
+}
+
+Stopper::Clock::time_point Stopper::bury(Watch& watch, Clock::time_point now) {
+  SessionSlot& slot = watch.target->slot();
+  if (all_parked(slot)) {
+    watch.at_rest = true;
+    return Clock::time_point::max();
+  }
+  signal_threads(slot, park_signal());
+  wake_waiters(slot);
+  const bool fresh = now - watch.lost_at < std::chrono::seconds(1);
+  return now + (fresh ? kParkEvery : kBuryEvery);
+}
+
+}  // namespace pyember::embed
