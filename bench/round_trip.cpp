@@ -131,7 +131,7 @@ double timed_call(StdioPeer& peer, const Options& options, std::uint64_t id,
 void print_samples(const char* name, const std::vector<double>& samples) {
   std::printf("\"%s\":[", name);
   for (std::size_t i = 0; i < samples.size(); ++i) {
-    std::printf("%s%.2f", i == 0 ? "" : ",", samples[i]);
+    std::printf("%s%.6g", i == 0 ? "" : ",", samples[i]);
   }
   std::printf("]");
 }
