@@ -12,6 +12,8 @@
 #include <memory>
 #include <new>
 
+#include "embed/interpose_locale.h"
+
 namespace pyember::embed::interpose {
 namespace {
 
@@ -21,6 +23,7 @@ struct Start {
   void* argument;
   SessionSlot* slot;
   SlotThread* entry;
+  void* locale;
 };
 
 // The CPUs the process was given. A session's thread may be held on one of them for a moment (the
@@ -29,7 +32,10 @@ cpu_set_t process_cpus;
 bool process_cpus_known = false;
 pthread_key_t leave_key;
 
-void leave(void* entry) { leave_slot(static_cast<SlotThread*>(entry)); }
+void leave(void* entry) {
+  set_thread_locale(nullptr);
+  leave_slot(static_cast<SlotThread*>(entry));
+}
 
 [[gnu::constructor]] void prepare() {
   process_cpus_known = sched_getaffinity(0, sizeof process_cpus, &process_cpus) == 0;
@@ -42,6 +48,7 @@ void* run(void* raw) {
   enter_slot(*start.slot, start.entry);
   // Runs leave_slot() however the thread ends: by return, pthread_exit or cancellation.
   pthread_setspecific(leave_key, start.entry);
+  if (start.locale) set_thread_locale(start.locale);
   if (process_cpus_known) sched_setaffinity(0, sizeof process_cpus, &process_cpus);
   return start.routine(start.argument);
 }
@@ -59,7 +66,7 @@ PYEMBER_INTERPOSE(int, pthread_create, pthread_t* thread, const pthread_attr_t* 
   park_if_condemned(*slot);
   SlotThread* entry = reserve_slot_thread(*slot);
   if (!entry) return EAGAIN;  // pthread_create(3): a limit on the number of threads was reached
-  std::unique_ptr<Start> start{new (std::nothrow) Start{routine, argument, slot, entry}};
+  std::unique_ptr<Start> start{new (std::nothrow) Start{routine, argument, slot, entry, copy_thread_locale()}};
   const int error =
       start ? real_pthread_create(thread, attributes, run, start.get()) : ENOMEM;
   if (error == 0) {

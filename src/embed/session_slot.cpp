@@ -19,8 +19,6 @@ thread_local constinit bool is_server_thread = false;
 
 namespace {
 
-void (*parked_hook)() noexcept = nullptr;
-
 // The crash handler walks the Python stack on this, and the kernel puts the registers there (with
 // AVX-512 or AMX several KB: _SC_MINSIGSTKSZ, sysconf(3)).
 constexpr std::size_t kSignalStackBytes = 64u << 10;
@@ -124,7 +122,6 @@ void park_current_thread(ParkReason reason) noexcept {
     slot->park_reason.compare_exchange_strong(none, reason);
   }
   if (entry) entry->parked = true;
-  if (parked_hook) parked_hook();
   for (;;) syscall(SYS_ppoll, nullptr, 0, nullptr, nullptr, 8);
 }
 
