@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "mcp/json.h"
+#include "mcp/protocol.h"
 
 namespace pyember::mcp {
 
@@ -30,9 +31,16 @@ struct RpcError {
 
 // The one place where errors of the program become errors of the wire.
 RpcError to_rpc_error(const Error& error);
+
+RpcError parse_error(std::string_view reason);
 RpcError unknown_method(std::string_view method);
 RpcError unsupported_version(std::string_view requested);
+RpcError unknown_tool(std::string_view name);
+RpcError resource_not_found(std::string_view uri, Version version);
 RpcError invalid_params(std::string message);
 RpcError invalid_request(std::string message);
+
+// A value a client sent, as messages show it: in quotes, valid UTF-8, at most 80 characters.
+std::string in_quotes(std::string_view text);
 
 }  // namespace pyember::mcp

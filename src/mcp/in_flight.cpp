@@ -1,0 +1,29 @@
+#include "mcp/in_flight.h"
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace pyember::mcp {
+
+void InFlight::add(std::shared_ptr<PendingRequest> request) {
+  const std::string& id = request->from.id.text();
+  const bool added = requests_.try_emplace(id, std::move(request)).second;
+  CHECK(added);  // the server refuses an id that is in flight
+}
+
+std::shared_ptr<PendingRequest> InFlight::take(const RequestId& id) {
+  const auto found = requests_.find(id.text());
+  if (found == requests_.end()) return nullptr;
+  auto request = std::move(found->second);
+  requests_.erase(found);
+  return request;
+}
+
+std::vector<std::shared_ptr<PendingRequest>> InFlight::take_all() {
+  std::vector<std::shared_ptr<PendingRequest>> all;
+  for (auto& [id, request] : std::exchange(requests_, {})) all.push_back(std::move(request));
+  return all;
+}
+
+}  // namespace pyember::mcp

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "mcp/responder.h"
+
+namespace pyember::mcp {
+
+// A request that is not answered yet.
+class PendingRequest {
+ public:
+  explicit PendingRequest(Recipient recipient) : from(std::move(recipient)) {}
+  virtual ~PendingRequest() = default;
+  PendingRequest(const PendingRequest&) = delete;
+  PendingRequest& operator=(const PendingRequest&) = delete;
+
+  // Already out of the table; nothing may be sent for it any more.
+  virtual void cancel() {}
+
+  const Recipient from;
+};
+
+// The requests in flight, by id: an id belongs to one of them until it is answered or cancelled.
+// Shared with completions, which hold them weakly: one that comes too late finds nothing.
+class InFlight {
+ public:
+  std::size_t size() const { return requests_.size(); }
+  bool contains(const RequestId& id) const { return requests_.contains(id.text()); }
+  void add(std::shared_ptr<PendingRequest> request);
+
+  // Removes it and hands it over; null if there is none.
+  std::shared_ptr<PendingRequest> take(const RequestId& id);
+  std::vector<std::shared_ptr<PendingRequest>> take_all();
+
+ private:
+  std::unordered_map<std::string, std::shared_ptr<PendingRequest>> requests_;
+};
+
+}  // namespace pyember::mcp

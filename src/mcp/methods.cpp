@@ -1,0 +1,370 @@
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/limits.h"
+#include "mcp/cursor.h"
+#include "mcp/presentation.h"
+#include "mcp/schema.h"
+#include "mcp/server_impl.h"
+
+// The methods of the protocol. By the time one is called its era, version and _meta are settled.
+namespace pyember::mcp {
+namespace {
+
+constexpr std::int64_t kHourMs = 3'600'000;
+constexpr CachePolicy kStatic = {kHourMs, true};     // the same for this server's whole life
+constexpr CachePolicy kChanging = {0, false};        // may be different the next moment
+
+const std::string* string_member(const Json& object, std::string_view name) {
+  const auto found = object.find(name);
+  if (found == object.end() || !found->is_string()) return nullptr;
+  return &found->get_ref<const std::string&>();
+}
+
+std::string joined(const std::vector<std::string_view>& names) {
+  std::string text;
+  for (const std::string_view name : names) {
+    if (!text.empty()) text += ", ";
+    text += name;
+  }
+  return text;
+}
+
+// What, why, and what to do next, for the model that wrote the arguments (PROTOCOL: TOOL-7).
+ToolResult arguments_refused(const ToolCatalog::Entry& entry,
+                             const std::vector<std::string>& problems) {
+  std::string text = entry.tool.name + " was not run, because its arguments don't fit:";
+  for (const std::string& problem : problems) text += ' ' + problem;
+  const auto names = entry.schema->property_names();
+  text += names.empty() ? " It takes no arguments: call it again with {}."
+                        : " Its arguments are: " + joined(names) +
+                              ". Correct them and call it again.";
+  return tool_error(std::move(text));
+}
+
+void append_cursor(std::string& members, std::string_view list, std::string_view last) {
+  members += R"(,"nextCursor":)";
+  append_json_string(members, make_cursor(list, last));
+}
+
+// The text of one page of a list: `name`: [entries from `begin` on], nextCursor if more follow.
+template <typename Entries, typename Append, typename Key>
+std::string page_text(std::string_view name, const Entries& entries, std::size_t begin,
+                      std::size_t page_size, Append append, Key key) {
+  std::string members = fmt::format(R"("{}":[)", name);
+  const std::size_t end = std::min(entries.size(), begin + page_size);
+  for (std::size_t index = begin; index < end; ++index) {
+    if (index > begin) members += ',';
+    append(members, entries[index]);
+  }
+  members += ']';
+  if (end < entries.size()) append_cursor(members, name, key(entries[end - 1]));
+  return members;
+}
+
+RpcError invalid_cursor() {
+  return invalid_params("Invalid params: the cursor is not one that this list has given out. Start "
+                        "again without a cursor.");
+}
+
+}  // namespace
+
+// A tools/call that its handler has not answered yet.
+class Server::Impl::PendingCall : public PendingRequest, public ToolCallSink {
+ public:
+  PendingCall(Impl& server, Recipient&& recipient)
+      : PendingRequest(std::move(recipient)), server_(server) {}
+
+  void attach(ToolCall& call) { call_ = &call; }
+  void cancel() override { call_->cancel(); }
+
+  void call_progress(double progress, std::optional<double> total,
+                     std::string_view message) override {
+    server_.notify_progress(from.context, progress, total, message);
+  }
+  void call_log(LogLevel level, std::string_view logger, const Json& data) override {
+    server_.notify_log(level, logger, data);
+  }
+  void call_completed(ToolResult result) override { server_.finish(*this, result); }
+  void call_failed(RpcError error) override { server_.finish(*this, error); }
+
+ private:
+  Impl& server_;
+  ToolCall* call_ = nullptr;  // lives at least until it is answered or cancelled
+};
+
+// --- the beginning ---------------------------------------------------------------------------
+
+void Server::Impl::discover(Request&& request) {
+  std::string members = fmt::format(R"("supportedVersions":["{}"],"capabilities":)",
+                                    to_string(kModernVersion));
+  append_capabilities(members);
+  if (!info_.instructions.empty()) {
+    members += R"(,"instructions":)";
+    append_json_string(members, info_.instructions);
+  }
+  responder_.result(request.from, members, kStatic);
+}
+
+void Server::Impl::initialize(Request&& request) {
+  const std::string* requested = string_member(request.params, "protocolVersion");
+  if (request.from.batch || requested == nullptr) {
+    responder_.error(request.from, request.from.batch
+        ? invalid_request("Invalid request: initialize must not be part of a batch. Send it alone.")
+        : invalid_params("Invalid params: protocolVersion is missing or not a string. Send the "
+                         "newest protocol version that you support."));
+    return;
+  }
+  const std::optional<Version> known = parse_version(*requested);
+  const Version version = known && !is_modern(*known) ? *known : kNewestHandshakeVersion;
+  handshake_.open(version);
+  std::string members = fmt::format(R"("protocolVersion":"{}","capabilities":)",
+                                    to_string(version));
+  append_capabilities(members);
+  members += R"(,"serverInfo":)";
+  append_server_info(members, info_, version);
+  if (!info_.instructions.empty()) {
+    members += R"(,"instructions":)";
+    append_json_string(members, info_.instructions);
+  }
+  responder_.result(request.from, members);
+}
+
+void Server::Impl::ping(Request&& request) { responder_.result(request.from, {}); }
+
+void Server::Impl::set_log_level(Request&& request) {
+  const std::string* name = string_member(request.params, "level");
+  const std::optional<LogLevel> level = name != nullptr ? parse_log_level(*name) : std::nullopt;
+  if (!level) {
+    responder_.error(request.from, invalid_params(
+        "Invalid params: level is not one of debug, info, notice, warning, error, critical, alert, "
+        "emergency. Send one of them."));
+    return;
+  }
+  handshake_.log_level = level;
+  responder_.result(request.from, {});
+}
+
+// --- tools -----------------------------------------------------------------------------------
+
+// The cursor's last entry; empty without a cursor. Answers the error itself.
+std::optional<std::string> Server::Impl::read_cursor_of(const Request& request,
+                                                        std::string_view list) {
+  const auto cursor = request.params.find("cursor");
+  if (cursor == request.params.end()) return "";
+  if (cursor->is_string()) {
+    auto last = read_cursor(list, cursor->get_ref<const std::string&>());
+    if (last) return last;
+  }
+  responder_.error(request.from, invalid_cursor());
+  return std::nullopt;
+}
+
+void Server::Impl::list_tools(Request&& request) {
+  const auto last = read_cursor_of(request, "tools");
+  if (!last) return;
+  const auto& entries = tools_.entries();
+  std::size_t begin = 0;
+  if (!last->empty()) {
+    const auto* found = tools_.find(*last);
+    if (found == nullptr) return responder_.error(request.from, invalid_cursor());
+    begin = static_cast<std::size_t>(found - entries.data()) + 1;
+  }
+  const Version version = request.from.context.version;
+  const auto append = [version](std::string& out, const ToolCatalog::Entry& entry) {
+    append_tool(out, entry.tool, version);
+  };
+  const auto key = [](const ToolCatalog::Entry& entry) { return entry.tool.name; };
+  responder_.result(request.from,
+                    page_text("tools", entries, begin, bounds_.page_size, append, key), kStatic);
+}
+
+void Server::Impl::call_tool(Request&& request) {
+  const std::string* name = string_member(request.params, "name");
+  if (name == nullptr) {
+    return responder_.error(request.from, invalid_params(
+        "Invalid params: name is missing or not a string. Name the tool to call."));
+  }
+  const ToolCatalog::Entry* entry = tools_.find(*name);
+  if (entry == nullptr) return responder_.error(request.from, unknown_tool(*name));
+  Json arguments = Json::object();
+  const auto given = request.params.find("arguments");
+  if (given != request.params.end() && !given->is_null()) arguments = std::move(*given);
+  if (!arguments.is_object()) {
+    return responder_.error(request.from, invalid_params(
+        "Invalid params: arguments is not an object. Send the tool's arguments as {…}."));
+  }
+  const std::vector<std::string> problems = entry->schema->check(arguments);
+  if (!problems.empty()) {
+    std::string members;
+    append_tool_result(members, arguments_refused(*entry, problems), request.from.context.version);
+    return responder_.result(request.from, members);
+  }
+  if (admit(request.from)) start_call(std::move(request.from), entry->tool, std::move(arguments));
+}
+
+void Server::Impl::start_call(Recipient&& from, const Tool& tool, Json&& arguments) {
+  const ToolCall::Options options = {!from.context.progress_token.empty(), from.context.log_level};
+  const auto pending = std::make_shared<PendingCall>(*this, std::move(from));
+  const auto call = std::make_shared<ToolCall>(std::move(arguments), options, *pending);
+  pending->attach(*call);
+  in_flight_.add(pending);
+  try {
+    tool.handler(call);
+  } catch (const std::exception& error) {
+    call->fail({RpcCode::InternalError,
+                fmt::format("Internal error: {} failed ({}). This is a fault of the server; the "
+                            "call may have had effects.", tool.name, error.what()), {}});
+  }
+}
+
+// Whether one more request may be in flight. Answers the error itself.
+bool Server::Impl::admit(const Recipient& from) {
+  if (in_flight_.size() < bounds_.requests_in_flight) return true;
+  responder_.error(from, {RpcCode::InternalError,
+                          fmt::format("Too many requests: {} are in flight, which is the most this "
+                                      "server takes. Wait for answers, then send this one again.",
+                                      in_flight_.size()), {}});
+  return false;
+}
+
+// --- resources -------------------------------------------------------------------------------
+
+void Server::Impl::list_resources(Request&& request) {
+  const auto last = read_cursor_of(request, "resources");
+  if (!last) return;
+  // One more than a page shows tells whether another page follows.
+  const std::vector<Resource> entries = resources_.list(*last, bounds_.page_size + 1);
+  const Version version = request.from.context.version;
+  const auto append = [version](std::string& out, const Resource& resource) {
+    append_resource(out, resource, version);
+  };
+  const auto key = [](const Resource& resource) { return resource.uri; };
+  responder_.result(request.from,
+                    page_text("resources", entries, 0, bounds_.page_size, append, key), kChanging);
+}
+
+void Server::Impl::list_templates(Request&& request) {
+  constexpr std::string_view kList = "resourceTemplates";
+  const auto last = read_cursor_of(request, kList);
+  if (!last) return;
+  const std::vector<ResourceTemplate> entries = resources_.templates();
+  const auto key = [](const ResourceTemplate& each) { return each.uri_template; };
+  std::size_t begin = 0;
+  if (!last->empty()) {
+    while (begin < entries.size() && entries[begin].uri_template != *last) ++begin;
+    if (begin++ == entries.size()) return responder_.error(request.from, invalid_cursor());
+  }
+  const Version version = request.from.context.version;
+  const auto append = [version](std::string& out, const ResourceTemplate& each) {
+    append_template(out, each, version);
+  };
+  responder_.result(request.from,
+                    page_text(kList, entries, begin, bounds_.page_size, append, key), kStatic);
+}
+
+// Answers the error itself.
+std::optional<std::string> Server::Impl::read_uri(const Request& request) {
+  const std::string* uri = string_member(request.params, "uri");
+  if (uri != nullptr && !uri->empty() && uri->size() <= limits::kMaximumUriBytes) return *uri;
+  responder_.error(request.from, invalid_params(fmt::format(
+      "Invalid params: uri is missing, not a string, or longer than {} bytes. Send the URI of a "
+      "resource of this server.", limits::kMaximumUriBytes)));
+  return std::nullopt;
+}
+
+void Server::Impl::read_resource(Request&& request) {
+  std::optional<std::string> uri = read_uri(request);
+  if (!uri || !admit(request.from)) return;
+  const auto pending = std::make_shared<PendingRequest>(std::move(request.from));
+  in_flight_.add(pending);
+  // Held weakly: a read that was cancelled, answered, or has outlived the server, is not found.
+  std::weak_ptr<PendingRequest> weak = pending;
+  resources_.read(*uri, [this, weak, uri = *uri](Result<std::vector<ResourceContent>> contents) {
+    const auto alive = weak.lock();
+    if (alive && in_flight_.contains(alive->from.id)) finish_read(*alive, uri, contents);
+  });
+}
+
+void Server::Impl::subscribe(Request&& request) {
+  const std::optional<std::string> uri = read_uri(request);
+  if (!uri) return;
+  if (!resources_.subscribable(*uri)) {
+    return responder_.error(request.from, resource_not_found(*uri, request.from.context.version));
+  }
+  const bool is_new = !handshake_.subscribed_uris.contains(*uri);
+  if (is_new && handshake_.subscribed_uris.size() >= bounds_.uris_per_subscription) {
+    return responder_.error(request.from, {RpcCode::InternalError, fmt::format(
+        "Too many subscriptions: {} resources are subscribed to, which is the most this server "
+        "takes. Unsubscribe from one first.", bounds_.uris_per_subscription), {}});
+  }
+  handshake_.subscribed_uris.insert(*uri);
+  responder_.result(request.from, {});
+}
+
+void Server::Impl::unsubscribe(Request&& request) {
+  const std::optional<std::string> uri = read_uri(request);
+  if (!uri) return;
+  handshake_.subscribed_uris.erase(*uri);
+  responder_.result(request.from, {});
+}
+
+// --- subscriptions ---------------------------------------------------------------------------
+
+void Server::Impl::listen(Request&& request) {
+  FilterOrError filter = read_filter(
+      request.params, bounds_.uris_per_subscription,
+      [this](std::string_view uri) { return resources_.subscribable(uri); });
+  if (const auto* error = std::get_if<RpcError>(&filter)) {
+    return responder_.error(request.from, *error);
+  }
+  if (subscriptions_.size() >= bounds_.subscriptions) {
+    return responder_.error(request.from, {RpcCode::InternalError, fmt::format(
+        "Too many subscriptions: {} are open, which is the most this server takes. Cancel one "
+        "first.", bounds_.subscriptions), {}});
+  }
+  if (!admit(request.from)) return;
+  const Subscription& added = subscriptions_.emplace_back(
+      Subscription{request.from.id, std::move(std::get<SubscriptionFilter>(filter))});
+  in_flight_.add(std::make_shared<PendingRequest>(std::move(request.from)));
+  responder_.notification(
+      "notifications/subscriptions/acknowledged",
+      subscription_params(added, R"("notifications":)" + to_json_text(added.filter.to_json())));
+}
+
+// --- answers ---------------------------------------------------------------------------------
+
+// `request` is in the table and leaves it here: `taken` keeps it alive to the end.
+void Server::Impl::finish(const PendingRequest& request, const ToolResult& result) {
+  const auto taken = in_flight_.take(request.from.id);
+  std::string members;
+  append_tool_result(members, result, request.from.context.version);
+  responder_.result(request.from, members);
+  end_subscriptions_if_over();
+}
+
+void Server::Impl::finish(const PendingRequest& request, const RpcError& error) {
+  const auto taken = in_flight_.take(request.from.id);
+  responder_.error(request.from, error);
+  end_subscriptions_if_over();
+}
+
+void Server::Impl::finish_read(const PendingRequest& request, const std::string& uri,
+                               const Result<std::vector<ResourceContent>>& contents) {
+  const Version version = request.from.context.version;
+  if (!contents.ok()) {
+    const Error& error = contents.error();
+    return finish(request, error.code == ErrorCode::NotFound ? resource_not_found(uri, version)
+                                                             : to_rpc_error(error));
+  }
+  const auto taken = in_flight_.take(request.from.id);
+  std::string members;
+  append_contents(members, contents.value(), version);
+  responder_.result(request.from, members, kChanging);
+  end_subscriptions_if_over();
+}
+
+}  // namespace pyember::mcp

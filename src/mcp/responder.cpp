@@ -1,0 +1,89 @@
+#include "mcp/responder.h"
+
+#include <utility>
+
+#include "mcp/presentation.h"
+
+namespace pyember::mcp {
+namespace {
+
+std::string begin_result(const RequestId& id, std::size_t room) {
+  std::string line;
+  line.reserve(room);
+  line += R"({"jsonrpc":"2.0","id":)";
+  line += id.text();
+  line += R"(,"result":{)";
+  return line;
+}
+
+void append_cache(std::string& line, const CachePolicy& cache) {
+  line += R"(,"ttlMs":)";
+  line += std::to_string(cache.ttl_ms);
+  line += cache.is_public ? R"(,"cacheScope":"public")" : R"(,"cacheScope":"private")";
+}
+
+}  // namespace
+
+Batch::~Batch() {
+  if (!answers_.empty()) output_.write_line('[' + answers_ + ']');
+}
+
+void Batch::add(std::string_view answer) {
+  if (!answers_.empty()) answers_ += ',';
+  answers_ += answer;
+}
+
+Responder::Responder(const ServerInfo& info, Output& output) : output_(output) {
+  append_json_string(server_info_meta_, meta_key::kServerInfo);
+  server_info_meta_ += ':';
+  append_server_info(server_info_meta_, info, kModernVersion);
+}
+
+void Responder::result(const Recipient& to, std::string_view members,
+                       std::optional<CachePolicy> cache) {
+  constexpr std::size_t kEnvelope = 160;
+  std::string line = begin_result(to.id, members.size() + server_info_meta_.size() + kEnvelope);
+  if (is_modern(to.context.version)) {
+    line += R"("resultType":"complete")";
+    if (!members.empty()) line += ',';
+    line += members;
+    if (cache) append_cache(line, *cache);
+    line += R"(,"_meta":{)";
+    line += server_info_meta_;
+    line += '}';
+  } else {
+    line += members;
+  }
+  line += "}}";
+  send(to, std::move(line));
+}
+
+void Responder::subscription_result(const Recipient& to) {
+  std::string line = begin_result(to.id, server_info_meta_.size() + 256);
+  line += R"("resultType":"complete","_meta":{")";
+  line += meta_key::kSubscriptionId;
+  line += R"(":)";
+  line += to.id.text();
+  line += ',';
+  line += server_info_meta_;
+  line += "}}}";
+  send(to, std::move(line));
+}
+
+void Responder::error(const Recipient& to, const RpcError& error) {
+  send(to, error_line(to.id, error));
+}
+
+void Responder::notification(std::string_view method, std::string_view params) {
+  output_.write_line(notification_line(method, params));
+}
+
+void Responder::send(const Recipient& to, std::string&& line) {
+  if (to.batch) {
+    to.batch->add(line);
+  } else {
+    output_.write_line(std::move(line));
+  }
+}
+
+}  // namespace pyember::mcp

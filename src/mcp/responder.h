@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "mcp/eras.h"
+#include "mcp/json_rpc.h"
+#include "mcp/server.h"
+
+namespace pyember::mcp {
+
+// The answers to one JSON-RPC batch, gathered. Shared by the requests of the batch: when the last
+// of them is done (answered or cancelled) and lets go of it, the answers go out as one array; if
+// there is none, nothing does.
+class Batch {
+ public:
+  explicit Batch(Output& output) : output_(output) {}
+  ~Batch();
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+
+  void add(std::string_view answer);
+
+ private:
+  Output& output_;
+  std::string answers_;
+};
+
+// Where an answer goes and in which form.
+struct Recipient {
+  RequestId id;
+  RequestContext context;
+  std::shared_ptr<Batch> batch;  // null: a message of its own
+};
+
+// A request on its way to its handler.
+struct Request {
+  Recipient from;
+  std::string method;
+  Json params;
+};
+
+// How long a modern client may keep a result, and whether others may see it.
+struct CachePolicy {
+  std::int64_t ttl_ms = 0;
+  bool is_public = false;
+};
+
+// Builds the outermost layer of everything that is sent.
+class Responder {
+ public:
+  Responder(const ServerInfo& info, Output& output);
+
+  // `members`: what the result consists of, as JSON text without the braces. A modern result gets
+  // resultType, the cache fields and the server's info around it.
+  void result(const Recipient& to, std::string_view members,
+              std::optional<CachePolicy> cache = std::nullopt);
+  // The last word on a subscription.
+  void subscription_result(const Recipient& to);
+  void error(const Recipient& to, const RpcError& error);
+  void notification(std::string_view method, std::string_view params);
+
+  Output& output() { return output_; }
+
+ private:
+  void send(const Recipient& to, std::string&& line);
+
+  Output& output_;
+  std::string server_info_meta_;  // "io.modelcontextprotocol/serverInfo":{…}
+};
+
+}  // namespace pyember::mcp

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mcp/eras.h"
+#include "mcp/in_flight.h"
+#include "mcp/json_rpc.h"
+#include "mcp/line_framer.h"
+#include "mcp/responder.h"
+#include "mcp/server.h"
+#include "mcp/subscriptions.h"
+
+// Internal to the server's sources (server.cpp: from bytes to a method; methods.cpp: the methods).
+namespace pyember::mcp {
+
+class Server::Impl : public LineFramer::Receiver {
+ public:
+  Impl(ServerInfo info, ToolCatalog& tools, ResourceCatalog& resources, Output& output,
+       ServerBounds bounds);
+  ~Impl() override;
+
+  void receive(std::string_view bytes) { framer_.receive(bytes); }
+  void receive_end();
+  std::size_t in_flight() const { return in_flight_.size(); }
+
+  void resource_updated(std::string_view uri);
+  bool has_subscriber(std::string_view uri) const;
+  void list_changed(std::string_view method, bool SubscriptionFilter::*wanted);
+  void log(LogLevel level, std::string_view logger, const Json& data);
+
+  // From pending requests, when their answer is known.
+  void finish(const PendingRequest& request, const ToolResult& result);
+  void finish(const PendingRequest& request, const RpcError& error);
+  void finish_read(const PendingRequest& request, const std::string& uri,
+                   const Result<std::vector<ResourceContent>>& contents);
+  void notify_progress(const RequestContext& context, double progress,
+                       std::optional<double> total, std::string_view message);
+  void notify_log(LogLevel level, std::string_view logger, const Json& data);
+
+ private:
+  class PendingCall;
+  enum class Era { Both, Modern, Handshake };
+  struct Method {
+    std::string_view name;
+    void (Impl::*serve)(Request&&);
+    Era era;
+  };
+  static const Method* find_method(std::string_view name);
+
+  // LineFramer::Receiver
+  void line(std::string_view text) override;
+  void overlong_line(std::string_view beginning, std::string_view end) override;
+
+  // From a message to its method.
+  void handle_batch(Json&& messages);
+  void handle_message(Json&& value, const std::shared_ptr<Batch>& batch);
+  void handle_request(Request&& request);
+  void handle_modern_request(Request&& request);
+  void handle_handshake_request(Request&& request);
+  void handle_notification(const Message& message);
+  void cancel(const Json& params);
+
+  // The methods.
+  void discover(Request&& request);
+  void initialize(Request&& request);
+  void ping(Request&& request);
+  void set_log_level(Request&& request);
+  void list_tools(Request&& request);
+  void call_tool(Request&& request);
+  void list_resources(Request&& request);
+  void list_templates(Request&& request);
+  void read_resource(Request&& request);
+  void subscribe(Request&& request);
+  void unsubscribe(Request&& request);
+  void listen(Request&& request);
+
+  // What methods share.
+  bool admit(const Recipient& from);
+  std::optional<std::string> read_uri(const Request& request);
+  std::optional<std::string> read_cursor_of(const Request& request, std::string_view list);
+  void start_call(Recipient&& from, const Tool& tool, Json&& arguments);
+  void end_subscriptions_if_over();
+
+  const ServerInfo info_;
+  const ServerBounds bounds_;
+  ToolCatalog& tools_;
+  ResourceCatalog& resources_;
+  Responder responder_;
+  LineFramer framer_;
+  Handshake handshake_;
+  InFlight in_flight_;
+  std::vector<Subscription> subscriptions_;  // each is in flight as well
+  bool ended_ = false;
+};
+
+}  // namespace pyember::mcp

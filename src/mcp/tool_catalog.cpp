@@ -1,0 +1,52 @@
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+#include "base/check.h"
+#include "mcp/schema.h"
+#include "mcp/tool.h"
+
+namespace pyember::mcp {
+namespace {
+
+bool is_tool_name(std::string_view name) {
+  constexpr std::size_t kLongest = 64;
+  return !name.empty() && name.size() <= kLongest &&
+         std::all_of(name.begin(), name.end(), [](unsigned char c) {
+           return std::isalnum(c) != 0 || c == '_' || c == '.' || c == '-';
+         });
+}
+
+}  // namespace
+
+Json text_block(std::string text) { return {{"type", "text"}, {"text", std::move(text)}}; }
+
+ToolResult tool_error(std::string text) {
+  ToolResult result;
+  result.content.push_back(text_block(std::move(text)));
+  result.is_error = true;
+  return result;
+}
+
+ToolCatalog::ToolCatalog() = default;
+ToolCatalog::~ToolCatalog() = default;
+ToolCatalog::ToolCatalog(ToolCatalog&&) noexcept = default;
+
+void ToolCatalog::add(Tool tool) {
+  CHECK(is_tool_name(tool.name));
+  CHECK(find(tool.name) == nullptr);
+  CHECK(!tool.description.empty());
+  CHECK(tool.handler != nullptr);
+  CHECK(tool.input_schema.is_object() && tool.input_schema.value("type", "") == "object");
+  auto schema = std::make_unique<const Schema>(tool.input_schema);
+  entries_.push_back({std::move(tool), std::move(schema)});
+}
+
+const ToolCatalog::Entry* ToolCatalog::find(std::string_view name) const {
+  for (const Entry& entry : entries_) {
+    if (entry.tool.name == name) return &entry;
+  }
+  return nullptr;
+}
+
+}  // namespace pyember::mcp
