@@ -47,4 +47,39 @@ inline constexpr std::size_t kPageSize = 100;                // entries of one p
 static_assert(kMaximumLineBytes >= 3 * kMaximumCodeBytes);   // non-ASCII code is escaped threefold
 static_assert(kMaximumRequestsInFlight > kMaximumQueuedCells);
 
+// --- host: loop, transport, memory watch --------------------------------------------------------
+inline constexpr std::chrono::milliseconds kHomeCpuPeriod = 100ms;  // how long a home CPU is kept
+inline constexpr std::chrono::milliseconds kLongCell = 1ms;  // then its thread may leave the home CPU
+inline constexpr std::size_t kPostsPerTurn = 4096;           // tasks of other threads per loop turn
+inline constexpr std::chrono::milliseconds kLoopCloseDeadline = 2s;
+inline constexpr std::size_t kReadChunkBytes = 64u << 10;    // the capacity of a pipe
+inline constexpr std::size_t kOutputReadsPerTurn = 8;        // of one session, then others get a turn
+inline constexpr std::size_t kInputSliceBytes = 4u << 10;    // given to the server between two looks at
+                                                             // how much output waits
+inline constexpr std::size_t kPendingOutputBytes = 8u << 20; // unsent: new requests wait, cancels don't
+inline constexpr std::size_t kHeldInputBytes = 4u << 20;     // read while requests wait; then stop
+inline constexpr std::chrono::milliseconds kTick = 1s;       // watchdog, idle sessions
+inline constexpr std::chrono::milliseconds kMemoryLookPeriod = 100ms;  // while a cell runs long
+inline constexpr std::chrono::milliseconds kWedgedAfter = 10s;  // runtime silent: end the server
+inline constexpr int kWedgedExitCode = 86;                   // tells a supervisor why we ended
+inline constexpr std::int64_t kMemoryFloorBytes = 512ll << 20;  // or 5 % of the machine's, the lesser
+inline constexpr std::chrono::milliseconds kMemoryStopPause = 2s;  // between two stopped sessions
+inline constexpr std::chrono::milliseconds kInputEndGrace = 1200ms;  // running cells, stdin closed
+inline constexpr std::chrono::milliseconds kStopGrace = 500ms;  // interrupted cells answer in this time
+inline constexpr std::chrono::milliseconds kEndChildrenDeadline = 150ms;
+inline constexpr std::chrono::milliseconds kFlushDeadline = 100ms;  // of the last answers
+
+// --- host: sessions and what is remembered of them ------------------------------------------------
+inline constexpr std::size_t kMaximumSessionNameBytes = 64;
+inline constexpr std::size_t kMaximumTombstones = 256;       // closed or lost sessions we can explain
+inline constexpr std::size_t kRememberedCells = 64;          // ended background cells per session
+inline constexpr std::size_t kHeldCells = 4096;              // cells per session whose output is held
+inline constexpr std::size_t kCodeExcerptCharacters = 400;   // of a running cell's code, when inspected
+inline constexpr std::size_t kOutputPageBytes = 1u << 20;    // of one resource read
+inline constexpr std::size_t kOutputTailBytes = 128u << 10;  // kept of what passes the held limit
+inline constexpr std::chrono::milliseconds kProgressPeriod = 100ms;  // between two progress messages
+inline constexpr std::chrono::milliseconds kKeepAlivePeriod = 5s;    // progress when nothing is printed
+inline constexpr std::size_t kProgressMessageBytes = 8u << 10;       // of output in one message
+inline constexpr std::chrono::milliseconds kInspectDeadline = 1s;    // then answered without the names
+
 }  // namespace pyember::limits
