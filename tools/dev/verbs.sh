@@ -76,13 +76,13 @@ fuzz_one() {
 verb_bench() {
   build_preset release
   ensure_requirements test
-  "$ENV_PYTHON" "$ROOT/bench/bench.py" --build "$ROOT/build/release" "$@"
+  "$ENV_PYTHON" "$ROOT/bench/run.py" --binary "$ROOT/build/release/pyember" "$@"
 }
 
 verb_soak() {
   build_preset release
   ensure_requirements test
-  "$ENV_PYTHON" "$ROOT/bench/soak.py" --build "$ROOT/build/release" "$@"
+  PYEMBER_BINARY="$ROOT/build/release/pyember" "$ENV_PYTHON" "$ROOT/tests/hostile/soak.py" "$@"
 }
 
 cpp_files() {

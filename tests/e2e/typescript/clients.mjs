@@ -1,0 +1,57 @@
+// The official TypeScript clients behind one small face, so that one set of tests drives them all.
+
+import { Client as ModernClient } from "@modelcontextprotocol/client";
+import { StdioClientTransport as ModernTransport } from "@modelcontextprotocol/client/stdio";
+import { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport as SdkTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+
+export const BINARY =
+  process.env.PYEMBER_BINARY ?? new URL("../../../build/release/pyember", import.meta.url).pathname;
+
+const INFO = { name: "pyember-e2e", version: "1.0.0" };
+const SERVER = { command: BINARY, args: ["serve"], stderr: "ignore" };
+
+// Each says which client it is and what revision it must end up with.
+export const CLIENTS = [
+  {
+    name: "sdk 1.32.2, handshake",
+    version: "2025-11-25",
+    async connect() {
+      const client = new SdkClient(INFO);
+      const transport = new SdkTransport(SERVER);
+      let negotiated;
+      transport.setProtocolVersion = (version) => (negotiated = version);
+      await client.connect(transport);
+      return {
+        version: () => negotiated,
+        serverName: () => client.getServerVersion()?.name,
+        listTools: () => client.listTools(),
+        callTool: (name, args, options) => client.callTool({ name, arguments: args }, undefined, options),
+        readResource: (uri) => client.readResource({ uri }),
+        close: () => client.close(),
+      };
+    },
+  },
+  modern("client 2.4.0, handshake", "2025-11-25", "legacy"),
+  modern("client 2.4.0, auto", "2026-07-28", "auto"),
+  modern("client 2.4.0, pinned", "2026-07-28", { pin: "2026-07-28" }),
+];
+
+function modern(name, version, mode) {
+  return {
+    name,
+    version,
+    async connect() {
+      const client = new ModernClient(INFO, { versionNegotiation: { mode } });
+      await client.connect(new ModernTransport(SERVER));
+      return {
+        version: () => client.getNegotiatedProtocolVersion(),
+        serverName: () => client.getServerVersion()?.name,
+        listTools: () => client.listTools(),
+        callTool: (toolName, args, options) => client.callTool({ name: toolName, arguments: args }, options),
+        readResource: (uri) => client.readResource({ uri }),
+        close: () => client.close(),
+      };
+    },
+  };
+}
