@@ -19,6 +19,9 @@ thread_local constinit bool is_server_thread = false;
 
 namespace {
 
+// Null until the runtime sets it, before any session exists.
+constinit std::atomic<void (*)() noexcept> parked_hook{nullptr};
+
 // The crash handler walks the Python stack on this, and the kernel puts the registers there (with
 // AVX-512 or AMX several KB: _SC_MINSIGSTKSZ, sysconf(3)).
 constexpr std::size_t kSignalStackBytes = 64u << 10;
@@ -122,6 +125,7 @@ void park_current_thread(ParkReason reason) noexcept {
     slot->park_reason.compare_exchange_strong(none, reason);
   }
   if (entry) entry->parked = true;
+  if (auto* hook = parked_hook.load()) hook();
   for (;;) syscall(SYS_ppoll, nullptr, 0, nullptr, nullptr, 8);
 }
 
