@@ -124,10 +124,13 @@ class Battery:
         self._serial = 0
 
     def run(self, passes: int = 1) -> Report:
-        """Runs the battery `passes` times over. A dead server is replaced, and counted."""
-        pending = [cell for _ in range(passes) for cell in self.cells]
-        while pending:
-            pending = self._run_until_death(pending)
+        """Runs the battery `passes` times over, each on a server of its own: the interpreters that
+        hostile cells cost are not given back. A dead server is replaced, and counted.
+        """
+        for _ in range(passes):
+            pending = list(self.cells)
+            while pending:
+                pending = self._run_until_death(pending)
         return self.report
 
     def _run_until_death(self, pending: list[Cell]) -> list[Cell]:

@@ -26,7 +26,7 @@ class Cell:
     code: str
     accept: frozenset[str] = CONTAINED
     says: str = ""  # must stand in the answer
-    timeout: float = 1.5
+    timeout: float = 1.0
     intact: bool = False  # the session must run 1+1 afterwards
 
 
@@ -200,7 +200,7 @@ PROCESS_STATE = [
     Cell("signal.alarm", "timers", "import signal\nsignal.alarm(1)", ANY),
     Cell("signal.setitimer", "timers", "import signal\nsignal.setitimer(signal.ITIMER_REAL, 0.05)", ANY),
     Cell("ITIMER_PROF", "timers", "import signal\nsignal.setitimer(signal.ITIMER_PROF, 0.05, 0.05)", ANY),
-    Cell("alarm through libc.so.6", "timers", LIBC_SO + "libc.alarm(1)\nimport time\ntime.sleep(1.3)", ANY, timeout=3.0),
+    Cell("alarm through libc.so.6", "timers", LIBC_SO + "libc.alarm(1)\nimport time\ntime.sleep(1.3)", ANY, timeout=2.0),
     Cell("timer_create by number", "timers",
          LIBC + "timer = ctypes.c_int()\nlibc.syscall(222, 0, None, ctypes.byref(timer))\n"
          "spec = (ctypes.c_long * 4)(0, 0, 0, 10**7)\nlibc.syscall(223, timer, 0, spec, None)\nimport time\ntime.sleep(0.3)", ANY),
