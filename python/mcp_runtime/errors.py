@@ -10,35 +10,58 @@ str() of an exception runs user code, so the caller has opened a stoppable regio
 
 from __future__ import annotations
 
+import linecache
 import os
-import sys
 import traceback
-from builtins import BaseException, KeyboardInterrupt, SyntaxError, SystemExit, len, str, type
+from builtins import (
+    BaseException,
+    KeyboardInterrupt,
+    SystemExit,
+    bool,
+    getattr,
+    id,
+    int,
+    len,
+    list,
+    object,
+    range,
+    repr,
+    reversed,
+    set,
+    str,
+    tuple,
+    type,
+)
 
 from mcp_runtime.result_text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Any
 
     Description = tuple[str, str, str]
 
 MAXIMUM_MESSAGE = 4_000
-# About 250 lines of traceback: nobody reads more, and a RecursionError has thousands.
+# About 250 lines: nobody reads more, and an unbounded recursion makes thousands.
 MAXIMUM_TRACEBACK = 20_000
-# Frames at either end that are shown of a stack deeper than twice this.
+# Frames at either end that are looked at when a stack is deeper than twice this.
 SHOWN_FRAMES = 1_000
 # Exceptions of one chain, or of one group, that are looked at.
 MAXIMUM_CHAIN = 200
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _TracebackException = traceback.TracebackException
-_Traceback = type(sys._getframe()).__class__
-_get_traceback = BaseException.__dict__["__traceback__"].__get__
-_get_cause = BaseException.__dict__["__cause__"].__get__
-_get_context = BaseException.__dict__["__context__"].__get__
-_get_name = type.__dict__["__qualname__"].__get__
-_get_module = type.__dict__["__module__"].__get__
+_cache = linecache.cache
+
+# The slots of the types themselves: a subclass or a metaclass can't put its own code before them.
+_slots = BaseException.__dict__
+get_traceback: Any = _slots["__traceback__"].__get__
+set_traceback: Any = _slots["__traceback__"].__set__
+_get_cause: Any = _slots["__cause__"].__get__
+_get_context: Any = _slots["__context__"].__get__
+_get_name: Any = type.__dict__["__qualname__"].__get__
+_get_module: Any = type.__dict__["__module__"].__get__
 
 
 def without_our_frames(trace: TracebackType | None) -> TracebackType | None:
@@ -82,7 +105,7 @@ def type_name(kind: type) -> str:
 
 
 def chain_of(error: BaseException) -> list[BaseException]:
-    """The exception with its causes and contexts, and theirs."""
+    """The exception with its causes and contexts, and theirs, each once."""
     found = [error]
     seen = {id(error)}
     for link in found:
@@ -97,12 +120,11 @@ def _message(error: BaseException) -> str:
     if type(error) is SystemExit:
         return _exit_message(error)
     try:
-        text = str(error)
+        return _bounded(printable(str(error)), MAXIMUM_MESSAGE)
     except KeyboardInterrupt:
         raise
     except BaseException as failure:
         return f"<str() of this exception failed with {type_name(type(failure))}>"
-    return _bounded(printable(text), MAXIMUM_MESSAGE)
 
 
 def _exit_message(error: SystemExit) -> str:
@@ -117,64 +139,64 @@ def _exit_message(error: SystemExit) -> str:
 
 
 def _traceback_text(error: BaseException) -> str:
-    report = _TracebackException(type(error), error, _get_traceback(error), compact=True)
+    report = _TracebackException(type(error), error, get_traceback(error), compact=True)
     seen: set[int] = set()
-    pending = [report]
+    pending: list[Any] = [report]
     while pending and len(seen) < MAXIMUM_CHAIN:
         part = pending.pop()
-        if id(part) in seen:
+        if part is None or id(part) in seen:
             continue
         seen.add(id(part))
         if part.stack is not None:
             part.stack[:] = [frame for frame in part.stack if not frame.filename.startswith(_OURS)]
-        for other in (part.__cause__, part.__context__):
-            if other is not None:
-                pending.append(other)
-        pending.extend(getattr(part, "exceptions", None) or ())
+        pending += (part.__cause__, part.__context__)
+        pending += getattr(part, "exceptions", None) or ()
     return "".join(report.format())
 
 
 def _shorten(error: BaseException) -> None:
     """Cuts the middle out of very deep stacks, so that printing them takes no minutes."""
     for link in chain_of(error):
-        trace = _get_traceback(link)
-        depth = 0
-        position = trace
-        while position is not None:
-            depth += 1
-            position = position.tb_next
+        trace = get_traceback(link)
+        depth = _depth(trace)
         if depth <= 2 * SHOWN_FRAMES:
             continue
         head: list[TracebackType] = []
-        position = trace
-        for _ in range(SHOWN_FRAMES):
-            head.append(position)
-            position = position.tb_next
-        for _ in range(depth - 2 * SHOWN_FRAMES):
-            position = position.tb_next
+        for position in range(depth - SHOWN_FRAMES):
+            if position < SHOWN_FRAMES:
+                head.append(trace)
+            trace = trace.tb_next
         for entry in reversed(head):
-            position = type(entry)(position, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
-        BaseException.__dict__["__traceback__"].__set__(link, position)
+            trace = type(entry)(trace, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+        set_traceback(link, trace)
+
+
+def _depth(trace: TracebackType | None) -> int:
+    depth = 0
+    while trace is not None:
+        depth += 1
+        trace = trace.tb_next
+    return depth
 
 
 def _plain_traceback(error: BaseException, name: str, message: str) -> str:
     """File and line of every frame, and the source line; runs nobody's code."""
     lines = ["Traceback (most recent call last):\n"]
-    trace = _get_traceback(error)
+    trace = get_traceback(error)
     while trace is not None and len(lines) < 2 * SHOWN_FRAMES:
         code = trace.tb_frame.f_code
         if not code.co_filename.startswith(_OURS):
             lines.append(f'  File "{code.co_filename}", line {trace.tb_lineno}, in {code.co_name}\n')
-            entry = _cached_lines(code.co_filename)
-            if 0 < trace.tb_lineno <= len(entry):
-                lines.append(f"    {entry[trace.tb_lineno - 1].strip()}\n")
+            known = _cached_lines(code.co_filename)
+            if 0 < trace.tb_lineno <= len(known):
+                lines.append(f"    {known[trace.tb_lineno - 1].strip()}\n")
         trace = trace.tb_next
     lines.append(f"{name}: {message}\n" if message else f"{name}\n")
     return _bounded(printable("".join(lines)), MAXIMUM_TRACEBACK)
 
 
 def _cached_lines(filename: str) -> list[str]:
-    entry = sys.modules["linecache"].cache.get(filename)
+    entry: object = _cache.get(filename)
     if type(entry) is tuple and len(entry) == 4 and type(entry[2]) is list:
         return entry[2]
     return []

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sys
-from builtins import BaseException, KeyboardInterrupt, RuntimeError, eval
+from builtins import BaseException, KeyboardInterrupt, OSError, eval, getattr, isinstance, object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,17 +30,13 @@ DRAIN_SECONDS = 0.05
 CLOSE_SECONDS = 0.2
 
 
-class CellTaskLost(RuntimeError):
-    """The loop ended while the cell was still waiting."""
-
-
 class EventLoop:
     """One asyncio loop and the way cells run in it."""
 
-    def __init__(self, native: Native) -> None:
+    def __init__(self, native: Native, notices: list[str]) -> None:
         self._native = native
+        self._notices = notices
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.notices: list[str] = []
 
     def run(self, codes: tuple[CodeType | None, CodeType | None], namespace: dict[str, Any]) -> Any:
         """Runs a cell's code as a task; returns the value of its last expression.
@@ -96,7 +92,7 @@ class EventLoop:
     def _ready_loop(self) -> asyncio.AbstractEventLoop:
         loop = self._loop
         if loop is not None and loop.is_closed():
-            self.notices.append(
+            self._notices.append(
                 "the session's event loop had been closed; tasks and connections that belonged "
                 "to it are gone, and a new loop was made."
             )
@@ -125,7 +121,7 @@ class EventLoop:
         user wants to see: the CancelledError that ends the task went through exactly there.
         """
         if task.done() and not task.cancelled() and task.exception() is failure:
-            return failure
+            return _seen_from_cell(failure)
         if not task.done():
             task.cancel()
             try:
@@ -133,19 +129,22 @@ class EventLoop:
             except BaseException:
                 self._recover(loop)
         if not task.done():
-            self.notices.append(
+            self._notices.append(
                 "the cell's task did not end when it was cancelled; it goes on whenever a later "
                 "cell awaits."
             )
             return failure
-        if not isinstance(failure, (KeyboardInterrupt, OSError)) or not task.cancelled():
-            return failure
-        place = KeyboardInterrupt()
         try:
             task.result()
         except asyncio.CancelledError as cancelled:
-            place.__traceback__ = cancelled.__traceback__
-        return place
+            if isinstance(failure, (KeyboardInterrupt, OSError)):
+                place = KeyboardInterrupt()
+                place.__traceback__ = cancelled.__traceback__
+                return place
+        except BaseException as other:
+            if failure is not None and failure is not other:
+                failure.__context__ = other
+        return failure
 
     def _run_for(
         self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], seconds: float
@@ -168,6 +167,7 @@ class EventLoop:
             loop._thread_id = None
         if getattr(loop, "_stopping", False):
             loop._stopping = False
+        sys.set_asyncgen_hooks(None, None)
 
 
 async def _drive(
@@ -181,6 +181,19 @@ async def _drive(
             if code.co_flags & CO_COROUTINE:
                 value = await value
     return value
+
+
+def _seen_from_cell(failure: BaseException | None) -> BaseException | None:
+    """The exception without the loop's own frames before the cell's code."""
+    if failure is None:
+        return None
+    trace = failure.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code is _drive.__code__:
+            failure.__traceback__ = trace.tb_next
+            break
+        trace = trace.tb_next
+    return failure
 
 
 def _stop_loop(future: asyncio.Future[Any]) -> None:

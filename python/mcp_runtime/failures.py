@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from builtins import BaseException, KeyboardInterrupt, OSError, len, type
+from builtins import BaseException, KeyboardInterrupt, OSError, SyntaxError, issubclass, len, type
 
 from mcp_runtime import errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from mcp_runtime.errors import Description
     from mcp_runtime.session import Session
 
@@ -17,23 +19,34 @@ STOPPED = 2
 ECANCELED = 125  # Linux; a wait that was stopped fails with it
 
 
-def report(session: Session, failure: BaseException, filename: str) -> tuple[int, Description]:
-    """The cell's status and the description of its exception; sets sys.last_exc. Never raises."""
+def report(session: Session, failure: BaseException) -> tuple[int, Description]:
+    """The cell's status and the description of its exception; sets sys.last_exc."""
     stopped = session.native.stop_requested() and _comes_from_stop(failure)
     if stopped and _is_cancelled_wait(failure):
         failure = _as_interrupt(failure)
-    _set_traceback(failure, errors.without_our_frames(errors._get_traceback(failure)))
+    errors.set_traceback(failure, errors.without_our_frames(errors.get_traceback(failure)))
     _set_last(failure)
     session.sources.restore()
-    return (STOPPED if stopped else RAISED), _described(session, failure)
+    description = _described(session, failure)
+    if not stopped:
+        _add_hint(session, failure, description)
+    return (STOPPED if stopped else RAISED), description
+
+
+def repr_failed(value: Any) -> str:
+    """The notice for a cell whose code ran, but whose result can't be shown."""
+    return (
+        "the cell ran to its end; what failed is the repr of its result, an object of type "
+        f"{errors.type_name(type(value))}. The object is kept in _."
+    )
 
 
 def _described(session: Session, failure: BaseException) -> Description:
     """Describes inside a stoppable region; without running user code when that was stopped."""
-    stoppable = session.native.stoppable
     if type(failure) is KeyboardInterrupt and len(errors.chain_of(failure)) == 1:
-        if not failure.args:
-            return errors.describe(failure)
+        # The usual stop. Nothing about it runs user code, and no second stop may spoil it.
+        return errors.describe(failure)
+    stoppable = session.native.stoppable
     try:
         try:
             stoppable(True)
@@ -59,19 +72,23 @@ def _is_cancelled_wait(error: BaseException) -> bool:
 def _as_interrupt(failure: BaseException) -> KeyboardInterrupt:
     """The KeyboardInterrupt that would have come a moment after the cancelled wait."""
     interrupt = KeyboardInterrupt()
-    interrupt.__traceback__ = errors._get_traceback(failure)
+    interrupt.__traceback__ = errors.get_traceback(failure)
     return interrupt
-
-
-def _set_traceback(error: BaseException, trace: object) -> None:
-    BaseException.__dict__["__traceback__"].__set__(error, trace)
 
 
 def _set_last(failure: BaseException) -> None:
     """sys.last_exc and its older forms, for traceback.print_last() and pdb.pm()."""
-    sys.last_exc = failure
+    sys.last_exc = failure  # type: ignore[attr-defined, unused-ignore]
     sys.last_type = type(failure)
     sys.last_value = failure
-    sys.last_traceback = errors._get_traceback(failure)
+    sys.last_traceback = errors.get_traceback(failure)
 
 
+def _add_hint(session: Session, failure: BaseException, description: Description) -> None:
+    """A notice for mistakes that come from what people know of notebooks."""
+    if issubclass(type(failure), SyntaxError) or "event loop" in description[1]:
+        from mcp_runtime import hints
+
+        hint = hints.hint_for(session, failure, description[1])
+        if hint is not None:
+            session.notices.append(hint)

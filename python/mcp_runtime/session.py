@@ -6,6 +6,8 @@ user runs only between native.stoppable(True) and native.stoppable(False); `run`
 
 What makes run() quick: a cell that is one expression is compiled and evaluated with nothing else
 imported; statements, awaits and errors pay for their own machinery when they first come up.
+
+User code may overwrite any name in `builtins`, so every module here binds those it uses.
 """
 
 from __future__ import annotations
@@ -13,23 +15,28 @@ from __future__ import annotations
 import builtins
 import sys
 from builtins import (
+    AttributeError,
     BaseException,
-    KeyboardInterrupt,
-    OSError,
+    IndentationError,
     SyntaxError,
     compile,
     eval,
-    isinstance,
+    hasattr,
+    object,
+    str,
     tuple,
     type,
+    zip,
 )
 
+from mcp_runtime.prompt_builtins import Exit, Help
 from mcp_runtime.result_text import result_text
 from mcp_runtime.sources import Sources, defines_something
 from mcp_runtime.streams import Streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType, ModuleType
     from typing import Any
 
@@ -39,6 +46,7 @@ if TYPE_CHECKING:
     from mcp_runtime.native_api import Native
 
     Outcome = tuple[int, str | None, Description | None, tuple[str, ...] | None]
+    Codes = tuple[CodeType | None, CodeType | None]
 
 COMPLETED = 0
 RAISED = 1
@@ -46,11 +54,12 @@ STOPPED = 2
 
 PyCF_ALLOW_TOP_LEVEL_AWAIT = 0x2000
 CO_COROUTINE = 0x80
-ECANCELED = 125  # Linux; only there do waits fail with it (see the interposed libc calls)
+# Every `from __future__ import …` flag of CPython 3.10 to 3.14 (CO_FUTURE_DIVISION … ANNOTATIONS).
+FUTURE_FLAGS = 0x1FE0000
 
 _Module = type(sys)
 _modules = sys.modules
-_MISSING = builtins.object()
+_MISSING = object()
 
 
 class Session:
@@ -58,49 +67,48 @@ class Session:
 
     def __init__(self, native: Native, name: str) -> None:
         self.name = name
+        self.native = native
         self.main: ModuleType = _Module("__main__")
         self.namespace: dict[str, Any] = self.main.__dict__
         self.namespace["__builtins__"] = builtins
         self.sources = Sources()
         self.streams = Streams()
         self.loop: EventLoop | None = None
-        self.native = native
+        self.notices: list[str] = []  # for the next answer
         self._stoppable = native.stoppable
         self._flags = PyCF_ALLOW_TOP_LEVEL_AWAIT
         self._results: tuple[Any, Any, Any] = (_MISSING, _MISSING, _MISSING)
-        self._notices: list[str] = []
         _modules["__main__"] = self.main
         self.streams.install()
-        install_builtins()
+        _install_builtins()
 
     def run(self, code: str, number: int) -> Outcome:
         """Runs one cell. Returns (status, result, error, notices); never raises."""
         filename = f"<cell {number}>"
-        namespace = self.namespace
         stoppable = self._stoppable
+        value: Any = None
         text: str | None = None
         failure: BaseException | None = None
-        _modules["__main__"] = self.main
-        if not self.streams.intact():
-            self._notices += self.streams.mend()
         # stoppable(True) stands inside the try, and nothing between the end of the user's code
         # and stoppable(False) lets the interpreter raise a pending KeyboardInterrupt.
         try:
             try:
                 stoppable(True)
-                self.sources.add(filename, code)
-                value = self._evaluate(code, filename, namespace)
+                self._prepare(code, filename)
+                value = self._evaluate(code, filename)
                 if value is not None:
-                    self._remember(value, namespace)
+                    self._remember(value)
                     text = result_text(value)
             finally:
                 stoppable(False)
         except BaseException as error:
             failure = error
-        if failure is None and not self._notices and self.streams.intact():
+        if failure is None and not self.notices and self.streams.intact():
             return COMPLETED, text, None, None
         try:
-            return self._finish(text, failure, filename)
+            return self._finish(value, text, failure)
+        except BaseException as trouble:
+            return _last_resort(failure, trouble)
         finally:
             del failure
 
@@ -108,129 +116,123 @@ class Session:
         """Describes the names of the namespace; runs no user code."""
         from mcp_runtime.inspect_names import describe_names
 
-        return describe_names(self.namespace, hidden=self._shown_results())
+        namespace = self.namespace
+        hidden = [
+            name
+            for name, value in zip(("_", "__", "___"), self._results)
+            if namespace.get(name, _MISSING) is value
+        ]
+        return describe_names(namespace, tuple(hidden))
 
     def close(self) -> list[str]:
-        """Ends the session: its tasks, its namespace, its sources. Finalisers of user objects run
-        inside stoppable regions; returns what did not go well, in words."""
-        troubles: list[str] = []
-        if self.loop is not None:
-            loop, self.loop = self.loop, None
-            self._guarded(loop.close, "closing the event loop", troubles)
+        """Ends the session: its tasks, its namespace, its sources; afterwards it runs nothing.
+
+        Finalisers of user objects run inside stoppable regions. Returns what did not go well.
+        """
+        loop, self.loop = self.loop, None
+        if loop is not None:
+            self._guarded(loop.close, "closing the event loop")
         self._results = (_MISSING, _MISSING, _MISSING)
-        for name in ("last_exc", "last_type", "last_value", "last_traceback"):
-            self._guarded(lambda name=name: sys.__dict__.pop(name, None), name, troubles)
-        self._guarded(self.namespace.clear, "clearing the namespace", troubles)
+        self._guarded(_forget_last_error, "dropping the last error")
+        self._guarded(self.namespace.clear, "clearing the namespace")
         self.sources.clear()
-        if _modules.get("__main__") is self.main:
-            _modules["__main__"] = _Module("__main__")
+        _modules["__main__"] = _Module("__main__")
+        troubles, self.notices = self.notices, []
         return troubles
 
-    def _evaluate(self, code: str, filename: str, namespace: dict[str, Any]) -> Any:
+    def _prepare(self, code: str, filename: str) -> None:
+        """Undoes what earlier cells may have done to the surroundings of this one."""
+        _modules["__main__"] = self.main
+        # A warning is shown once for each line of a module; line 1 of this cell is another line.
+        self.namespace.pop("__warningregistry__", None)
+        self.sources.add(filename, code)
+        if not self.streams.intact():
+            self.notices += self.streams.mend()
+
+    def _evaluate(self, code: str, filename: str) -> Any:
         """Compiles and executes; the value of the last expression, None without one."""
-        if "\n" not in code and "\\" not in code:
-            last = self._compile_expression(code, filename)
-            if last is not None:
-                if defines_something(last):
-                    self.sources.keep(filename)
-                if last.co_flags & CO_COROUTINE:
-                    return self._await((None, last), namespace)
-                return eval(last, namespace)
-        codes = self._compile_statements(code, filename)
-        body, last = codes
+        body, last = codes = self._compiled(code, filename)
+        flags = 0
         if body is not None:
+            flags = body.co_flags
+            self._flags |= flags & FUTURE_FLAGS
             if defines_something(body):
                 self.sources.keep(filename)
-            if body.co_flags & CO_COROUTINE:
-                return self._await(codes, namespace)
         if last is not None:
+            flags |= last.co_flags
             if defines_something(last):
                 self.sources.keep(filename)
-            if last.co_flags & CO_COROUTINE:
-                return self._await(codes, namespace)
+        if flags & CO_COROUTINE:
+            return self._await(codes)
         if body is not None:
-            eval(body, namespace)
-        return None if last is None else eval(last, namespace)
+            eval(body, self.namespace)
+        return None if last is None else eval(last, self.namespace)
 
-    def _compile_expression(self, code: str, filename: str) -> CodeType | None:
-        try:
-            return compile(code, filename, "eval", self._flags, True)
-        except SyntaxError:
-            return None
-
-    def _compile_statements(
-        self, code: str, filename: str
-    ) -> tuple[CodeType | None, CodeType | None]:
+    def _compiled(self, code: str, filename: str) -> Codes:
+        """(what is executed, the last expression); either may be None."""
+        flags = self._flags
+        line = code[:-1] if code[-1:] == "\n" else code
+        # One line without a semicolon is an expression, or has no value to show.
+        if "\n" not in line and ";" not in line and "\\" not in line and "\r" not in line:
+            try:
+                return None, compile(line, filename, "eval", flags, True)
+            except SyntaxError:
+                pass
+            try:
+                return compile(line, filename, "exec", flags, True), None
+            except IndentationError:
+                pass
         from mcp_runtime import cell
 
         try:
-            codes = cell.compile_statements(code, filename, self._flags)
+            return cell.compile_statements(code, filename, flags)
         except IndentationError:
             dedented = cell.dedented(code)
             if dedented is None:
                 raise
-            self.sources.add(filename, dedented)
-            codes = cell.compile_statements(dedented, filename, self._flags)
-        if codes[0] is not None:
-            self._flags |= codes[0].co_flags & cell.FUTURE_FLAGS
-        return codes
+        self.sources.add(filename, dedented)
+        return cell.compile_statements(dedented, filename, flags)
 
-    def _await(
-        self, codes: tuple[CodeType | None, CodeType | None], namespace: dict[str, Any]
-    ) -> Any:
+    def _await(self, codes: Codes) -> Any:
         loop = self.loop
         if loop is None:
             from mcp_runtime.event_loop import EventLoop
 
-            loop = self.loop = EventLoop(self.native)
-        return loop.run(codes, namespace)
+            loop = self.loop = EventLoop(self.native, self.notices)
+        return loop.run(codes, self.namespace)
 
-    def _remember(self, value: Any, namespace: dict[str, Any]) -> None:
+    def _remember(self, value: Any) -> None:
         """Binds _, __ and ___ to the last results, unless the user has names of that kind."""
+        namespace = self.namespace
         first, second, third = self._results
-        if namespace.get("_", _MISSING) is not first and "_" in namespace:
+        if "_" in namespace and namespace["_"] is not first:
             return
         self._results = (value, first, second)
         namespace["_"] = value
-        if first is not _MISSING:
-            if namespace.get("__", _MISSING) is second:
-                namespace["__"] = first
-            if second is not _MISSING and namespace.get("___", _MISSING) is third:
-                namespace["___"] = second
+        if first is not _MISSING and namespace.get("__", _MISSING) is second:
+            namespace["__"] = first
+        if second is not _MISSING and namespace.get("___", _MISSING) is third:
+            namespace["___"] = second
 
-    def _shown_results(self) -> tuple[str, ...]:
-        namespace = self.namespace
-        return tuple(
-            [
-                name
-                for name, value in zip(("_", "__", "___"), self._results)
-                if namespace.get(name, _MISSING) is value
-            ]
-        )
-
-    def _finish(
-        self, text: str | None, failure: BaseException | None, filename: str
-    ) -> Outcome:
+    def _finish(self, value: Any, text: str | None, failure: BaseException | None) -> Outcome:
         """Everything a cell that simply succeeded does without."""
-        troubles: list[str] = []
         if not self.streams.intact():
-            self._guarded(_flush, "flushing sys.stdout", troubles)
-        notices = self._notices
-        self._notices = []
-        if self.loop is not None:
-            notices += self.loop.notices
-            self.loop.notices = []
+            self._guarded(_flush, "flushing sys.stdout and sys.stderr")
         status = COMPLETED
         error: Description | None = None
         if failure is not None:
             from mcp_runtime import failures
 
-            status, error = failures.report(self, failure, filename)
-        notices += troubles
-        return status, text, error, tuple(notices) or None
+            if value is not None:
+                self.notices.append(failures.repr_failed(value))
+                text = None
+            status, error = failures.report(self, failure)
+        notices = tuple(self.notices)
+        self.notices.clear()
+        return status, text, error, notices or None
 
-    def _guarded(self, action: Any, what: str, troubles: list[str]) -> None:
-        """Runs something that may run user code; a failure becomes words."""
+    def _guarded(self, action: Callable[[], object], what: str) -> None:
+        """Does something that may run user code; a failure becomes a notice."""
         stoppable = self._stoppable
         try:
             try:
@@ -239,13 +241,11 @@ class Session:
             finally:
                 stoppable(False)
         except BaseException as error:
-            troubles.append(f"{what} failed with {type(error).__name__}.")
+            self.notices.append(f"{what} failed with {type(error).__name__}.")
 
 
-def install_builtins() -> None:
+def _install_builtins() -> None:
     """exit, quit and help, which the module `site` would have brought."""
-    from mcp_runtime.prompt_builtins import Exit, Help
-
     builtins.exit = Exit("exit")  # type: ignore[assignment]
     builtins.quit = Exit("quit")  # type: ignore[assignment]
     if not hasattr(builtins, "help"):
@@ -256,3 +256,21 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
+
+
+def _forget_last_error() -> None:
+    for name in ("last_exc", "last_type", "last_value", "last_traceback"):
+        try:
+            delattr(sys, name)
+        except AttributeError:
+            pass
+
+
+def _last_resort(failure: BaseException | None, trouble: BaseException) -> Outcome:
+    """An answer when user code has broken even what describes errors."""
+    name = type(failure if failure is not None else trouble).__name__
+    notice = (
+        f"the runtime could not describe how the cell ended ({type(trouble).__name__}): the "
+        "session's own Python environment was damaged. Reset the session."
+    )
+    return RAISED, None, (str(name), "", f"{name}\n"), (notice,)

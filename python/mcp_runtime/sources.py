@@ -7,7 +7,7 @@ shown, so few of those are kept; cells that define functions or classes are kept
 from __future__ import annotations
 
 import linecache
-from builtins import len, tuple, type
+from builtins import iter, len, list, next, type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,46 +15,47 @@ if TYPE_CHECKING:
 
     Entry = tuple[int, None, list[str], str]
 
-# Cells without definitions whose source is remembered: enough for any traceback still on screen.
+# Cells without definitions whose source is remembered: enough for any traceback still looked at.
 KEPT_PASSING = 64
 # Characters of source remembered for cells that define something; beyond it the oldest go.
 KEPT_DEFINING_CHARACTERS = 16 << 20
 
 _Code = type(linecache.getline.__code__)
+# Bound once: user code may replace the attribute, but inspect and traceback use this dictionary.
+_cache = linecache.cache
 
 
 class Sources:
     """The sources of one session's cells."""
 
     def __init__(self) -> None:
-        self._passing: list[str | None] = [None] * KEPT_PASSING
-        self._next = 0
         self._entries: dict[str, Entry] = {}
+        # A ring: the oldest cell without definitions is overwritten by the newest.
+        self._passing: list[str | None] = [None] * KEPT_PASSING
+        self._position = 0
         self._defining: dict[str, int] = {}
         self._defining_characters = 0
 
     def add(self, filename: str, code: str) -> None:
         """Registers a cell's source. The modification time None keeps checkcache away from it."""
-        lines = code.splitlines(True) if "\n" in code else [code]
-        if lines and lines[-1][-1:] != "\n":
-            lines[-1] += "\n"
-        entry = (len(code), None, lines, filename)
+        entry = (len(code), None, _lines(code), filename)
+        if filename not in self._entries:
+            position = self._position
+            oldest = self._passing[position]
+            if oldest is not None:
+                self._forget(oldest)
+            self._passing[position] = filename
+            self._position = (position + 1) % KEPT_PASSING
         self._entries[filename] = entry
-        linecache.cache[filename] = entry
-        position = self._next
-        oldest = self._passing[position]
-        if oldest is not None:
-            self._forget(oldest)
-        self._passing[position] = filename
-        self._next = (position + 1) % KEPT_PASSING
+        _cache[filename] = entry  # type: ignore[assignment]
 
     def keep(self, filename: str) -> None:
-        """Moves a cell that was just added to those kept long: it defines something."""
-        position = (self._next - 1) % KEPT_PASSING
+        """Moves the cell added last to those kept long: it defines something."""
+        position = (self._position - 1) % KEPT_PASSING
         if self._passing[position] != filename:
             return
         self._passing[position] = None
-        self._next = position
+        self._position = position
         size = self._entries[filename][0]
         self._defining[filename] = size
         self._defining_characters += size
@@ -66,17 +67,24 @@ class Sources:
     def restore(self) -> None:
         """Puts back what user code threw out of linecache (linecache.clearcache())."""
         for filename, entry in self._entries.items():
-            linecache.cache.setdefault(filename, entry)
+            _cache.setdefault(filename, entry)  # type: ignore[arg-type]
+
+    def lines(self, filename: str) -> list[str]:
+        """A cell's lines; empty when it isn't known."""
+        entry = self._entries.get(filename)
+        return [] if entry is None else entry[2]
 
     def clear(self) -> None:
         """Forgets every cell."""
         for filename in list(self._entries):
             self._forget(filename)
-        self.__init__()  # type: ignore[misc]
+        self._passing = [None] * KEPT_PASSING
+        self._defining.clear()
+        self._defining_characters = 0
 
     def _forget(self, filename: str) -> None:
         self._entries.pop(filename, None)
-        linecache.cache.pop(filename, None)
+        _cache.pop(filename, None)
 
 
 def defines_something(code: CodeType) -> bool:
@@ -85,3 +93,15 @@ def defines_something(code: CodeType) -> bool:
         if type(constant) is _Code:
             return True
     return False
+
+
+def _lines(code: str) -> list[str]:
+    """Lines as the compiler counts them; str.splitlines() knows more line ends than it."""
+    if "\r" in code:
+        code = code.replace("\r\n", "\n").replace("\r", "\n")
+    if "\n" not in code:
+        return [code + "\n"]
+    lines = [line + "\n" for line in code.split("\n")]
+    if lines[-1] == "\n":
+        lines.pop()
+    return lines

@@ -12,7 +12,24 @@ import builtins
 import io
 import os
 import sys
-from builtins import EOFError, bool, bytes, float, frozenset, getattr, int, len, memoryview, setattr, str, type
+from builtins import (
+    AttributeError,
+    BlockingIOError,
+    EOFError,
+    ValueError,
+    bool,
+    bytes,
+    float,
+    frozenset,
+    getattr,
+    int,
+    len,
+    memoryview,
+    setattr,
+    str,
+    super,
+    type,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,9 +48,12 @@ class _Descriptor(io.FileIO):
         descriptor = self.fileno()
         view = memoryview(data).cast("B") if type(data) is not bytes else data
         size = len(view)
-        written = _write(descriptor, view)
+        written = 0
         while written < size:
-            written += _write(descriptor, view[written:])
+            try:
+                written += _write(descriptor, view[written:] if written else view)
+            except BlockingIOError:
+                _wait_until_writable(descriptor)
         return size
 
     @property
@@ -60,6 +80,20 @@ class SessionStream(io.TextIOWrapper):
     def isatty(self) -> bool:
         """No terminal, whatever the descriptor is: nobody wants escape sequences in an answer."""
         return False
+
+    def reconfigure(self, **options: Any) -> None:  # type: ignore[override]
+        """As usual, except that nothing is ever held back."""
+        options["write_through"] = True
+        super().reconfigure(**options)
+
+
+def _wait_until_writable(descriptor: int) -> None:
+    """For a descriptor that somebody made non-blocking; the pipe is full just now."""
+    import select
+
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLOUT)
+    waiting.poll()
 
 
 _NO_INPUT = (
@@ -184,9 +218,15 @@ class Streams:
         """Whether user code has left sys.stdout and sys.stderr as they were; quick."""
         output = self.output
         error = self.error
-        return (
-            sys.stdout is output and sys.stderr is error and not output.closed and not error.closed
-        )
+        try:
+            return (
+                sys.stdout is output
+                and sys.stderr is error
+                and not output.closed
+                and not error.closed
+            )
+        except (AttributeError, ValueError):
+            return False  # deleted, or detached from its buffer
 
     def mend(self) -> list[str]:
         """Replaces streams that can't be written to, and says so.
@@ -198,9 +238,10 @@ class Streams:
         for name, descriptor in (("stdout", 1), ("stderr", 2)):
             current = getattr(sys, name, None)
             mine = self.output if descriptor == 1 else self.error
-            if current is mine and not mine.closed:
+            unusable = _is_unusable(current)
+            if current is mine and not unusable:
                 continue
-            if current is None or current is mine or _is_closed(current):
+            if unusable:
                 mine = SessionStream(descriptor, f"<{name}>")
                 if descriptor == 1:
                     self.output = mine
@@ -218,10 +259,13 @@ class Streams:
         return notices
 
 
-def _is_closed(stream: object) -> bool:
-    """Whether a stream is closed, asked only of the standard library's own classes."""
+def _is_unusable(stream: object) -> bool:
+    """Whether nothing can be written to it; asked only of the standard library's own classes."""
+    if stream is None:
+        return True
     if type(stream) in (io.StringIO, io.TextIOWrapper, SessionStream):
-        return bool(stream.closed)  # type: ignore[attr-defined]
+        try:
+            return bool(stream.closed)  # type: ignore[attr-defined]
+        except ValueError:
+            return True  # detached
     return False
-
-

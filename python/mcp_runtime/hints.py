@@ -1,0 +1,89 @@
+"""What to do instead, for code that works in a notebook and not in plain Python.
+
+Called by failures.report for a syntax error or an error about the event loop; the answer goes into
+the notices, so the error itself stays exactly CPython's.
+"""
+
+from __future__ import annotations
+
+from builtins import BaseException, SyntaxError, getattr, int, issubclass, len, str, type
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mcp_runtime.session import Session
+
+_INSTEAD = {
+    "pip": "packages come from the environment the server was started with (--env); install them "
+    "there with `uv pip install`, or use one that is already installed",
+    "conda": "packages come from the environment the server was started with (--env)",
+    "time": "use time.perf_counter() before and after; every answer also says how long it took",
+    "timeit": "use timeit.timeit(lambda: …, number=…)",
+    "run": "use runpy.run_path('file.py', run_name='__main__')",
+    "load": "use exec(open('file.py').read())",
+    "cd": "use os.chdir(path); it lasts for the session",
+    "pwd": "use os.getcwd()",
+    "ls": "use os.listdir()",
+    "env": "use os.environ",
+    "who": "use the tool inspect_session, or dir()",
+    "whos": "use the tool inspect_session, or dir()",
+    "reset": "use the tool reset_session",
+    "matplotlib": "leave it out; save figures with savefig()",
+    "load_ext": "leave it out; there are no extensions here",
+    "autoreload": "use importlib.reload(module)",
+    "bash": "use subprocess.run(script, shell=True)",
+    "sh": "use subprocess.run(script, shell=True)",
+    "writefile": "use pathlib.Path(name).write_text(text)",
+    "capture": "leave it out; what a cell prints is part of the answer",
+    "prun": "use cProfile.run('…')",
+    "debug": "read the traceback, or look at sys.last_exc",
+    "history": "the client has the history; the session keeps only names",
+    "who_ls": "use the tool inspect_session, or dir()",
+}
+
+
+def hint_for(session: Session, failure: BaseException, message: str) -> str | None:
+    """One sentence or two, or None when nothing better than the error itself can be said."""
+    if issubclass(type(failure), SyntaxError):
+        return _hint_for_line(_faulty_line(session, failure))
+    if "no running event loop" in message or "no current event loop" in message:
+        return (
+            "the session's event loop runs only while a cell awaits. Write `await` in the cell, "
+            "for example `task = asyncio.create_task(f()); await asyncio.sleep(0)`."
+        )
+    if "from a running event loop" in message or "event loop is already running" in message:
+        return (
+            "a cell with a top-level await runs inside the session's event loop. Await the "
+            "coroutine directly, or put asyncio.run() into a cell without await."
+        )
+    return None
+
+
+def _faulty_line(session: Session, failure: BaseException) -> str:
+    number = getattr(failure, "lineno", None)
+    filename = getattr(failure, "filename", None)
+    if type(number) is not int or type(filename) is not str:
+        return ""
+    lines = session.sources.lines(filename)
+    return lines[number - 1].strip() if 1 <= number <= len(lines) else ""
+
+
+def _hint_for_line(line: str) -> str | None:
+    if line.startswith("!"):
+        return (
+            "`!command` is IPython's; a session runs plain Python. Use "
+            f"subprocess.run({line[1:].strip()!r}, shell=True): its output arrives in the answer."
+        )
+    if line.startswith("%"):
+        name = line.lstrip("%").split(" ", 1)[0].strip()
+        instead = _INSTEAD.get(name, "write the same in Python")
+        return f"`{line[:60]}` is an IPython command; a session runs plain Python: {instead}."
+    if line.startswith("?") or line.endswith("?"):
+        subject = line.strip("? ")
+        return f"`{line[:60]}` is IPython's; use help({subject}) or inspect.getsource({subject})."
+    if line.startswith(("pip ", "pip3 ", "python -m pip ", "conda ")):
+        return f"`{line[:60]}` is a shell command: {_INSTEAD['pip']}."
+    if line.startswith(("$ ", ">>> ", "... ")):
+        return "leave out the prompt: a cell holds the code alone."
+    if line.startswith("```"):
+        return "leave out the Markdown fence: a cell holds the code alone."
+    return None
