@@ -67,10 +67,16 @@ class Interpreter:
         return True
 
     def _with_refusals(self, outcome):
-        """Tell of refused modules that the code swallowed; packages that fall back do."""
+        """Tell of refused modules where the code swallowed it; packages that fall back do."""
         status, result, error, notices = outcome
         shown = error[1] if error else ""
-        missing = [message for name, message in self._loader.take_refused() if message != shown]
-        if missing:
-            notices = (*(notices or ()), *dict.fromkeys(missing))
-        return status, result, error, notices
+        swallowed = {}
+        for module, package, message in self._loader.take_refused():
+            if message != shown:
+                swallowed.setdefault(package, (module, message))
+        told = [message if error else
+                f"{module} of {package} could not be loaded, and the import went on without it. If "
+                "something of the package is missing or slow, run the code as a script in a "
+                "process of its own: subprocess.run([sys.executable, path])."
+                for package, (module, message) in swallowed.items()]
+        return status, result, error, (*(notices or ()), *told) or None

@@ -1,11 +1,9 @@
 """Extension modules that a sub-interpreter can't load, refused before they are mapped.
 
-CPython asks an extension whether it can live under a GIL of its own only after dlopen(), when its
-libraries are mapped for good and their constructors have run. The answer stands in the file: a
-module that can says so in a table of slots, the pair (Py_mod_multiple_interpreters,
-Py_MOD_PER_INTERPRETER_GIL_SUPPORTED). A file without those sixteen bytes would be refused anyway;
-one that has them by chance is still asked by CPython. Modules that build the table while they run
-(pybind11's can) are named in PYEMBER_TRY_EXTENSIONS, comma separated, or all with `*`.
+What the file says about itself decides (see extension_files); of the standard library's we know.
+Modules that put their definition together while they run (pybind11's can) are named in the
+server's environment variable PYEMBER_TRY_EXTENSIONS, comma separated, or all with `*`: they are
+left to CPython's own check.
 """
 
 import _frozen_importlib_external as external
@@ -14,7 +12,6 @@ import sys
 
 from .errors import three_parts
 
-_SUPPORTED = (3).to_bytes(8, sys.byteorder) + (2).to_bytes(8, sys.byteorder)
 _INSTEAD = ("Run code that needs it as a script in a process of its own, "
             "subprocess.run([sys.executable, path]), or use a pure-Python alternative")
 
@@ -36,7 +33,7 @@ class Loader:
     def __init__(self, patches, enabled):
         self._patches = patches
         self._enabled = enabled
-        self.refused = []  # (module name, message), since the last take_refused()
+        self.refused = []  # (module, package, message), since the last take_refused()
         self._packages = set()
         wanted = posix.environ.get(b"PYEMBER_TRY_EXTENSIONS", b"").decode()
         self._tried = frozenset(name.strip() for name in wanted.split(",") if name.strip())
@@ -62,7 +59,7 @@ class Loader:
         external.ExtensionFileLoader.create_module = create_module
 
     def take_refused(self):
-        """The (module, message) pairs refused since the last call."""
+        """The (module, package, message) of what was refused since the last call."""
         refused = tuple(self.refused)
         self.refused.clear()
         return refused
@@ -71,14 +68,17 @@ class Loader:
         def check(spec):
             message = three_parts(f"The module {spec.name} can't be loaded in this session", why,
                                   _INSTEAD)
-            self.refused.append((spec.name, message))
             raise ImportError(message, name=spec.name)
         return check
 
     def _check(self, name, path):
         if path.startswith(self._standard) or "*" in self._tried or name in self._tried:
             return
-        if name.partition(".")[0] in self._tried or _says_it_can(path):
+        top = name.partition(".")[0]
+        if top in self._tried:
+            return
+        from . import extension_files
+        if extension_files.supports_own_gil(path):
             return
         from . import distributions
         package = distributions.owner(path, name)
@@ -86,8 +86,8 @@ class Loader:
             f"The extension module {name} of {package} can't be loaded in this session",
             "it does not support sub-interpreters with a GIL of their own, and a session is one",
             _INSTEAD)
-        self.refused.append((name, message))
-        self._packages.add(name.partition(".")[0])
+        self.refused.append((name, package, message))
+        self._packages.add(top)
         raise ImportError(message, name=name, path=path)
 
     def _forget_half_imported(self, name):
@@ -99,10 +99,3 @@ class Loader:
         for loaded in [key for key in list(sys.modules) if key.startswith(prefix)]:
             sys.modules.pop(loaded, None)
 
-
-def _says_it_can(path):
-    try:
-        with open(path, "rb") as file:
-            return _SUPPORTED in file.read()
-    except OSError:
-        return True  # the loader finds better words for it
