@@ -26,6 +26,8 @@ class Guards:
         self._environment = environment
         self._native = native
         self.dirty = []  # why this interpreter must not be reused
+        self._undone_later = {}
+        self.undo = [self._undo_later]  # called when a session ends; False if that did not help
 
     def install(self):
         after = self._patches.after_import
@@ -33,13 +35,23 @@ class Guards:
         after("sys", self._patch_sys)
         after("time", self._patch_time)
         after("_imp", self._patch_imp)
+        after("_codecs", self._patch_codecs)
+        after("codecs", self._publish_codecs)
         for name in ("_signal", "signal", "resource", "_locale", "_interpreters",
                      "_xxsubinterpreters", "_socket"):
             after(name, self._patch_later)
 
+    def undo_once(self, what, action):
+        """Like appending to `undo`, for modules that every session imports anew."""
+        self._undone_later[what] = action
+
     def _patch_later(self, module):
         from . import guards_later
         guards_later.patch(module, self)
+
+    def _undo_later(self):
+        while self._undone_later:
+            self._undone_later.popitem()[1]()
 
     # Whose process is it?
 
@@ -172,3 +184,24 @@ class Guards:
             "_imp._override_multi_interp_extensions_check()",
             "an extension module that shares its C state among interpreters can corrupt other sessions",
             "Run code that needs such a module as a script: subprocess.run([sys.executable, path])")
+
+    def _patch_codecs(self, module):
+        """Search functions live in C; those that a session adds go with it."""
+        register, unregister, added = module.register, module.unregister, []
+
+        def guarded_register(search_function, /):
+            register(search_function)
+            added.append(search_function)
+
+        def forget_added():
+            while added:
+                unregister(added.pop())
+
+        guarded_register.__name__ = guarded_register.__qualname__ = "register"
+        guarded_register.__doc__ = register.__doc__
+        module.register = guarded_register
+        self.undo.append(forget_added)
+
+    def _publish_codecs(self, module):
+        import _codecs
+        module.register = _codecs.register

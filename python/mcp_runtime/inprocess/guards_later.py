@@ -30,6 +30,9 @@ def _patch_signals(module, guards):
         setattr(module, name, refusal(f"signal.{name}()", handlers, _TIMER))
     pthread_kill, raise_signal = module.pthread_kill, module.raise_signal
     pidfd_send_signal = getattr(module, "pidfd_send_signal", None)
+    set_mask, replace = module.pthread_sigmask, module.SIG_SETMASK
+    mask = set_mask(module.SIG_BLOCK, ())
+    guards.undo_once("signal mask", lambda: set_mask(replace, mask))
 
     def guarded_pthread_kill(thread_id, signalnum, /):
         if signalnum:

@@ -13,14 +13,17 @@ from .baseline import Baseline
 
 
 class Interpreter:
-    def __init__(self, native, environment, patches, loader, guards):
+    def __init__(self, native, environment, loader, guards):
         self._native = native
         self._environment = environment
         self._loader = loader
         self._session_class = Session
         self._session = None
         self._config = {}
-        self._baseline = Baseline(native, patches, guards.dirty)
+        self._in_context = self._run = None
+        baseline = Baseline(native, guards.undo, guards.dirty)
+        self._rescue, self._restore = baseline.rescue, baseline.restore
+        self._quiet = baseline.quiet
 
     def open(self, config):
         """Begin a session. Raises OSError when its working directory can't be entered."""
@@ -51,11 +54,13 @@ class Interpreter:
         session, self._session, self._run = self._session, None, None
         in_context, self._in_context = self._in_context, None
         try:
-            clean = session is None or self._baseline.end_threads()
+            self._rescue()
+            self._quiet()
             if session is not None:
                 in_context(session.close)
+            clean = not self._native.stop_requested()
             del session, in_context
-            return self._baseline.restore() and clean
+            return self._restore() and clean
         except BaseException:
             return False
 
