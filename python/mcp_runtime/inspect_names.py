@@ -8,8 +8,29 @@ through `__class__`, `__getattribute__` or a metaclass.
 from __future__ import annotations
 
 import sys
-from builtins import bool, bytearray, bytes, complex, dict, float, frozenset, int, len, list
-from builtins import range, repr, set, str, tuple, type
+from builtins import (
+    AttributeError,
+    Ellipsis,
+    OverflowError,
+    bool,
+    bytearray,
+    bytes,
+    complex,
+    dict,
+    float,
+    frozenset,
+    int,
+    issubclass,
+    len,
+    list,
+    object,
+    range,
+    repr,
+    set,
+    str,
+    tuple,
+    type,
+)
 
 from mcp_runtime.result_text import printable
 

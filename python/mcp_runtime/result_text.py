@@ -7,7 +7,27 @@ Runs user code (__repr__), so the caller has opened a stoppable region.
 
 from __future__ import annotations
 
-from builtins import bytearray, bytes, dict, frozenset, len, list, repr, set, str, tuple, type
+from builtins import (
+    Ellipsis,
+    bool,
+    bytearray,
+    bytes,
+    complex,
+    dict,
+    float,
+    frozenset,
+    id,
+    int,
+    iter,
+    len,
+    list,
+    range,
+    repr,
+    set,
+    str,
+    tuple,
+    type,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

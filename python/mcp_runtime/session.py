@@ -20,9 +20,13 @@ from builtins import (
     IndentationError,
     SyntaxError,
     compile,
+    delattr,
     eval,
+    frozenset,
     hasattr,
+    list,
     object,
+    reversed,
     str,
     tuple,
     type,
@@ -60,6 +64,7 @@ FUTURE_FLAGS = 0x1FE0000
 _Module = type(sys)
 _modules = sys.modules
 _MISSING = object()
+_KEPT_FOR_FINALISERS = frozenset({type(result_text), type, _Module})
 
 
 class Session:
@@ -134,7 +139,8 @@ class Session:
             self._guarded(loop.close, "closing the event loop")
         self._results = (_MISSING, _MISSING, _MISSING)
         self._guarded(_forget_last_error, "dropping the last error")
-        self._guarded(self.namespace.clear, "clearing the namespace")
+        self._guarded(self._clear_namespace, "clearing the namespace")
+        self.namespace.clear()
         self.sources.clear()
         _modules["__main__"] = _Module("__main__")
         troubles, self.notices = self.notices, []
@@ -230,6 +236,17 @@ class Session:
         notices = tuple(self.notices)
         self.notices.clear()
         return status, text, error, notices or None
+
+    def _clear_namespace(self) -> None:
+        """Drops the newest objects first, and functions, classes and modules last: finalisers
+        find what they use."""
+        namespace = self.namespace
+        for name in list(reversed(namespace)):
+            if type(namespace.get(name)) not in _KEPT_FOR_FINALISERS:
+                namespace.pop(name, None)
+        for name in list(namespace):
+            if name != "__builtins__":
+                namespace.pop(name, None)
 
     def _guarded(self, action: Callable[[], object], what: str) -> None:
         """Does something that may run user code; a failure becomes a notice."""

@@ -66,8 +66,11 @@ class Sources:
 
     def restore(self) -> None:
         """Puts back what user code threw out of linecache (linecache.clearcache())."""
-        for filename, entry in self._entries.items():
-            _cache.setdefault(filename, entry)  # type: ignore[arg-type]
+        for filename in self._entries:
+            if filename in _cache:
+                return  # the oldest is still there, so nothing was thrown out
+            break
+        _cache.update(self._entries)  # type: ignore[arg-type]
 
     def lines(self, filename: str) -> list[str]:
         """A cell's lines; empty when it isn't known."""
