@@ -224,6 +224,15 @@ std::size_t ask_other_threads_to_end(const Attached&, PyThreadState* own) {
   return others.size();
 }
 
+void wake_other_threads(SessionSlot& slot) {
+  const ServerScope server;
+  for (SlotThread& thread : slot.threads) {
+    if (&thread == &slot.threads[0] || !thread.alive) continue;
+    if (const pid_t tid = thread.tid) syscall(SYS_tgkill, getpid(), tid, wake_signal());
+  }
+  wake_waiters(slot);
+}
+
 }  // namespace
 
 bool Interpreter::end_threads(std::chrono::milliseconds deadline) {
@@ -245,11 +254,7 @@ bool Interpreter::end_threads(std::chrono::milliseconds deadline) {
       if (insisting && ended) PyEval_SetTraceAllThreads(nullptr, nullptr);
     }
     if (ended || std::chrono::steady_clock::now() >= until) break;
-    for (SlotThread& thread : slot.threads) {
-      if (&thread == &slot.threads[0] || !thread.alive) continue;
-      if (const pid_t tid = thread.tid) syscall(SYS_tgkill, getpid(), tid, wake_signal());
-    }
-    wake_waiters(slot);
+    wake_other_threads(slot);
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   slot.ending = false;

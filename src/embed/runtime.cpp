@@ -13,19 +13,11 @@
 #include <thread>
 
 #include "embed/attached.h"
-#if __has_include("embed/audit.h")
 #include "embed/audit.h"
-#else
-namespace pyember::embed { static void install_audit_hook() {} }
-#endif
 #include "embed/children.h"
 #include "embed/in_process_session.h"
 #include "embed/interpreter_pool.h"
-#if __has_include("embed/memory_account.h")
 #include "embed/memory_account.h"
-#else
-namespace pyember::embed { static void install_memory_account() {} }
-#endif
 #include "embed/py_text.h"
 #include "embed/session_thread.h"
 #include "embed/signals.h"

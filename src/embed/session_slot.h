@@ -61,6 +61,9 @@ struct SessionSlot {
   std::atomic<std::int64_t> memory_used{0};
   std::atomic<std::int64_t> memory_budget{0};  // 0: no budget
   std::atomic<std::uint64_t> memory_refusals{0};
+  // Above the budget when larger than it; see allow_memory_for_code() in memory_account.h.
+  std::atomic<std::int64_t> memory_small_limit{0};
+  std::atomic<std::int64_t> memory_large_limit{0};
 
   // Threads that wait for one of the session's locks; see locks.h.
   LockWaiters lock_waiters;
@@ -100,6 +103,19 @@ void leave_slot(SlotThread* entry) noexcept;
 
 // True on the session's own thread, which runs its cells; false on those that its code started.
 bool on_session_thread() noexcept;
+
+// For the moments in which the server itself acts on a session's thread: what is refused to session
+// code is allowed while this lives. No Python may run meanwhile, and nothing may block.
+class ServerScope {
+ public:
+  ServerScope() : slot_(current_slot) { current_slot = nullptr; }
+  ~ServerScope() { current_slot = slot_; }
+  ServerScope(const ServerScope&) = delete;
+  ServerScope& operator=(const ServerScope&) = delete;
+
+ private:
+  SessionSlot* slot_;
+};
 
 // Stops the calling thread for ever: blocks every signal and sleeps. Async-signal-safe.
 [[noreturn]] void park_current_thread(ParkReason reason) noexcept;

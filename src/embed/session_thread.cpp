@@ -129,8 +129,8 @@ void SessionThread::run() {
 bool SessionThread::prepare() {
   slot_.owner = this;
   slot_.memory_budget = options_.memory_budget_bytes;
-  enter_slot(slot_);
   leave_shared_tables();
+  enter_slot(slot_);
   auto interpreter = Interpreter::create(options_);
   if (!interpreter) {
     pool_.failed(interpreter.error().message);
@@ -215,6 +215,7 @@ bool SessionThread::open_session(SessionCore& core) {
 // The server's ends are not in this thread's table, but /proc/self is the table of the process's
 // first thread, and a pipe may be opened by its name there (proc(5)).
 bool SessionThread::take_descriptors(const SessionCore& core) {
+  const ServerScope server;
   const int null = open("/dev/null", O_RDWR);
   if (null < 0) return false;
   dup2(null, 0);

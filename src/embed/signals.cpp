@@ -192,8 +192,10 @@ bool may_park_at(std::uintptr_t instruction, std::uintptr_t return_address) noex
 }
 
 void install_signal_handlers() noexcept {
-  dl_iterate_phdr(add_object, &text_map);
-  add_leaves(text_map);
+  if (text_map.forbidden_count == 0) {
+    dl_iterate_phdr(add_object, &text_map);
+    add_leaves(text_map);
+  }
   // Without SA_RESTART: the interrupted system call must return.
   handle(wake_signal(), on_wake, 0);
   handle(park_signal(), on_park, SA_RESTART);

@@ -1,0 +1,20 @@
+#include "session_driver.h"
+
+#include "embed/session_slot.h"
+#include "embed/signals.h"
+
+namespace pyember::test {
+
+embed::Runtime& runtime() {
+  static const std::unique_ptr<embed::Runtime> runtime = [] {
+    embed::is_server_thread = true;
+    embed::RuntimeOptions options;
+    options.python_executable = PYEMBER_TEST_PYTHON;
+    options.runtime_directory = PYEMBER_TEST_RUNTIME;
+    return embed::Runtime::start(std::move(options));
+  }();
+  embed::install_signal_handlers();  // Catch2 puts its own in place for each test case
+  return *runtime;
+}
+
+}  // namespace pyember::test
