@@ -1,0 +1,17 @@
+#pragma once
+
+#include <optional>
+
+#include "host/options.h"
+
+namespace pyember {
+
+// What the command line and the PYEMBER_* variables say.
+struct CommandLine {
+  host::Options options;
+  std::optional<int> exit_code;  // --help, --version or a mistake: printed already, end with this
+};
+
+CommandLine parse_command_line(int argc, char** argv);
+
+}  // namespace pyember

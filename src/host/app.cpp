@@ -1,0 +1,216 @@
+#include "host/app.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "base/limits.h"
+#include "host/output/excerpt.h"
+
+namespace pyember::host {
+
+namespace {
+
+constexpr const char* kInstructions =
+    "pyember runs Python in sessions that live between calls. run_python sends code; names persist "
+    "in the session ('main' unless you name one). Use several sessions for independent work: they "
+    "run in parallel. Long work: background=true, then inspect_session. If a session is lost, its "
+    "names are gone and the answer says so.";
+
+// CPython starts in well under a second; this is for machines that are all but standing still.
+constexpr std::chrono::seconds kRuntimeStartDeadline{60};
+constexpr int kStaleTicks = 3;  // one look may follow a pause of the whole process
+
+std::uint64_t in_ns(std::chrono::milliseconds duration) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count());
+}
+
+mcp::ServerInfo server_info() {
+  mcp::ServerInfo info;
+  info.name = "pyember";
+  info.title = "pyember";
+  info.version = PYEMBER_VERSION;
+  info.description = "Persistent Python sessions in embedded interpreters";
+  info.instructions = kInstructions;
+  return info;
+}
+
+}  // namespace
+
+App::App(Options options, PythonEnvironment environment, ProtocolDescriptors descriptors,
+         RuntimeFactory make_runtime)
+    : options_(std::move(options)),
+      environment_(std::move(environment)),
+      make_runtime_(std::move(make_runtime)),
+      run_settings_{options_.timeout, options_.maximum_timeout, options_.output_budget},
+      session_settings_{options_.output_budget},
+      poster_(loop_) {
+  // A client that stops reading is an error of write(), not the end of the process.
+  signal(SIGPIPE, SIG_IGN);
+  transport_.emplace(loop_, descriptors,
+                     StdioTransport::Callbacks{
+                         [this](std::string_view bytes) { server_->receive(bytes); },
+                         [this] { input_ended(); },
+                         [this] { end_soon(Ending::Stopping); }});
+  SessionSettings sessions;
+  sessions.maximum_sessions = options_.maximum_sessions;
+  sessions.idle_timeout = options_.idle_timeout;
+  sessions.held_output_bytes = options_.held_output_bytes;
+  registry_.emplace([this]() -> embed::Runtime& { return runtime(); }, loop_, poster_,
+                    std::move(sessions));
+  registry_->on_long_cells([this] { look_at_memory(); });
+  registry_->on_outputs_changed([this] { outputs_changed_ = true; });
+  registry_->on_output([this](const HostSession& session, embed::CellNumber number, Stream stream) {
+    std::string uri = output_uri(session.name(), number, stream);
+    if (server_->has_subscriber(uri)) outputs_updated_.insert(std::move(uri));
+  });
+  progress_.emplace(loop_, [this] { return transport_->congested(); });
+  resources_.emplace(*registry_);
+  add_tools();
+  server_.emplace(server_info(), tools_, *resources_, *transport_);
+  signals_.emplace(loop_, std::initializer_list<int>{SIGTERM, SIGINT, SIGHUP}, [this](int number) {
+    spdlog::info("signal number={}", number);
+    end_soon(ending_ < Ending::Stopping ? Ending::Stopping : Ending::Done);
+  });
+  tick_timer_.emplace(loop_, [this] { tick(); });
+  end_timer_.emplace(loop_, [this] { end_if_answered(); });
+}
+
+App::~App() = default;
+
+void App::add_tools() {
+  tools_.add(run_python_tool(*registry_, *progress_, run_settings_));
+  add_session_tools(tools_, *registry_, session_settings_);
+}
+
+int App::run() {
+  transport_->start();
+  // What the client has sent already is answered before CPython starts to compete for the CPU.
+  loop_.run_ready();
+  transport_->flush();
+  runtime();
+  tick_timer_->start(std::chrono::milliseconds(50), std::chrono::milliseconds(50));
+  if (ending_ != Ending::Done) loop_.run();
+  return exit_code_;
+}
+
+embed::Runtime& App::runtime() {
+  if (!runtime_) {
+    embed::RuntimeOptions options;
+    options.python_executable = environment_.executable;
+    options.runtime_directory = find_runtime_directory();
+    options.site_directories = environment_.site_directories;
+    options.environment_root = environment_.root;
+    options.spare_interpreters = options_.spares;
+    options.memory_budget_bytes = options_.memory_budget_bytes;
+    options.test = options_.test;
+    runtime_ = make_runtime_(std::move(options));
+    runtime_started_ns_ = now_ns();
+  }
+  return *runtime_;
+}
+
+// --- the end -----------------------------------------------------------------------------------
+
+void App::input_ended() {
+  spdlog::info("input_ended in_flight={}", server_->in_flight());
+  server_->receive_end();
+  end_soon(Ending::Answering);
+}
+
+void App::end_soon(Ending stage) {
+  if (stage <= ending_) return;
+  ending_ = stage;
+  if (stage == Ending::Done) return finish(0);
+  const bool answering = stage == Ending::Answering;
+  stage_ends_ns_ = now_ns() + in_ns(answering ? limits::kInputEndGrace : limits::kStopGrace);
+  if (!answering) {
+    registry_->interrupt_all("The cell was not run: the server is ending.");
+  }
+  if (!end_check_) end_check_.emplace(loop_, [this] { end_if_answered(); });
+  end_timer_->start(std::chrono::milliseconds(1), std::chrono::milliseconds(10));
+}
+
+void App::end_if_answered() {
+  if (ending_ == Ending::Done) return;
+  if (server_->in_flight() == 0 || now_ns() >= stage_ends_ns_) {
+    if (server_->in_flight() > 0 && ending_ == Ending::Answering) {
+      return end_soon(Ending::Stopping);
+    }
+    end_soon(Ending::Done);
+  }
+}
+
+void App::finish(int exit_code) {
+  ending_ = Ending::Done;
+  exit_code_ = exit_code;
+  registry_->end_all(embed::Status::Lost, "The server ended before the cell did.");
+  const std::uint64_t deadline = now_ns() + in_ns(limits::kFlushDeadline);
+  transport_->flush();
+  while (!transport_->flushed() && now_ns() < deadline) {
+    uv_sleep(1);
+    transport_->flush();
+  }
+  if (runtime_) runtime_->end_children(limits::kEndChildrenDeadline);
+  loop_.stop();
+}
+
+// --- care ----------------------------------------------------------------------------------------
+
+void App::tick() {
+  const std::uint64_t now = now_ns();
+  check_health(now);
+  if (ending_ == Ending::Done) return;
+  registry_->tick(now);
+  if (transport_->congested()) return;
+  if (std::exchange(outputs_changed_, false)) server_->resources_list_changed();
+  for (const std::string& uri : std::exchange(outputs_updated_, {})) server_->resource_updated(uri);
+}
+
+void App::check_health(std::uint64_t now) {
+  const embed::RuntimeHealth health = runtime_->health();
+  if (!health.start_error.empty()) {
+    const std::string message =
+        fmt::format("No Python can be run: the embedded interpreter did not start ({}). See the "
+                    "server's log on stderr, mend its installation and restart it.",
+                    health.start_error);
+    if (!runtime_ready_) spdlog::error("runtime_start_failed error={}", health.start_error);
+    registry_->refuse(message);
+    registry_->end_all(embed::Status::Lost, message);
+  }
+  if (!runtime_ready_ && (health.started || !health.start_error.empty())) {
+    runtime_ready_ = true;
+    tick_timer_->start(limits::kTick, limits::kTick);
+  }
+  if (!runtime_ready_) {
+    if (now - runtime_started_ns_ > in_ns(kRuntimeStartDeadline)) {
+      wedged("the embedded Python did not start in time");
+    }
+    return;
+  }
+  stale_ticks_ = health.started && health.heartbeat_age > limits::kWedgedAfter ? stale_ticks_ + 1 : 0;
+  if (stale_ticks_ >= kStaleTicks) {
+    wedged(fmt::format("the Python runtime has not answered for {:.1f} s",
+                       static_cast<double>(health.heartbeat_age.count()) / 1000));
+  }
+}
+
+void App::wedged(const std::string& why) {
+  spdlog::critical("runtime_wedged reason=\"{}\" exit_code={}", why, limits::kWedgedExitCode);
+  registry_->end_all(embed::Status::Lost,
+                     fmt::format("The server is ending, because {}. All sessions are lost. Start the "
+                                 "server again and define again what you need.", why));
+  finish(limits::kWedgedExitCode);
+}
+
+void App::look_at_memory() {
+  const std::string why = memory_.look(now_ns());
+  if (why.empty()) return;
+  const std::string stopped = registry_->stop_largest(why);
+  spdlog::error("memory_low session={} reason=\"{}\"", stopped, why);
+}
+
+}  // namespace pyember::host

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "embed/runtime.h"
+#include "host/loop/event_loop.h"
+#include "host/loop/loop_poster.h"
+#include "host/loop/signals.h"
+#include "host/memory_watch.h"
+#include "host/options.h"
+#include "host/output/output_resources.h"
+#include "host/session/session_registry.h"
+#include "host/tools/progress.h"
+#include "host/tools/run_python.h"
+#include "host/tools/session_tools.h"
+#include "host/transport/stdio.h"
+#include "mcp/server.h"
+
+namespace pyember::host {
+
+// The composition: builds every part, wires them together and runs the loop until the client goes
+// away, a signal asks for the end, or the runtime is found wedged. One per process, on its main
+// thread. After run() the process must end with _exit: session threads may still be parked.
+class App {
+ public:
+  using RuntimeFactory =
+      std::function<std::unique_ptr<embed::Runtime>(embed::RuntimeOptions options)>;
+
+  App(Options options, PythonEnvironment environment, ProtocolDescriptors descriptors,
+      RuntimeFactory make_runtime);
+  ~App();
+
+  // The exit code: 0, or limits::kWedgedExitCode.
+  int run();
+
+ private:
+  // How far the end of the server has come.
+  enum class Ending { No, Answering, Stopping, Done };
+
+  embed::Runtime& runtime();
+  void add_tools();
+  void input_ended();
+  void end_soon(Ending stage);
+  void end_if_answered();
+  void finish(int exit_code);
+  void tick();
+  void check_health(std::uint64_t now);
+  void wedged(const std::string& why);
+  void look_at_memory();
+
+  const Options options_;
+  const PythonEnvironment environment_;
+  RuntimeFactory make_runtime_;
+  const RunPythonSettings run_settings_;
+  const SessionToolSettings session_settings_;
+
+  EventLoop loop_;
+  LoopPoster poster_;                        // outlives the runtime's threads
+  std::unique_ptr<embed::Runtime> runtime_;  // outlives the sessions
+  std::uint64_t runtime_started_ns_ = 0;
+  bool runtime_ready_ = false;
+  int stale_ticks_ = 0;
+
+  std::optional<StdioTransport> transport_;
+  std::optional<SessionRegistry> registry_;
+  std::optional<ProgressTicker> progress_;
+  std::optional<OutputResources> resources_;
+  mcp::ToolCatalog tools_;
+  std::optional<mcp::Server> server_;
+  std::optional<TerminationSignals> signals_;
+  std::optional<Timer> tick_timer_;
+  std::optional<Timer> end_timer_;
+  std::optional<BeforeWait> end_check_;
+  MemoryWatch memory_{read_memory};
+
+  bool outputs_changed_ = false;
+  std::set<std::string> outputs_updated_;
+  Ending ending_ = Ending::No;
+  std::uint64_t stage_ends_ns_ = 0;
+  int exit_code_ = 0;
+};
+
+}  // namespace pyember::host

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/result.h"
+#include "embed/runtime.h"
+
+namespace pyember::host {
+
+// Everything that can be set from outside, with its default.
+struct Options {
+  std::string environment;  // --env; empty: VIRTUAL_ENV, else ./.venv, else none
+  std::chrono::milliseconds timeout = limits::kDefaultTimeout;
+  std::chrono::milliseconds maximum_timeout = limits::kMaximumTimeout;
+  std::size_t maximum_sessions = limits::kMaximumSessions;
+  std::size_t spares = limits::kSpareInterpreters;
+  std::chrono::milliseconds idle_timeout = limits::kIdleSessionTimeout;  // 0: never
+  std::size_t output_budget = limits::kOutputBudgetCharacters;
+  std::uint64_t held_output_bytes = limits::kHeldOutputBytes;
+  std::int64_t memory_budget_bytes = 0;  // per session; 0: half of what is free at start
+  std::string log_level = "warning";
+  embed::TestSwitches test;
+};
+
+// An environment (venv) whose packages sessions may import.
+struct PythonEnvironment {
+  std::string root;                           // empty: none
+  std::string executable;                     // of it, or the embedded Python's own
+  std::vector<std::string> site_directories;
+  std::string warning;                        // something about it that the user should know
+};
+
+// Finds the environment: the one named, else VIRTUAL_ENV, else .venv in the working directory. An
+// error only when one was named and can't be used.
+Result<PythonEnvironment> find_environment(const std::string& named);
+
+// The folder that holds the package mcp_runtime: PYEMBER_RUNTIME_DIR, else beside the installed
+// program, else the source tree's.
+std::string find_runtime_directory();
+
+// Reads PYEMBER_TEST_SWITCHES, a comma-separated list; unknown words are errors.
+Result<embed::TestSwitches> parse_test_switches(const std::string& text);
+
+}  // namespace pyember::host

@@ -1,0 +1,256 @@
+#include "host/session/host_session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/limits.h"
+#include "base/utf8.h"
+#include "host/session/session_registry.h"
+
+namespace pyember::host {
+
+namespace {
+
+constexpr std::uint64_t kNsPerMs = 1'000'000;
+
+embed::CellOutcome unrun(embed::Status status, const std::string& why) {
+  embed::CellOutcome outcome;
+  outcome.status = status;
+  const char* type = status == embed::Status::Lost ? "SessionLost" : "CellWithdrawn";
+  outcome.error = embed::CellError{type, why, {}};
+  return outcome;
+}
+
+}  // namespace
+
+HostSession::HostSession(std::string name, embed::CellNumber first, SessionRegistry& registry)
+    : name_(std::move(name)),
+      registry_(registry),
+      outputs_(registry.settings().held_output_bytes),
+      next_number_(first),
+      idle_since_ns_(now_ns()) {}
+
+HostSession::~HostSession() { drop_link(); }
+
+std::int64_t HostSession::memory_bytes() const {
+  return link_ ? link_->session().memory_bytes() : 0;
+}
+
+// --- cells -----------------------------------------------------------------------------------
+
+embed::CellNumber HostSession::submit(CellSpec spec, std::unique_ptr<CellObserver> observer) {
+  if (!link_) open_link();
+  const embed::CellNumber number = next_number_++;
+  Cell& cell = cells_.emplace_back();
+  cell.number = number;
+  cell.code_excerpt = utf8::head(spec.code, limits::kCodeExcerptCharacters);
+  cell.background = spec.background;
+  cell.observer = std::move(observer);
+  if (cells_.size() == 1) {
+    cell.running_since_ns = busy_since_ns_ = now_ns();
+    if (!runs_long_) registry_.dispatching(*this);
+  }
+  link_->session().submit({number, std::move(spec.code), spec.timeout});
+  return number;
+}
+
+void HostSession::cancel(embed::CellNumber number) {
+  const auto cell = std::find_if(cells_.begin(), cells_.end(),
+                                 [&](const Cell& each) { return each.number == number; });
+  if (cell == cells_.end() || !link_) return;
+  if (link_->session().withdraw(number)) {
+    Cell withdrawn = std::move(*cell);
+    cells_.erase(cell);
+    finish_unrun(std::move(withdrawn), embed::Status::Interrupted,
+                 "The cell was not run: its caller cancelled the call while it was waiting for the "
+                 "cells before it. Send it again to run it.");
+  } else {
+    link_->session().interrupt(number);
+  }
+}
+
+embed::CellNumber HostSession::interrupt() {
+  if (cells_.empty() || !link_) return 0;
+  const embed::CellNumber number = cells_.front().number;
+  link_->session().interrupt(number);
+  return number;
+}
+
+void HostSession::withdraw_waiting(const std::string& why) {
+  // From the back, so that the session can't start one of them in between.
+  std::vector<Cell> withdrawn;
+  while (!cells_.empty() && link_ && link_->session().withdraw(cells_.back().number)) {
+    withdrawn.push_back(std::move(cells_.back()));
+    cells_.pop_back();
+  }
+  for (auto cell = withdrawn.rbegin(); cell != withdrawn.rend(); ++cell) {
+    finish_unrun(std::move(*cell), embed::Status::Interrupted, why);
+  }
+}
+
+void HostSession::finish_unrun(Cell cell, embed::Status status, const std::string& why) {
+  finish(std::move(cell), unrun(status, why));
+}
+
+void HostSession::finish(Cell cell, embed::CellOutcome outcome) {
+  last_ended_ = cell.number;
+  ++cells_completed_;
+  add_notices(cell, outcome);
+  if (cell.background) {
+    ended_.push_back({cell.number, outcome});
+    if (ended_.size() > limits::kRememberedCells) ended_.pop_front();
+  }
+  if (cells_.empty()) {
+    idle_since_ns_ = now_ns();
+    runs_long_ = false;
+  }
+  if (cell.observer) {
+    cell.observer->cell_ended({name_, cell.number, outcome, outputs_.find(cell.number)});
+  }
+}
+
+void HostSession::add_notices(const Cell& cell, embed::CellOutcome& outcome) {
+  for (std::string& notice : notices_) outcome.notices.push_back(std::move(notice));
+  notices_.clear();
+  const CellOutput* output = outputs_.find(cell.number);
+  if (output != nullptr && output->begins_late) {
+    outcome.notices.push_back(
+        "The output begins with what the session printed after the cell before had ended; a line "
+        "in brackets marks it.");
+  }
+}
+
+// --- reset, inspect, end ---------------------------------------------------------------------
+
+void HostSession::reset(ResetCallback done) {
+  withdraw_waiting("The cell was not run: the session was reset while it was waiting for the cells "
+                   "before it. Send it again to run it in the empty session.");
+  if (!link_) {
+    done("");
+    return;
+  }
+  const std::uint64_t ticket = next_ticket_++;
+  resets_.emplace(ticket, std::move(done));
+  link_->session().reset(ticket);
+}
+
+void HostSession::inspect(NamesCallback done) {
+  if (busy() || !link_) {
+    done(std::nullopt);
+    return;
+  }
+  constexpr std::uint64_t kDeadline =
+      static_cast<std::uint64_t>(limits::kInspectDeadline.count()) * kNsPerMs;
+  const std::uint64_t ticket = next_ticket_++;
+  inspections_.emplace(ticket, Inspection{now_ns() + kDeadline, std::move(done)});
+  link_->session().inspect(ticket);
+}
+
+void HostSession::end(embed::Status status, const std::string& why) {
+  if (link_) link_->read_what_is_left();
+  drop_link();
+  std::deque<Cell> cells = std::move(cells_);
+  cells_.clear();
+  for (Cell& cell : cells) finish_unrun(std::move(cell), status, why);
+  answer_waiting_questions(why);
+}
+
+void HostSession::answer_waiting_questions(const std::string& reset_note) {
+  auto inspections = std::move(inspections_);
+  inspections_.clear();
+  for (auto& [ticket, inspection] : inspections) inspection.done(std::nullopt);
+  auto resets = std::move(resets_);
+  resets_.clear();
+  for (auto& [ticket, done] : resets) done(reset_note);
+}
+
+void HostSession::tick(std::uint64_t now) {
+  for (auto each = inspections_.begin(); each != inspections_.end();) {
+    if (each->second.deadline_ns > now) {
+      ++each;
+      continue;
+    }
+    const NamesCallback done = std::move(each->second.done);
+    each = inspections_.erase(each);
+    done(std::nullopt);
+  }
+}
+
+// --- the embedded session ------------------------------------------------------------------------
+
+void HostSession::open_link() { link_ = registry_.open_link(*this, *this, link_id_); }
+
+void HostSession::drop_link() {
+  if (!link_) return;
+  link_->silence();
+  registry_.retire_link(std::move(link_), link_id_);
+  home_thread_ = {};
+  runs_long_ = false;
+}
+
+void HostSession::lose(const std::string& why) {
+  drop_link();
+  std::deque<Cell> waiting = std::move(cells_);
+  cells_.clear();
+  const std::string unrun_reason = fmt::format(
+      "The cell was not run: session '{}' was lost before its turn came ({}). Define again what "
+      "the cell needs, then send it again.", name_, why);
+  for (Cell& cell : waiting) finish_unrun(std::move(cell), embed::Status::Lost, unrun_reason);
+  idle_since_ns_ = now_ns();
+  answer_waiting_questions("The session was lost while it was being reset and was replaced by a "
+                           "new, empty one.");
+  add_notice(fmt::format(
+      "Session '{}' was lost ({}) and has been replaced: this is a new interpreter, and names "
+      "defined before are gone. Import and define again what you need.", name_, why));
+}
+
+void HostSession::link_output(Stream stream, std::string_view bytes) {
+  if (cells_.empty()) {
+    outputs_.append_late(next_number_, last_ended_, stream, bytes);
+    return;
+  }
+  Cell& cell = cells_.front();
+  outputs_.append(cell.number, stream, bytes);
+  registry_.output_arrived(*this, cell.number, stream);
+  if (cell.observer) cell.observer->cell_output(stream, bytes);
+}
+
+void HostSession::link_cell_finished(embed::CellNumber number, embed::CellOutcome outcome) {
+  const auto found = std::find_if(cells_.begin(), cells_.end(),
+                                  [&](const Cell& each) { return each.number == number; });
+  if (found == cells_.end()) return;
+  Cell cell = std::move(*found);
+  cells_.erase(found);
+  if (!cells_.empty()) cells_.front().running_since_ns = now_ns();
+  if (outcome.status != embed::Status::Lost) {
+    finish(std::move(cell), std::move(outcome));
+    return;
+  }
+  // The cells behind it counted on a state that is gone: they are answered, not run.
+  const std::string why =
+      outcome.error ? outcome.error->message : fmt::format("cell {} ended it", number);
+  finish(std::move(cell), std::move(outcome));
+  lose(why);
+}
+
+void HostSession::link_names_ready(std::uint64_t ticket, std::vector<embed::NameInfo> names) {
+  const auto found = inspections_.find(ticket);
+  if (found == inspections_.end()) return;
+  const NamesCallback done = std::move(found->second.done);
+  inspections_.erase(found);
+  done(std::move(names));
+}
+
+void HostSession::link_reset_finished(std::uint64_t ticket) {
+  const auto found = resets_.find(ticket);
+  if (found == resets_.end()) return;
+  const ResetCallback done = std::move(found->second);
+  resets_.erase(found);
+  done("");
+}
+
+void HostSession::link_lost(std::string reason) { lose(reason); }
+
+}  // namespace pyember::host

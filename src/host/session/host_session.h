@@ -1,0 +1,154 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/thread_affinity.h"
+#include "embed/runtime.h"
+#include "host/output/output_store.h"
+#include "host/session/session_link.h"
+
+namespace pyember::host {
+
+class SessionRegistry;
+
+// What a caller wants run.
+struct CellSpec {
+  std::string code;
+  std::chrono::milliseconds timeout{};
+  bool background = false;  // its end is remembered for inspect_session
+};
+
+// A cell that is over, as its observer sees it.
+struct CellEnd {
+  const std::string& session;
+  embed::CellNumber number;
+  embed::CellOutcome& outcome;  // may be moved from
+  CellOutput* output;           // null: it wrote nothing, or its output was dropped
+};
+
+// Whoever waits for a cell. Owned by the cell; called on the loop's thread.
+class CellObserver {
+ public:
+  virtual ~CellObserver() = default;
+  virtual void cell_output(Stream, std::string_view) {}
+  virtual void cell_ended(CellEnd end) = 0;  // the last call
+};
+
+// A cell that has not ended. The one in front of the queue runs, the others wait.
+struct Cell {
+  embed::CellNumber number = 0;
+  std::string code_excerpt;
+  bool background = false;
+  std::uint64_t running_since_ns = 0;  // 0: waits
+  std::unique_ptr<CellObserver> observer;
+};
+
+// How a background cell ended.
+struct EndedCell {
+  embed::CellNumber number = 0;
+  embed::CellOutcome outcome;
+};
+
+// A named session as its clients know it: its queue, its numbering, its output. Stays when the
+// embedded session under it is lost: the next cell then gets a new one, and is told so.
+//
+// Owned by the SessionRegistry; loop's thread only.
+class HostSession final : private SessionLink::Owner {
+ public:
+  using NamesCallback = std::function<void(std::optional<std::vector<embed::NameInfo>>)>;
+  using ResetCallback = std::function<void(std::string note)>;
+
+  HostSession(std::string name, embed::CellNumber first, SessionRegistry& registry);
+  ~HostSession() override;
+
+  const std::string& name() const { return name_; }
+  bool busy() const { return !cells_.empty() || !resets_.empty(); }
+  const std::deque<Cell>& cells() const { return cells_; }
+  const std::deque<EndedCell>& ended_background() const { return ended_; }
+  embed::CellNumber next_number() const { return next_number_; }
+  std::uint64_t cells_completed() const { return cells_completed_; }
+  std::uint64_t idle_since_ns() const { return idle_since_ns_; }
+  std::int64_t memory_bytes() const;
+  OutputStore& outputs() { return outputs_; }
+  const OutputStore& outputs() const { return outputs_; }
+
+  // The registry has checked the limits.
+  embed::CellNumber submit(CellSpec spec, std::unique_ptr<CellObserver> observer);
+
+  // Takes a waiting cell out of the queue, or stops the one that runs. No effect on others.
+  void cancel(embed::CellNumber number);
+  // Stops the cell that runs; its number, or 0 when none does.
+  embed::CellNumber interrupt();
+  // Ends waiting cells without running them, as interrupted.
+  void withdraw_waiting(const std::string& why);
+  void reset(ResetCallback done);
+  // The names of an idle session; nullopt when it has become busy or does not answer.
+  void inspect(NamesCallback done);
+  // Ends every cell and lets go of the embedded session. Its cells are answered with `status`.
+  void end(embed::Status status, const std::string& why);
+  // What the next answer has to say besides its own.
+  void add_notice(std::string notice) { notices_.push_back(std::move(notice)); }
+
+  void tick(std::uint64_t now_ns);
+  void pump() { if (link_) link_->pump(); }
+
+  // For the registry's care for CPUs.
+  std::uint64_t busy_since_ns() const { return busy_since_ns_; }
+  bool runs_long() const { return runs_long_; }
+  void set_runs_long(bool runs_long) { runs_long_ = runs_long; }
+  HomeThread& home_thread() { return home_thread_; }
+  pid_t thread_id() const { return link_ ? link_->session().thread_id() : 0; }
+
+ private:
+  void link_output(Stream stream, std::string_view bytes) override;
+  void link_cell_finished(embed::CellNumber number, embed::CellOutcome outcome) override;
+  void link_names_ready(std::uint64_t ticket, std::vector<embed::NameInfo> names) override;
+  void link_reset_finished(std::uint64_t ticket) override;
+  void link_lost(std::string reason) override;
+
+  struct Inspection {
+    std::uint64_t deadline_ns;
+    NamesCallback done;
+  };
+
+  void open_link();
+  void drop_link();
+  void finish(Cell cell, embed::CellOutcome outcome);
+  void finish_unrun(Cell cell, embed::Status status, const std::string& why);
+  void add_notices(const Cell& cell, embed::CellOutcome& outcome);
+  void lose(const std::string& why);
+  void answer_waiting_questions(const std::string& reset_note);
+
+  const std::string name_;
+  SessionRegistry& registry_;
+  OutputStore outputs_;
+  std::unique_ptr<SessionLink> link_;
+  std::uint64_t link_id_ = 0;
+
+  std::deque<Cell> cells_;
+  std::deque<EndedCell> ended_;
+  embed::CellNumber next_number_;
+  embed::CellNumber last_ended_ = 0;
+  std::uint64_t cells_completed_ = 0;
+  std::vector<std::string> notices_;
+
+  std::uint64_t next_ticket_ = 1;
+  std::map<std::uint64_t, Inspection> inspections_;
+  std::map<std::uint64_t, ResetCallback> resets_;
+
+  std::uint64_t busy_since_ns_ = 0;
+  std::uint64_t idle_since_ns_ = 0;
+  bool runs_long_ = false;
+  HomeThread home_thread_;
+};
+
+}  // namespace pyember::host

@@ -1,0 +1,149 @@
+#include "host/session/session_link.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/limits.h"
+
+namespace pyember::host {
+
+SessionLink::SessionLink(embed::Runtime& runtime, embed::SessionOptions options, Place place,
+                         Owner& owner, std::function<void()> wake)
+    : owner_(&owner), poster_(place.poster), wake_(std::move(wake)), chunk_(place.chunk) {
+  session_ = runtime.open_session(std::move(options), *this);
+  const auto watch = [&](Pipe& pipe, int fd, Stream stream) {
+    pipe.fd = fd;
+    pipe.stream = stream;
+    pipe.poll = std::make_unique<Poll>(place.loop, fd, [this, &pipe](int) { readable(pipe); });
+    pipe.poll->start(UV_READABLE);
+  };
+  watch(stdout_, session_->stdout_fd(), Stream::Stdout);
+  watch(stderr_, session_->stderr_fd(), Stream::Stderr);
+}
+
+SessionLink::~SessionLink() {
+  // The polls let go of the descriptors before the session closes them, and the session stops
+  // calling before the queue it posts to is gone.
+  stdout_.poll.reset();
+  stderr_.poll.reset();
+  session_.reset();
+}
+
+void SessionLink::push(Event event) {
+  bool first;
+  {
+    const std::lock_guard lock(mutex_);
+    first = arrived_.empty();
+    arrived_.push_back(std::move(event));
+    any_arrived_.store(true, std::memory_order_release);
+  }
+  if (first) poster_.post(wake_);
+}
+
+void SessionLink::cell_finished(embed::CellNumber number, embed::CellOutcome outcome,
+                                bool has_output) noexcept {
+  push(CellFinished{number, std::move(outcome), has_output});
+}
+
+void SessionLink::names_ready(std::uint64_t ticket, std::vector<embed::NameInfo> names) noexcept {
+  push(NamesReady{ticket, std::move(names)});
+}
+
+void SessionLink::reset_finished(std::uint64_t ticket) noexcept { push(ResetFinished{ticket}); }
+
+void SessionLink::session_lost(std::string reason) noexcept { push(Lost{std::move(reason)}); }
+
+void SessionLink::pump() {
+  if (!any_arrived_.load(std::memory_order_acquire)) return;
+  {
+    const std::lock_guard lock(mutex_);
+    std::swap(arrived_, handling_);
+    any_arrived_.store(false, std::memory_order_relaxed);
+  }
+  for (Event& event : handling_) {
+    if (owner_ == nullptr) break;
+    handle(event);
+  }
+  handling_.clear();
+}
+
+void SessionLink::handle(Event& event) {
+  if (auto* finished = std::get_if<CellFinished>(&event)) {
+    if (finished->has_output) {
+      deliver_piece();
+      drain(stdout_);
+      drain(stderr_);
+      session_->output_drained(finished->number);
+    }
+    if (owner_) owner_->link_cell_finished(finished->number, std::move(finished->outcome));
+  } else if (auto* names = std::get_if<NamesReady>(&event)) {
+    owner_->link_names_ready(names->ticket, std::move(names->names));
+  } else if (auto* reset = std::get_if<ResetFinished>(&event)) {
+    owner_->link_reset_finished(reset->ticket);
+  } else if (auto* lost = std::get_if<Lost>(&event)) {
+    owner_->link_lost(std::move(lost->reason));
+  }
+}
+
+void SessionLink::deliver_piece() {
+  if (owner_ && !piece_.empty()) owner_->link_output(piece_stream_, piece_);
+  piece_ = {};
+}
+
+bool SessionLink::read_piece(Pipe& pipe, std::string_view& piece) {
+  if (pipe.ended) return false;
+  ssize_t n;
+  do n = read(pipe.fd, chunk_.data(), chunk_.size());
+  while (n < 0 && errno == EINTR);
+  if (n > 0) {
+    piece = std::string_view(chunk_.data(), static_cast<std::size_t>(n));
+    return true;
+  }
+  if (n == 0 || errno != EAGAIN) {
+    // The session closed its end. Without this the poll would come back for ever.
+    pipe.ended = true;
+    pipe.poll->stop();
+  }
+  return false;
+}
+
+void SessionLink::readable(Pipe& pipe) {
+  for (std::size_t i = 0; i < limits::kOutputReadsPerTurn; ++i) {
+    session_->reading_output(true);
+    const bool got = read_piece(pipe, piece_);
+    if (got) {
+      piece_stream_ = pipe.stream;
+      const bool full = piece_.size() == chunk_.size();
+      pump();
+      deliver_piece();
+      session_->reading_output(false);
+      if (!full || owner_ == nullptr) return;
+    } else {
+      session_->reading_output(false);
+      return;
+    }
+  }
+}
+
+void SessionLink::drain(Pipe& pipe) {
+  // What the cell wrote is in the pipe already; a thread it left behind may go on writing, so read
+  // no more than is there now.
+  int waiting = 0;
+  if (pipe.ended || ioctl(pipe.fd, FIONREAD, &waiting) != 0) return;
+  std::string_view piece;
+  while (waiting > 0 && read_piece(pipe, piece)) {
+    waiting -= static_cast<int>(piece.size());
+    if (owner_) owner_->link_output(pipe.stream, piece);
+  }
+}
+
+void SessionLink::read_what_is_left() {
+  pump();
+  drain(stdout_);
+  drain(stderr_);
+}
+
+}  // namespace pyember::host

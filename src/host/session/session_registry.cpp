@@ -1,0 +1,285 @@
+#include "host/session/session_registry.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace pyember::host {
+
+namespace {
+
+std::uint64_t in_ns(std::chrono::milliseconds duration) {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count());
+}
+
+std::string duration_text(std::chrono::milliseconds duration) {
+  const double seconds = static_cast<double>(duration.count()) / 1000;
+  if (seconds < 120) return fmt::format("{:g} s", seconds);
+  if (seconds < 7200) return fmt::format("{:.0f} min", seconds / 60);
+  return fmt::format("{:.0f} h", seconds / 3600);
+}
+
+}  // namespace
+
+Result<void> check_session_name(std::string_view name) {
+  const bool fits = !name.empty() && name.size() <= limits::kMaximumSessionNameBytes &&
+                    name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                           "0123456789_.-") == std::string_view::npos;
+  if (fits) return {};
+  return Error{ErrorCode::InvalidArgument,
+               fmt::format("The session name '{}' can't be used: a name is 1 to {} letters, digits, "
+                           "'_', '.' or '-'. Choose such a name, or leave 'session' out for 'main'.",
+                           name.substr(0, 80), limits::kMaximumSessionNameBytes)};
+}
+
+SessionRegistry::SessionRegistry(RuntimeSource runtime, EventLoop& loop, LoopPoster& poster,
+                                 SessionSettings settings)
+    : runtime_(std::move(runtime)),
+      loop_(loop),
+      poster_(poster),
+      settings_(std::move(settings)),
+      long_timer_(loop, [this] { look_for_long_cells(); }),
+      memory_timer_(loop, [this] { look_at_memory(); }),
+      chunk_(limits::kReadChunkBytes) {}
+
+SessionRegistry::~SessionRegistry() {
+  sessions_.clear();
+  retired_.clear();
+}
+
+// --- cells and sessions ------------------------------------------------------------------------
+
+Result<embed::CellNumber> SessionRegistry::run(const std::string& name, CellSpec spec,
+                                               std::unique_ptr<CellObserver> observer) {
+  if (!refusal_.empty()) return Error{ErrorCode::Unavailable, refusal_};
+  HostSession* session = find(name);
+  if (session == nullptr) {
+    const Result<void> named = check_session_name(name);
+    if (!named) return named.error();
+    if (sessions_.size() >= settings_.maximum_sessions) {
+      return Error{ErrorCode::LimitReached,
+                   fmt::format("Session '{}' was not opened: {} sessions are open, and that is the "
+                               "limit. Close one with close_session, use one that is open "
+                               "(list_sessions), or start the server with a higher --max-sessions.",
+                               name, sessions_.size())};
+    }
+    session = &make(name);
+  }
+  if (session->cells().size() >= settings_.maximum_queued_cells) {
+    return Error{ErrorCode::LimitReached,
+                 fmt::format("The cell was not queued: session '{}' has {} cells waiting, and that "
+                             "is the limit. Wait for answers, interrupt the running cell with "
+                             "interrupt_session, or use another session.",
+                             name, session->cells().size())};
+  }
+  return session->submit(std::move(spec), std::move(observer));
+}
+
+void SessionRegistry::cancel(const std::string& name, embed::CellNumber number) {
+  if (HostSession* session = find(name)) session->cancel(number);
+}
+
+HostSession* SessionRegistry::find(const std::string& name) {
+  const auto found = sessions_.find(name);
+  return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+HostSession& SessionRegistry::make(const std::string& name) {
+  embed::CellNumber first = 1;
+  std::string notice;
+  const auto grave = std::find_if(tombstones_.begin(), tombstones_.end(),
+                                  [&](const Tombstone& each) { return each.name == name; });
+  if (grave != tombstones_.end()) {
+    first = grave->next_number;  // links to the old one's output must not show the new one's
+    if (!grave->asked_for) {
+      notice = fmt::format("Session '{}' is new and empty: the one of that name is gone, because {}. "
+                           "Import and define again what you need.", name, grave->why);
+    }
+    tombstones_.erase(grave);
+  }
+  auto& session = sessions_[name] = std::make_unique<HostSession>(name, first, *this);
+  if (!notice.empty()) session->add_notice(std::move(notice));
+  return *session;
+}
+
+Error SessionRegistry::no_session(const std::string& name) const {
+  const auto grave = std::find_if(tombstones_.begin(), tombstones_.end(),
+                                  [&](const Tombstone& each) { return each.name == name; });
+  std::string open;
+  for (const auto& [other, session] : sessions_) {
+    if (open.size() > 400) {
+      open += ", …";
+      break;
+    }
+    open += (open.empty() ? "" : ", ") + other;
+  }
+  return {ErrorCode::NotFound,
+          fmt::format("There is no session '{}': {}. {} run_python opens a session by its name.",
+                      name.substr(0, 80),
+                      grave == tombstones_.end() ? "none of that name has been opened"
+                                                 : grave->why,
+                      open.empty() ? "No session is open;" : "Open sessions: " + open + ";")};
+}
+
+Result<void> SessionRegistry::close(const std::string& name) {
+  const auto found = sessions_.find(name);
+  if (found == sessions_.end()) return no_session(name);
+  const std::unique_ptr<HostSession> session = std::move(found->second);
+  sessions_.erase(found);
+  remember({name, "it was closed with close_session", session->next_number(), now_ns(), true});
+  session->end(embed::Status::Interrupted,
+               fmt::format("The cell was stopped or not run: session '{}' was closed with "
+                           "close_session. Send it again to run it in a new session.", name));
+  outputs_changed();
+  return {};
+}
+
+void SessionRegistry::remember(Tombstone tombstone) {
+  std::erase_if(tombstones_, [&](const Tombstone& each) { return each.name == tombstone.name; });
+  if (tombstones_.size() >= limits::kMaximumTombstones) tombstones_.erase(tombstones_.begin());
+  tombstones_.push_back(std::move(tombstone));
+}
+
+void SessionRegistry::end_all(embed::Status status, const std::string& why) {
+  auto sessions = std::move(sessions_);
+  sessions_.clear();
+  for (auto& [name, session] : sessions) session->end(status, why);
+}
+
+void SessionRegistry::interrupt_all(const std::string& why) {
+  for (auto& [name, session] : sessions_) {
+    session->withdraw_waiting(why);
+    session->interrupt();
+  }
+}
+
+std::size_t SessionRegistry::busy_sessions() const {
+  return static_cast<std::size_t>(
+      std::count_if(sessions_.begin(), sessions_.end(),
+                    [](const auto& entry) { return entry.second->busy(); }));
+}
+
+std::string SessionRegistry::stop_largest(const std::string& why) {
+  HostSession* largest = nullptr;
+  for (auto& [name, session] : sessions_) {
+    if (largest == nullptr || std::make_pair(session->busy(), session->memory_bytes()) >
+                                  std::make_pair(largest->busy(), largest->memory_bytes())) {
+      largest = session.get();
+    }
+  }
+  if (largest == nullptr) return {};
+  const std::string name = largest->name();
+  const std::unique_ptr<HostSession> session = std::move(sessions_.at(name));
+  sessions_.erase(name);
+  remember({name, why, session->next_number(), now_ns(), false});
+  session->end(embed::Status::Lost,
+               fmt::format("Session '{}' was stopped, because {}. Its state is gone. Work on smaller "
+                           "pieces of the data, or close sessions you no longer need.", name, why));
+  return name;
+}
+
+void SessionRegistry::tick(std::uint64_t now) {
+  std::vector<std::string> idle;
+  for (auto& [name, session] : sessions_) {
+    session->tick(now);
+    if (settings_.idle_timeout.count() > 0 && !session->busy() &&
+        now - session->idle_since_ns() > in_ns(settings_.idle_timeout)) {
+      idle.push_back(name);
+    }
+  }
+  for (const std::string& name : idle) {
+    const std::unique_ptr<HostSession> session = std::move(sessions_.at(name));
+    sessions_.erase(name);
+    remember({name,
+              fmt::format("it was closed after {} without a call",
+                          duration_text(settings_.idle_timeout)),
+              session->next_number(), now, false});
+    session->end(embed::Status::Interrupted, "The session was idle and was closed.");
+    outputs_changed();
+  }
+}
+
+// --- links ---------------------------------------------------------------------------------------
+
+std::unique_ptr<SessionLink> SessionRegistry::open_link(HostSession& session,
+                                                        SessionLink::Owner& owner,
+                                                        std::uint64_t& id) {
+  // Threads made on the way inherit the CPUs this one may use.
+  home_.release_loop();
+  id = next_link_++;
+  by_link_.emplace(id, &session);
+  return std::make_unique<SessionLink>(
+      runtime_(), embed::SessionOptions{session.name(), settings_.working_directory},
+      SessionLink::Place{loop_, poster_, chunk_}, owner, [this, link = id] { wake(link); });
+}
+
+void SessionRegistry::retire_link(std::unique_ptr<SessionLink> link, std::uint64_t id) {
+  // It may be in the middle of a call to its owner: destroyed in a later turn.
+  by_link_.erase(id);
+  retired_.push_back(std::move(link));
+  if (retired_.size() == 1) poster_.post([this] { retired_.clear(); });
+}
+
+void SessionRegistry::wake(std::uint64_t id) {
+  const auto found = by_link_.find(id);
+  if (found != by_link_.end()) found->second->pump();
+}
+
+// --- CPUs ----------------------------------------------------------------------------------------
+
+void SessionRegistry::dispatching(HostSession& session) {
+  home_.dispatch(session.home_thread(), session.thread_id(), session.busy_since_ns());
+  if (home_.home() >= 0 && spread_home_ >= 0 && home_.home() != spread_home_) {
+    spread_long_sessions();
+  }
+  // Left to fire in vain when the cell turns out short: cheaper than stopping it each time.
+  if (!long_timer_.active()) long_timer_.start(limits::kLongCell);
+}
+
+void SessionRegistry::look_for_long_cells() {
+  bool look_again = false;
+  bool any_long = false;
+  const std::uint64_t now = now_ns();
+  const std::uint64_t long_ns = in_ns(limits::kLongCell) / 2;
+  for (auto& [name, session] : sessions_) {
+    if (session->cells().empty() || session->runs_long()) continue;
+    if (now - session->busy_since_ns() < long_ns) {
+      look_again = true;
+    } else {
+      session->set_runs_long(true);
+      any_long = true;
+    }
+  }
+  if (any_long) {
+    spread_long_sessions();
+    if (!memory_timer_.active()) {
+      memory_timer_.start(limits::kMemoryLookPeriod, limits::kMemoryLookPeriod);
+    }
+  }
+  if (look_again) long_timer_.start(limits::kLongCell);
+}
+
+void SessionRegistry::look_at_memory() {
+  const bool any_long = std::any_of(sessions_.begin(), sessions_.end(),
+                                    [](const auto& entry) { return entry.second->runs_long(); });
+  if (!any_long) {
+    memory_timer_.stop();
+  } else if (long_cells_callback_) {
+    long_cells_callback_();
+  }
+}
+
+void SessionRegistry::spread_long_sessions() {
+  std::size_t running_long = 0;
+  for (auto& [name, session] : sessions_) running_long += session->runs_long() ? 1 : 0;
+  spread_home_ = running_long > 0 ? home_.home() : -1;
+  for (auto& [name, session] : sessions_) {
+    if (session->runs_long()) {
+      home_.spread(session->home_thread(), session->thread_id(), running_long);
+    }
+  }
+}
+
+}  // namespace pyember::host

@@ -1,0 +1,125 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/result.h"
+#include "base/thread_affinity.h"
+#include "host/loop/loop_poster.h"
+#include "host/session/host_session.h"
+
+namespace pyember::host {
+
+struct SessionSettings {
+  std::size_t maximum_sessions = limits::kMaximumSessions;
+  std::size_t maximum_queued_cells = limits::kMaximumQueuedCells;
+  std::chrono::milliseconds idle_timeout = limits::kIdleSessionTimeout;  // 0: never
+  std::uint64_t held_output_bytes = limits::kHeldOutputBytes;
+  std::string working_directory;  // of new sessions; empty: the server's
+};
+
+// A session that is no more, and why, so that the next call can say so.
+struct Tombstone {
+  std::string name;
+  std::string why;              // "it was closed after 24 h without a call"
+  embed::CellNumber next_number = 1;
+  std::uint64_t at_ns = 0;
+  bool asked_for = false;       // closed by its client: no surprise
+};
+
+// The sessions by name. Makes them on first use, bounds them, closes idle ones, and keeps their
+// threads on the right CPUs. Loop's thread only; destroying it drops every cell without an answer.
+class SessionRegistry {
+ public:
+  using RuntimeSource = std::function<embed::Runtime&()>;
+
+  // `runtime` is asked when the first session is opened.
+  SessionRegistry(RuntimeSource runtime, EventLoop& loop, LoopPoster& poster,
+                  SessionSettings settings);
+  ~SessionRegistry();
+
+  // Gives a cell to the named session, which is made if there is none.
+  Result<embed::CellNumber> run(const std::string& name, CellSpec spec,
+                                std::unique_ptr<CellObserver> observer);
+  void cancel(const std::string& name, embed::CellNumber number);
+
+  HostSession* find(const std::string& name);
+  // Why there is no session of that name, and what to do.
+  Error no_session(const std::string& name) const;
+  Result<void> close(const std::string& name);
+  const std::map<std::string, std::unique_ptr<HostSession>>& sessions() const { return sessions_; }
+  const std::vector<Tombstone>& tombstones() const { return tombstones_; }
+
+  // From now on every run() fails with this message.
+  void refuse(std::string message) { refusal_ = std::move(message); }
+  // Ends every cell with `status`; sessions are gone afterwards. For the end of the server.
+  void end_all(embed::Status status, const std::string& why);
+  // Asks every running cell to stop and takes the waiting ones back.
+  void interrupt_all(const std::string& why);
+  std::size_t busy_sessions() const;
+  // Ends the session that holds most memory (a busy one, if any is); its name, or empty.
+  std::string stop_largest(const std::string& why);
+
+  void tick(std::uint64_t now_ns);
+  // Called while some cell runs long, every limits::kMemoryLookPeriod.
+  void on_long_cells(std::function<void()> callback) { long_cells_callback_ = std::move(callback); }
+  // Called when what the resource list shows has changed.
+  void on_outputs_changed(std::function<void()> callback) { outputs_changed_ = std::move(callback); }
+  void outputs_changed() { if (outputs_changed_) outputs_changed_(); }
+
+  // Called for every piece of output, with the cell it was given to.
+  using OutputCallback = std::function<void(const HostSession&, embed::CellNumber, Stream)>;
+  void on_output(OutputCallback callback) { output_callback_ = std::move(callback); }
+  void output_arrived(const HostSession& session, embed::CellNumber number, Stream stream) {
+    if (output_callback_) output_callback_(session, number, stream);
+  }
+
+  // --- for HostSession ---
+  std::unique_ptr<SessionLink> open_link(HostSession& session, SessionLink::Owner& owner,
+                                         std::uint64_t& id);
+  void retire_link(std::unique_ptr<SessionLink> link, std::uint64_t id);
+  void dispatching(HostSession& session);
+  const SessionSettings& settings() const { return settings_; }
+
+ private:
+  void wake(std::uint64_t id);
+  void look_for_long_cells();
+  void look_at_memory();
+  void spread_long_sessions();
+  void remember(Tombstone tombstone);
+  HostSession& make(const std::string& name);
+
+  RuntimeSource runtime_;
+  EventLoop& loop_;
+  LoopPoster& poster_;
+  const SessionSettings settings_;
+  std::string refusal_;
+
+  HomeCpu home_;
+  int spread_home_ = -1;  // the home that long sessions were told to leave
+  Timer long_timer_;
+  Timer memory_timer_;
+  std::function<void()> long_cells_callback_;
+  std::function<void()> outputs_changed_;
+  OutputCallback output_callback_;
+
+  std::vector<char> chunk_;
+  std::vector<std::unique_ptr<SessionLink>> retired_;
+  std::unordered_map<std::uint64_t, HostSession*> by_link_;
+  std::uint64_t next_link_ = 1;
+  std::vector<Tombstone> tombstones_;  // oldest first
+  std::map<std::string, std::unique_ptr<HostSession>> sessions_;
+};
+
+// Session names are 1 to 64 characters of [A-Za-z0-9_.-].
+Result<void> check_session_name(std::string_view name);
+
+}  // namespace pyember::host
