@@ -1,0 +1,80 @@
+#include "fuzz/server_harness.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/check.h"
+#include "base/utf8.h"
+#include "support/scripted_server.h"
+
+namespace pyember::test {
+namespace {
+
+// Small bounds, so that short inputs reach them.
+mcp::ServerBounds small_bounds() {
+  return {.line_bytes = 4096, .requests_in_flight = 4, .subscriptions = 2,
+          .uris_per_subscription = 2, .page_size = 2};
+}
+
+void check_output(ScriptedServer& scripted) {
+  for (const std::string& line : scripted.output.lines) {
+    CHECK(utf8::is_valid(line));
+    CHECK(line.find('\n') == std::string::npos);
+    const mcp::Json message = mcp::Json::parse(line, nullptr, false);
+    CHECK(message.is_object() || (message.is_array() && !message.empty()));
+  }
+  scripted.output.lines.clear();
+}
+
+void answer_one(ScriptedServer& scripted) {
+  if (!scripted.tools.held.empty()) {
+    scripted.tools.answer(std::string(scripted.tools.held.begin()->first));
+  }
+}
+
+// What goes on around the server while bytes come in.
+void happen(ScriptedServer& scripted, unsigned char event) {
+  switch (event % 8) {
+    case 0: answer_one(scripted); break;
+    case 1: scripted.resources.read_late(); break;
+    case 2: scripted.server.resource_updated("note://a"); break;
+    case 3: scripted.server.tools_list_changed(); break;
+    case 4: scripted.server.log(mcp::LogLevel::Error, "fuzz", "\xFF"); break;
+    case 5:
+      if (!scripted.tools.held.empty()) {
+        scripted.tools.held.begin()->second->progress(event, 300, "\xC3");
+      }
+      break;
+    default: break;
+  }
+}
+
+void check_serving(ScriptedServer& scripted) {
+  scripted.server.receive("\n{\"jsonrpc\":\"2.0\",\"id\":\"never used\",\"method\":\"ping\"}\n");
+  const auto& lines = scripted.output.lines;
+  CHECK(std::find(lines.begin(), lines.end(),
+                  R"({"jsonrpc":"2.0","id":"never used","result":{}})") != lines.end());
+  check_output(scripted);
+}
+
+}  // namespace
+
+void drive_server(std::string_view bytes) {
+  ScriptedServer scripted(small_bounds());
+  while (!bytes.empty()) {
+    const auto first = static_cast<unsigned char>(bytes.front());
+    const std::size_t size = std::min<std::size_t>(bytes.size(), 1 + first * 8u);
+    scripted.server.receive(bytes.substr(0, size));
+    bytes.remove_prefix(size);
+    happen(scripted, first);
+    check_output(scripted);
+  }
+  check_serving(scripted);
+  while (!scripted.tools.held.empty()) answer_one(scripted);
+  scripted.resources.read_late();
+  scripted.server.receive_end();
+  check_output(scripted);
+  CHECK(scripted.server.in_flight() == 0);
+}
+
+}  // namespace pyember::test
