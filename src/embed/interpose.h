@@ -19,7 +19,13 @@
 // get the real thing: see in_server_process().
 namespace pyember::embed::interpose {
 
-// The next definition of a libc function after ours. Resolved before main starts, because dlsym
+// The definition of `name` that comes after the executable's own.
+void* next_definition(const char* name) noexcept;
+
+// Remembers that `name` is `function` here, for those who look it up in libc itself (dlsym below).
+void note_interposed(const char* name, void* function) noexcept;
+
+// One of libc's functions. Resolved before main starts, because dlsym
 // takes the loader's lock, which a vfork'ed child or a signal handler must not; callers that come
 // earlier still (constructors of libraries) resolve it themselves.
 template <typename Function>
@@ -39,7 +45,7 @@ class Real {
 
  private:
   Function* resolve() noexcept {
-    auto* function = reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name_));
+    auto* function = reinterpret_cast<Function*>(next_definition(name_));
     function_.store(function, std::memory_order_relaxed);
     return function;
   }
@@ -78,6 +84,10 @@ void park_if_condemned(const SessionSlot& slot) noexcept;
 // and the right one in the object file.
 #define PYEMBER_INTERPOSE(result, name, ...)                                        \
   static constinit ::pyember::embed::interpose::Real<result(__VA_ARGS__)> real_##name{#name}; \
-  [[gnu::constructor]] static void resolve_##name() { real_##name.get(); }          \
   extern "C" [[gnu::visibility("default"), gnu::used]] result interposed_##name(__VA_ARGS__) asm(#name); \
+  [[gnu::constructor]] static void resolve_##name() {                               \
+    real_##name.get();                                                              \
+    ::pyember::embed::interpose::note_interposed(#name,                             \
+        reinterpret_cast<void*>(&interposed_##name));                               \
+  }                                                                                 \
   extern "C" result interposed_##name(__VA_ARGS__)

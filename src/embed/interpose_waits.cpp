@@ -19,7 +19,7 @@
 // Sanitizers: their interceptors are found by dlsym(RTLD_NEXT) and called from here, so nothing
 // collides and all of this stays in.
 #undef _FORTIFY_SOURCE  // the checked inline versions would redefine what is defined here
-#include "embed/interpose.h"
+#include "embed/interpose_wait.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -35,39 +35,6 @@
 #include <time.h>
 
 #include "embed/children.h"
-
-namespace pyember::embed::interpose {
-namespace {
-
-// Runs one blocking call whose failures are reported through errno.
-template <typename Call>
-[[gnu::always_inline]] inline auto waiting(Call call) noexcept {
-  SessionSlot* slot = current_slot;
-  if (!slot) [[likely]] return call();
-  park_if_condemned(*slot);
-  const auto result = call();
-  if (result == -1 && errno == EINTR) {
-    park_if_condemned(*slot);
-    errno = is_stopping(*slot) ? ECANCELED : EINTR;
-  } else if (is_condemned(*slot)) [[unlikely]] {
-    park_if_condemned(*slot);
-  }
-  return result;
-}
-
-// The same for functions that return the error number.
-template <typename Call>
-inline int waiting_for_error_number(Call call) noexcept {
-  SessionSlot* slot = current_slot;
-  if (!slot) return call();
-  park_if_condemned(*slot);
-  const int error = call();
-  park_if_condemned(*slot);
-  return error == EINTR && is_stopping(*slot) ? ECANCELED : error;
-}
-
-}  // namespace
-}  // namespace pyember::embed::interpose
 
 using pyember::embed::current_slot;
 using pyember::embed::interpose::waiting;
@@ -302,31 +269,6 @@ PYEMBER_INTERPOSE(int, lockf, int fd, int command, off_t size) {
 PYEMBER_INTERPOSE(int, lockf64, int fd, int command, off64_t size) {
   return waiting([=] { return real_lockf64(fd, command, size); });
 }
-
-// Opening a FIFO waits for its other end. The mode is read whether it was passed or not; it is
-// looked at only when O_CREAT or O_TMPFILE says that it was (open(2)).
-#define PYEMBER_INTERPOSE_OPEN(name)                                       \
-  PYEMBER_INTERPOSE(int, name, const char* path, int flags, ...) {         \
-    va_list arguments;                                                     \
-    va_start(arguments, flags);                                            \
-    const mode_t mode = va_arg(arguments, mode_t);                         \
-    va_end(arguments);                                                     \
-    return waiting([=] { return real_##name(path, flags, mode); });        \
-  }
-
-#define PYEMBER_INTERPOSE_OPENAT(name)                                     \
-  PYEMBER_INTERPOSE(int, name, int folder, const char* path, int flags, ...) { \
-    va_list arguments;                                                     \
-    va_start(arguments, flags);                                            \
-    const mode_t mode = va_arg(arguments, mode_t);                         \
-    va_end(arguments);                                                     \
-    return waiting([=] { return real_##name(folder, path, flags, mode); }); \
-  }
-
-PYEMBER_INTERPOSE_OPEN(open)
-PYEMBER_INTERPOSE_OPEN(open64)
-PYEMBER_INTERPOSE_OPENAT(openat)
-PYEMBER_INTERPOSE_OPENAT(openat64)
 
 // --- signals ---------------------------------------------------------------------------------
 //

@@ -64,6 +64,7 @@ struct SessionSlot {
   // Above the budget when larger than it; see allow_memory_for_code() in memory_account.h.
   std::atomic<std::int64_t> memory_small_limit{0};
   std::atomic<std::int64_t> memory_large_limit{0};
+  std::atomic<std::int64_t> memory_small_cap{0};
 
   // Threads that wait for one of the session's locks; see locks.h.
   LockWaiters lock_waiters;
