@@ -36,4 +36,4 @@ def bootstrap(native, config):
     environment.begin(0)
     from .interpreter import Interpreter
 
-    return Interpreter(native, environment, loader, guards)
+    return Interpreter(native, environment, patches, loader, guards)

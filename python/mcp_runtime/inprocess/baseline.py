@@ -25,7 +25,7 @@ _class_names = type.__dict__["__dict__"].__get__
 class Baseline:
     """The snapshot; taken at the end of bootstrap, on the interpreter's own thread."""
 
-    def __init__(self, native, undo, dirty):
+    def __init__(self, native, patches, undo, dirty):
         self._native = native
         self._undo = undo
         self._dirty = dirty
@@ -33,6 +33,8 @@ class Baseline:
         self._put_back = snapshot.restorer()
         self._state = ProcessState(native)
         self.quiet = self._state.quiet
+        # The classes of syntax trees belong to the interpreter and outlive their module.
+        patches.after_import("_ast", snapshot.add_classes_of)
 
     def rescue(self):
         """Make builtins, modules and our own code trustworthy again, whatever was done to them.
@@ -61,7 +63,8 @@ class _Snapshot:
     def __init__(self):
         self.modules = dict(sys.modules)
         self.functions = {}
-        self.classes = {}
+        self._classes = {}
+        self._class_list = []
         self.containers = {}
         self.namespaces = []
         self.registries = []
@@ -87,15 +90,21 @@ class _Snapshot:
 
     def _add_class(self, cls):
         flags = cls.__flags__
-        if id(cls) in self.classes or not flags & _HEAP_TYPE or flags & _IMMUTABLE_TYPE:
+        if id(cls) in self._classes or not flags & _HEAP_TYPE or flags & _IMMUTABLE_TYPE:
             return
         names = dict(_class_names(cls))
-        self.classes[id(cls)] = (cls, names)
+        self._classes[id(cls)] = (cls, names)
+        self._class_list.append((cls, names))
         if "_abc_impl" in names:
             self._add_registry(cls)
         for value in names.values():
             if type(value) is _Function:
                 self._add_function(value)
+
+    def add_classes_of(self, module):
+        for value in list(module.__dict__.values()):
+            if isinstance(value, type):
+                self._add_class(value)
 
     def _add_registry(self, cls):
         """Abstract classes keep in C who was registered with them."""
@@ -112,7 +121,7 @@ class _Snapshot:
         modules, before = sys.modules, self.modules
         namespaces, registries = self.namespaces, self.registries
         containers = list(self.containers.values())
-        classes = list(self.classes.values())
+        classes = self._class_list  # grows when a module with lasting classes is imported
         functions = list(self.functions.values())
         restore_builtins, saved_builtins = builtins.__dict__.update, dict(builtins.__dict__)
         dump, forget, register = _abc._get_dump, _abc._reset_registry, _abc._abc_register

@@ -11,9 +11,14 @@ import sys
 from ..session import Session
 from .baseline import Baseline
 
+_DAMAGED = (
+    "The cell ran, but its outcome could not be told: it changed modules or classes that the "
+    "session's runtime is made of. They were put back, and the session's names are still there. "
+    "Leave the modules of mcp_runtime and the standard library's functions as they are.")
+
 
 class Interpreter:
-    def __init__(self, native, environment, loader, guards):
+    def __init__(self, native, environment, patches, loader, guards):
         self._native = native
         self._environment = environment
         self._loader = loader
@@ -21,7 +26,7 @@ class Interpreter:
         self._session = None
         self._config = {}
         self._in_context = self._run = None
-        baseline = Baseline(native, guards.undo, guards.dirty)
+        baseline = Baseline(native, patches, guards.undo, guards.dirty)
         self._rescue, self._restore = baseline.rescue, baseline.restore
         self._quiet = baseline.quiet
 
@@ -41,7 +46,12 @@ class Interpreter:
 
     def run(self, code, number):
         """Run one cell: (status, result, error, notices)."""
-        outcome = self._in_context(self._run, code, number)
+        try:
+            outcome = self._in_context(self._run, code, number)
+        except:  # noqa: E722 - the builtin name may be gone
+            # Session.run never raises, unless the cell damaged what it is made of.
+            self._rescue()
+            return 1, None, ("RuntimeError", _DAMAGED, ""), None
         if self._loader.refused:
             outcome = self._with_refusals(outcome)
         return outcome
@@ -61,11 +71,12 @@ class Interpreter:
             clean = not self._native.stop_requested()
             del session, in_context
             return self._restore() and clean
-        except BaseException:
+        except:  # noqa: E722
             return False
 
     def reset(self):
         """Close the session and begin another with the same name and place."""
+        self._rescue()
         if not self.close():
             return False
         self.open(self._config)
