@@ -6,7 +6,7 @@
 
 namespace pyember::host {
 
-LoopPoster::LoopPoster(EventLoop& loop) : async_(loop) {
+LoopPoster::LoopPoster(EventLoop& loop) : async_(loop), waker_(*async_.get()) {
   CHECK(uv_async_init(loop.raw(), async_.get(), [](uv_async_t* async) {
           static_cast<LoopPoster*>(async->data)->drain();
         }) == 0);
@@ -22,7 +22,7 @@ void LoopPoster::post(Task task) {
   }
   // Whoever put the first task in wakes the loop; the others ride along, because the loop takes
   // the whole vector.
-  if (first) uv_async_send(async_.get());
+  if (first) waker_.wake();
 }
 
 void LoopPoster::drain() {

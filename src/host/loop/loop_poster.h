@@ -4,6 +4,7 @@
 #include <mutex>
 #include <vector>
 
+#include "host/loop/loop_waker.h"
 #include "host/loop/uv_handle.h"
 
 namespace pyember::host {
@@ -29,6 +30,7 @@ class LoopPoster {
   void drain();
 
   UvHandle<uv_async_t> async_;
+  const LoopWaker waker_;
   std::mutex mutex_;
   std::vector<Task> posted_;   // guarded by mutex_
   std::vector<Task> running_;  // loop's thread only; kept for its capacity
