@@ -160,10 +160,12 @@ Taken wait_for(Core& core, const Deadline& deadline, Patience patience) {
   return result;
 }
 
-// The stop's own pending call raises KeyboardInterrupt; running it here, if it is still queued,
-// keeps it from coming a second time inside the handler of the first.
+// The stop's own pending call raises KeyboardInterrupt, or leaves it for this thread as an
+// asynchronous exception if another thread came upon it first. Taking both here keeps it from
+// coming a second time inside the handler of the first.
 void raise_stop() {
   if (_PyEval_MakePendingCalls && _PyEval_MakePendingCalls(PyThreadState_Get()) != 0) return;
+  PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), nullptr);
   PyErr_SetNone(PyExc_KeyboardInterrupt);
 }
 

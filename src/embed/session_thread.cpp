@@ -1,3 +1,4 @@
+#include "embed/memory_account.h"
 #include "embed/session_thread.h"
 
 #include <fcntl.h>
@@ -386,6 +387,7 @@ void SessionThread::stoppable(bool on) {
   if (on) {
     if (stop_.phase() == Phase::Body) return;
     if (!stop_.enter_body()) give_up();
+    allow_memory_for_code(slot_);
     return;
   }
   if (stop_.phase() != Phase::Body) {
@@ -393,6 +395,7 @@ void SessionThread::stoppable(bool on) {
     return;
   }
   if (!stop_.leave_body(kReportGrace)) give_up();
+  allow_memory_for_runtime(slot_);
   slot_.stop = StopLevel::None;
   if (std::exchange(exception_pending_, false)) {
     PyThreadState_SetAsyncExc(interpreter_->thread_state()->thread_id, nullptr);
