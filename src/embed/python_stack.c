@@ -1,4 +1,5 @@
 // Needs CPython's internal frame layout, which its C++ compilers reject; hence C.
+#define _GNU_SOURCE 1  // memmem
 #define Py_BUILD_CORE 1
 #include "embed/python_stack.h"
 
@@ -64,10 +65,20 @@ static void put_str(struct writer* out, PyObject* string) {
   }
 }
 
+// The session runtime's own frames say nothing to the person who wrote the cell.
+static int is_runtime_file(PyObject* filename) {
+  static const char mark[] = "/mcp_runtime/";
+  if (filename == NULL || !PyUnicode_Check(filename)) return 0;
+  if (PyUnicode_KIND(filename) != PyUnicode_1BYTE_KIND) return 0;
+  const char* bytes = (const char*)PyUnicode_DATA(filename);
+  return memmem(bytes, (size_t)PyUnicode_GET_LENGTH(filename), mark, sizeof mark - 1) != NULL;
+}
+
 static void put_frame(struct writer* out, _PyInterpreterFrame* frame) {
   PyObject* code_object = PyUnstable_InterpreterFrame_GetCode(frame);
   if (code_object == NULL || !PyCode_Check(code_object)) return;
   PyCodeObject* code = (PyCodeObject*)code_object;
+  if (is_runtime_file(code->co_filename)) return;
   put_text(out, "  File \"");
   put_str(out, code->co_filename);
   put_text(out, "\", line ");

@@ -48,15 +48,22 @@ bool pipe_is_empty(int descriptor) noexcept {
   return ioctl(descriptor, FIONREAD, &bytes) == 0 && bytes == 0;
 }
 
+const char* signal_name(int signal_number) {
+#ifdef __GLIBC__
+  if (const char* name = sigabbrev_np(signal_number)) return name;
+#endif
+  return "NAL";
+}
+
 std::string why_lost(const SessionSlot& slot, StopCause cause) {
   const int signal_number = slot.crash_signal;
   switch (slot.park_reason.load()) {
     case ParkReason::Crashed:
       return fmt::format(
-          "The code crashed with signal {} ({}), so its session's state is gone; the other sessions "
+          "The code crashed with SIG{} ({}), so its session's state is gone; the other sessions "
           "go on. The next call with this session's name starts a fresh one. Avoid the failing call "
           "(ctypes and very deep recursion are the usual causes).",
-          signal_number, strsignal(signal_number));
+          signal_name(signal_number), strsignal(signal_number));
     case ParkReason::Exited:
       return "The code tried to end the process, which the other sessions share, so its thread was "
              "stopped and its session's state is gone. The next call with this session's name starts "
@@ -75,12 +82,14 @@ std::string why_lost(const SessionSlot& slot, StopCause cause) {
 CellOutcome lost_outcome(const SessionSlot& slot, StopCause cause) {
   CellOutcome outcome;
   outcome.status = Status::Lost;
-  const bool crashed = slot.park_reason == ParkReason::Crashed;
-  std::string stack;
+  const char* type = slot.park_reason == ParkReason::Crashed ? "Crash" : "Stopped";
+  const std::string why = why_lost(slot, cause);
+  std::string traceback;
   if (slot.crash_text_ready.load(std::memory_order_acquire) && slot.crash_text[0]) {
-    stack = fmt::format("Python stack (innermost call first):\n{}", slot.crash_text);
+    traceback = fmt::format("Python stack (innermost call first):\n{}", slot.crash_text);
   }
-  outcome.error = CellError{crashed ? "Crash" : "Stopped", why_lost(slot, cause), std::move(stack)};
+  traceback += fmt::format("{}: {}\n", type, why);
+  outcome.error = CellError{type, why, std::move(traceback)};
   return outcome;
 }
 
