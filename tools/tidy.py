@@ -31,7 +31,7 @@ LIBRARY_ROOMS = {
     "libuv": (re.compile(r"^uv\.h$"), ("host/",)),
     "nlohmann_json": (re.compile(r"^nlohmann/"), ("mcp/",)),
     "spdlog": (re.compile(r"^spdlog/"), ("base/", "host/")),
-    "CLI11": (re.compile(r"^CLI/"), ("host/options", "main.cpp")),
+    "CLI11": (re.compile(r"^CLI/"), ("main.cpp", "command_line")),
 }
 
 # A call, where it is allowed all the same, and what to use instead.

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.raw_client import META, CellAnswer, RawClient, server_binary
+from tests.support.raw_client import META, ROOT, CellAnswer, RawClient, server_binary
 
 # The bar for answering what was read after stdin has closed is 2 s; an idle machine needs 0.2 s.
 END_DEADLINE = 2.0 * 3
@@ -255,3 +255,11 @@ def test_a_wrong_command_line_is_refused_on_stderr(arguments: list[str]) -> None
     assert done.returncode not in (0, -6, -11)
     assert done.stdout == b""
     assert done.stderr
+
+
+def test_every_option_of_serve_is_described_in_the_readme() -> None:
+    usage = subprocess.run([server_binary(), "serve", "--help"], capture_output=True, text=True, timeout=60).stdout
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", usage)) - {"--help"}
+    assert options
+    readme = (ROOT / "README.md").read_text()
+    assert {option for option in options if f"`{option}" not in readme} == set()
