@@ -57,6 +57,19 @@ const Refusal kAlways[] = {
      "Limit a child process instead, with resource.prlimit(pid, ...)."},
 };
 
+constexpr char kRuntimeFunctions[] =
+    "Refused to look up %s: it ends or restarts the Python runtime that other sessions run in. Use "
+    "sys.exit() to end a cell, or load the library in a child process started with subprocess.";
+
+// What libpython exports to end or restart the runtime, or to run outside the session's fences.
+constexpr std::string_view kRuntimePrefixes[] = {
+    "Py_Exit",       "Py_Finalize",       "Py_Initialize",          "Py_EndInterpreter",
+    "Py_NewInterp",  "Py_Main",           "Py_BytesMain",           "Py_RunMain",
+    "Py_FatalError", "_Py_FatalError",    "PyInterpreterState_",    "PyThreadState_Swap",
+    "PyGILState_",   "PyEval_Release",    "PyEval_SaveThread",      "_PyInterpreterState_",
+    "PyThreadState_Delete", "PyThreadState_Clear",
+};
+
 int raise(PyObject* type, const char* message) {
   PyErr_SetString(type, message);
   return -1;
@@ -81,6 +94,24 @@ const char* text_at_front(PyObject* args) {
   const char* text = PyUnicode_AsUTF8(item);
   if (!text) PyErr_Clear();
   return text;
+}
+
+// ctypes.dlsym(library, name): ctypes.pythonapi finds everything libpython exports.
+int check_symbol(PyObject* args) {
+  if (!PyTuple_Check(args) || PyTuple_GET_SIZE(args) < 2) return 0;
+  PyObject* item = PyTuple_GET_ITEM(args, 1);
+  const char* text = PyUnicode_Check(item) ? PyUnicode_AsUTF8(item) : nullptr;
+  if (!text) {
+    PyErr_Clear();
+    return 0;
+  }
+  const std::string_view name(text);
+  for (const std::string_view prefix : kRuntimePrefixes) {
+    if (name.substr(0, prefix.size()) != prefix) continue;
+    PyErr_Format(PyExc_PermissionError, kRuntimeFunctions, text);
+    return -1;
+  }
+  return 0;
 }
 
 int check_open(PyObject* args) {
@@ -123,6 +154,7 @@ int check_import(PyObject* args) {
 
 int check(std::string_view event, PyObject* args) {
   if (event == "open") return check_open(args);
+  if (event == "ctypes.dlsym") return check_symbol(args);
   if (event == "os.kill") return check_kill(args, -getpgrp());
   if (event == "os.killpg") return check_kill(args, getpgrp());
   if (event == "resource.prlimit") return check_prlimit(args);
@@ -136,6 +168,7 @@ int check(std::string_view event, PyObject* args) {
 // First characters only: most events ("compile", "exec", "marshal.loads", "socket.…") end here.
 bool is_of_interest(const char* event) {
   switch (event[0]) {
+    case 'c': return event[1] == 't';
     case 'o': return event[1] == 's' || event[1] == 'p';
     case 'i': return event[1] == 'm';
     case 'r': return event[1] == 'e';
