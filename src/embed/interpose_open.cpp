@@ -31,10 +31,10 @@ constexpr std::size_t kMaximumParts = 16;  // deeper paths lead to no descriptor
 struct Parts {
   std::array<std::string_view, kMaximumParts> part;
   std::size_t count = 0;
+  bool climbs_in_proc = false;  // ".." after a link such as thread-self: not to be told from the text
 };
 
-// Splits an absolute path, without empty parts and ".", ".." applied as text (the folders of /proc
-// in question are no links). False: too deep.
+// Splits an absolute path, without empty parts and ".", ".." applied as text. False: too deep.
 bool split(std::string_view path, Parts& parts) {
   for (std::size_t begin = 1; begin <= path.size();) {
     const std::size_t end = std::min(path.find('/', begin), path.size());
@@ -42,6 +42,7 @@ bool split(std::string_view path, Parts& parts) {
     begin = end + 1;
     if (part.empty() || part == ".") continue;
     if (part == "..") {
+      parts.climbs_in_proc |= parts.count > 0 && parts.part[0] == "proc";
       parts.count -= parts.count > 0;
       continue;
     }
@@ -112,7 +113,9 @@ const char* session_path(const char* path, std::array<char, PATH_MAX>& room) noe
   const std::string_view text(path);
   if (text.find("proc") == text.npos && text.find("dev") == text.npos) return path;
   Parts parts;
-  if (!split(text, parts) || parts.count < 2) return path;
+  const bool whole = split(text, parts);
+  if (parts.climbs_in_proc) return nullptr;
+  if (!whole || parts.count < 2) return path;
   if (parts.part[0] == "dev") return device_path(parts, path, room);
   if (parts.part[0] == "proc") return process_path(parts, path, room);
   return path;

@@ -189,7 +189,7 @@ bool read_seconds(PyObject* object, std::int64_t& nanoseconds) {
     const double scaled = seconds * 1e9;
     const double rounded = scaled >= 0 ? std::ceil(scaled) : std::floor(scaled);
     if (!(rounded >= -9223372036854775808.0 && rounded < 9223372036854775808.0)) {
-      PyErr_SetString(PyExc_OverflowError, kTooLarge);
+      PyErr_SetString(PyExc_OverflowError, "timestamp out of range for platform time_t");
       return false;
     }
     nanoseconds = static_cast<std::int64_t>(rounded);
@@ -320,16 +320,16 @@ PyObject* lock_repr(PyObject* self) {
                               Py_TYPE(self)->tp_name, self);
 }
 
-template <typename Object>
-PyObject* make(PyTypeObject* type, PyObject* positional, PyObject* named) {
-  const Py_ssize_t given = PyTuple_GET_SIZE(positional) + (named ? PyDict_GET_SIZE(named) : 0);
-  if (given != 0 && (type->tp_flags & Py_TPFLAGS_HEAPTYPE) && type->tp_new == make<Object> &&
-      type->tp_init == PyBaseObject_Type.tp_init) {
-    PyErr_Format(PyExc_TypeError, "%s() takes no arguments (%zd given)", type->tp_name, given);
+PyObject* lock_new(PyTypeObject* type, PyObject* positional, PyObject* named) {
+  if (PyTuple_GET_SIZE(positional) != 0 || (named && PyDict_GET_SIZE(named) != 0)) {
+    PyErr_Format(PyExc_TypeError, "%s() takes no arguments", type->tp_name);
     return nullptr;
   }
   return type->tp_alloc(type, 0);  // all zero: free, nobody waits
 }
+
+// CPython's takes any arguments and looks at none (deprecated in 3.14).
+PyObject* rlock_new(PyTypeObject* type, PyObject*, PyObject*) { return type->tp_alloc(type, 0); }
 
 template <typename Object>
 void dispose(PyObject* self) {
@@ -365,7 +365,7 @@ PyMemberDef lock_members[] = {
     {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(Lock, weak_references), Py_READONLY, nullptr}, {}};
 
 PyType_Slot lock_slots[] = {
-    {Py_tp_new, reinterpret_cast<void*>(make<Lock>)},
+    {Py_tp_new, reinterpret_cast<void*>(lock_new)},
     {Py_tp_dealloc, reinterpret_cast<void*>(dispose<Lock>)},
     {Py_tp_repr, reinterpret_cast<void*>(lock_repr)},
     {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
@@ -511,7 +511,7 @@ PyMemberDef rlock_members[] = {
     {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(RLock, weak_references), Py_READONLY, nullptr}, {}};
 
 PyType_Slot rlock_slots[] = {
-    {Py_tp_new, reinterpret_cast<void*>(make<RLock>)},
+    {Py_tp_new, reinterpret_cast<void*>(rlock_new)},
     {Py_tp_dealloc, reinterpret_cast<void*>(dispose<RLock>)},
     {Py_tp_repr, reinterpret_cast<void*>(rlock_repr)},
     {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
