@@ -46,10 +46,12 @@ class BoundedBuilder {
   void close() { open_.pop_back(); }
 
   bool key(std::string name) {
-    Json& object = *open_.back();
+    auto& object = open_.back()->get_ref<Json::object_t&>();
     if (object.size() >= bounds_.members) {
       return refuse(fmt::format("an object has more than {} members", bounds_.members));
     }
+    // A growing object copies its names (they are const): most of ours have no more than four.
+    if (object.empty()) object.reserve(4);
     slot_ = &object[std::move(name)];
     return true;
   }

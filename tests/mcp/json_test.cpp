@@ -44,6 +44,42 @@ TEST_CASE("json: what is not JSON is refused with the place") {
   CHECK(result.error().message.find("at byte") != std::string::npos);
 }
 
+TEST_CASE("json: a zero byte is not the end of the text") {
+  CHECK_FALSE(parse_json(std::string_view("4\0", 2)).ok());
+  CHECK_FALSE(parse_json(std::string_view("\"a\0\"", 4)).ok());
+}
+
+TEST_CASE("json: a byte order mark before the text is skipped") {
+  CHECK(rewritten("\xEF\xBB\xBF{}") == "{}");
+  CHECK_FALSE(parse_json("\xEF\xBB\xBF").ok());
+}
+
+TEST_CASE("json: escapes mean their characters") {
+  CHECK(rewritten(R"("\u0041\u00fc\u20ac\ud83d\udc0d\/\b\f\n\r\t\"\\")") ==
+        "\"A\xC3\xBC\xE2\x82\xAC\xF0\x9F\x90\x8D/\\b\\f\\n\\r\\t\\\"\\\\\"");
+}
+
+TEST_CASE("json: broken escapes are refused") {
+  const auto text = GENERATE(as<std::string>{}, R"("\x")", R"("\u12")", R"("\u12g4")", R"("\u+123")",
+                             R"("\udc00")", R"("\ud800\u0041")", R"("\ud800x")", R"("\)");
+  CHECK_FALSE(parse_json(text).ok());
+}
+
+TEST_CASE("json: numbers keep their kind, and overflow into floating point") {
+  CHECK(parse_json("-0").value().is_number_integer());
+  CHECK(parse_json("9223372036854775808").value().is_number_unsigned());
+  CHECK(parse_json("18446744073709551616").value().is_number_float());
+  CHECK(parse_json("-9223372036854775809").value().is_number_float());
+  CHECK(parse_json("1e-999").value() == 0.0);
+  CHECK_FALSE(parse_json("1e999").ok());
+}
+
+TEST_CASE("json: what looks like a number and is none is refused") {
+  const auto text = GENERATE(as<std::string>{}, "-", "+1", "1.", ".5", "1e", "1e+", "--1", "00", "0x1",
+                             "1.e5", "Infinity", "-Infinity");
+  CHECK_FALSE(parse_json(text).ok());
+}
+
 TEST_CASE("json: nesting is accepted up to the bound and refused beyond it") {
   const JsonBounds bounds = {3, 10, 100};
   CHECK(parse_json("[[[1]]]", bounds).ok());
