@@ -21,6 +21,7 @@ from builtins import (
     iter,
     len,
     list,
+    max,
     range,
     repr,
     set,
@@ -39,6 +40,8 @@ MAXIMUM_CHARACTERS = 20_000
 MAXIMUM_ELEMENTS = 20_000
 # Nesting at which a huge container's inner ones are only hinted at.
 MAXIMUM_DEPTH = 20
+# An item no longer than this isn't cut in two at the end of the room.
+WHOLE_ITEM = 80
 
 _ATOMS = frozenset({int, float, bool, complex, type(None), type(Ellipsis), range, type})
 _STRINGS = frozenset({str, bytes, bytearray})
@@ -104,7 +107,9 @@ class _Writer:
         return "".join(self._pieces)
 
     def _emit(self, text: str) -> None:
-        if len(text) > self._room:
+        if len(text) <= WHOLE_ITEM:
+            self._room = max(0, self._room - len(text))
+        elif len(text) > self._room:
             left_out = len(text) - self._room
             text = f"{text[: self._room]}… [{left_out:,} more characters]"
             self._room = 0
@@ -123,7 +128,7 @@ class _Writer:
 
     def _string(self, value: str | bytes | bytearray) -> None:
         left_out = len(value) - self._room
-        if left_out <= 0:
+        if left_out <= 0 or len(value) < WHOLE_ITEM - 2:
             self._emit(repr(value))
             return
         self._pieces.append(f"{repr(value[: self._room])}… [{left_out:,} more characters]")

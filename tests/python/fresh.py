@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,8 +58,8 @@ def run_fresh(*cells: str) -> Fresh:
     reader, writer = os.pipe()
     try:
         script = _SCRIPT.format(arguments=(str(RUNTIME), writer, cells))
-        with subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", script],
+        with tempfile.NamedTemporaryFile("w", suffix=".py", encoding="utf-8") as file, subprocess.Popen(
+            [sys.executable, "-I", "-S", _written(file, script)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -75,6 +76,12 @@ def run_fresh(*cells: str) -> Fresh:
         if writer >= 0:
             os.close(writer)
     return Fresh([_outcome(row) for row in json.loads(answer)], out.decode(), err.decode())
+
+
+def _written(file: Any, text: str) -> str:
+    file.write(text)
+    file.flush()
+    return str(file.name)
 
 
 def _outcome(row: list[Any]) -> Outcome:

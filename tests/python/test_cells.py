@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from conftest import Prompt
+from prompt import Prompt
 from fresh import run_fresh
 
 
