@@ -79,6 +79,7 @@ class Registered {
   Registered(SessionSlot* slot, LockWaiter& waiter) : slot_(slot), waiter_(waiter) {
     if (!slot_) return;
     std::lock_guard guard(slot_->lock_waiters.mutex);
+    waiter_.previous_in_slot = nullptr;  // not its first time, perhaps: others came and went
     waiter_.next_in_slot = slot_->lock_waiters.first;
     if (waiter_.next_in_slot) waiter_.next_in_slot->previous_in_slot = &waiter_;
     slot_->lock_waiters.first = &waiter_;
