@@ -57,7 +57,10 @@ def main() -> int:
     rows: list[Row] = []
     for name in wanted:
         print(f"measuring: {name}", file=sys.stderr, flush=True)
-        rows += MEASURES[name](setting)
+        try:
+            rows += MEASURES[name](setting)
+        except Exception as problem:  # a server that dies must not take the other figures along
+            rows.append(Row(name, f"not measured: {type(problem).__name__}: {problem}", met=False))
     text = table(rows)
     print(text)
     if options.write:

@@ -31,6 +31,11 @@ LOOPS: dict[str, str] = {
         "        except BaseException: pass\n"
         "for _ in numbers(): pass"
     ),
+    "json.loads over and over": (
+        "import json\n"
+        "text = '[' + '1,' * 10**6 + '1]'\n"
+        "while True: json.loads(text)"
+    ),
     "coroutine that never awaits": "async def spin():\n    while True: pass\nawait spin()",
     "loop of prints": "while True: print('x' * 100)",
     "recursion without end in a loop": (
@@ -163,11 +168,6 @@ C_CODE: dict[str, str] = {
         "data = bytes(10**7)\n"
         "h = hashlib.sha256()\n"
         "collections.deque(map(h.update, __import__('itertools').repeat(data)), 0)"
-    ),
-    "json.loads over and over": (
-        "import json, collections, itertools\n"
-        "text = '[' + '1,' * 10**6 + '1]'\n"
-        "collections.deque(map(json.loads, itertools.repeat(text)), 0)"
     ),
     "an endless iterator consumed in C": (
         "import collections, itertools\ncollections.deque(itertools.count(), 0)"
