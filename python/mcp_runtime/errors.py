@@ -186,7 +186,9 @@ def _plain_traceback(error: BaseException, name: str, message: str) -> str:
     while trace is not None and len(lines) < 2 * SHOWN_FRAMES:
         code = trace.tb_frame.f_code
         if not code.co_filename.startswith(_OURS):
-            lines.append(f'  File "{code.co_filename}", line {trace.tb_lineno}, in {code.co_name}\n')
+            lines.append(
+                f'  File "{code.co_filename}", line {trace.tb_lineno}, in {code.co_name}\n'
+            )
             known = _cached_lines(code.co_filename)
             if 0 < trace.tb_lineno <= len(known):
                 lines.append(f"    {known[trace.tb_lineno - 1].strip()}\n")

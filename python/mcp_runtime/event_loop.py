@@ -143,9 +143,9 @@ class EventLoop:
         When the stop landed in the loop itself, the place where the task was waiting is what the
         user wants to see: the CancelledError that ends the task went through exactly there.
         """
-        if failure is not None and task.done() and not task.cancelled():
-            if task.exception() is failure:
-                return _seen_from_cell(failure)
+        ended = task.done() and not task.cancelled()
+        if failure is not None and ended and task.exception() is failure:
+            return _seen_from_cell(failure)
         if not task.done():
             _successors.get(task, task).cancel()
             try:
@@ -301,6 +301,6 @@ def _drop(tasks: set[asyncio.Task[Any]]) -> None:
         coroutine = task.get_coro()
         if coroutine is not None:
             try:
-                coroutine.close()  # type: ignore[union-attr]
+                coroutine.close()
             except BaseException:
                 pass

@@ -36,6 +36,8 @@ from mcp_runtime.result_text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     NameEntry = tuple[str, str, str, str]
 
 MAXIMUM_NAMES = 5_000
@@ -49,7 +51,7 @@ _Function = type(printable)
 _Builtin = type(len)
 _get_name = type.__dict__["__qualname__"].__get__
 _get_module = type.__dict__["__module__"].__get__
-_CONTAINERS = {list: "[]", tuple: "()", set: "{}", frozenset: "{}", dict: "{}"}
+_CONTAINERS: dict[Any, str] = {list: "[]", tuple: "()", set: "{}", frozenset: "{}", dict: "{}"}
 _BYTES = (bytes, bytearray)
 
 
@@ -77,24 +79,24 @@ def type_name(kind: type) -> str:
     return printable(f"{module}.{name}")
 
 
-def size_of(value: object) -> str:
+def size_of(value: Any) -> str:
     """ "3 items", "12 characters"; empty for what has no size we may ask for."""
     kind = type(value)
     if kind is str:
-        return _counted(len(value), "character")  # type: ignore[arg-type]
+        return _counted(len(value), "character")
     if kind in _BYTES:
-        return _counted(len(value), "byte")  # type: ignore[arg-type]
+        return _counted(len(value), "byte")
     if kind in _CONTAINERS:
-        return _counted(len(value), "item")  # type: ignore[arg-type]
+        return _counted(len(value), "item")
     if kind is range:
         try:
-            return _counted(len(value), "item")  # type: ignore[arg-type]
+            return _counted(len(value), "item")
         except OverflowError:
             return ""
     return ""
 
 
-def short(value: object, depth: int = SHOWN_DEPTH) -> str:
+def short(value: Any, depth: int = SHOWN_DEPTH) -> str:
     """A bounded repr; for what isn't built in, only what it is."""
     text = _short(value, depth)
     if len(text) > SHORT_REPR:
@@ -102,16 +104,16 @@ def short(value: object, depth: int = SHOWN_DEPTH) -> str:
     return printable(text)
 
 
-def _short(value: object, depth: int) -> str:
+def _short(value: Any, depth: int) -> str:
     kind = type(value)
     if value is None or value is Ellipsis or kind in (bool, float, complex):
         return repr(value)
     if kind is int:
-        return _short_int(value)  # type: ignore[arg-type]
+        return _short_int(value)
     if kind is str or kind in _BYTES:
-        return _short_string(value)  # type: ignore[arg-type]
+        return _short_string(value)
     if kind is range:
-        return repr(value) if value.stop.bit_length() < 256 else "range(…)"  # type: ignore[attr-defined]
+        return repr(value) if value.stop.bit_length() < 256 else "range(…)"
     if kind in _CONTAINERS:
         return _short_container(value, kind, depth)
     return _described(value, kind)
@@ -132,9 +134,9 @@ def _short_string(value: str | bytes | bytearray) -> str:
     return repr(value[:SHORT_REPR])
 
 
-def _short_container(value: object, kind: type, depth: int) -> str:
-    opening, closing = _CONTAINERS[kind]
-    count = len(value)  # type: ignore[arg-type]
+def _short_container(value: Any, kind: Any, depth: int) -> str:
+    opening, closing = _CONTAINERS[kind]  # type: ignore[str-unpack]
+    count = len(value)
     if count == 0:
         return repr(value)
     if depth == 0:
@@ -142,7 +144,7 @@ def _short_container(value: object, kind: type, depth: int) -> str:
     shown: list[str] = []
     for element in list(_first(value, SHOWN_ELEMENTS)):
         if kind is dict:
-            key, item = element  # type: ignore[misc]
+            key, item = element
             shown.append(f"{_short(key, depth - 1)}: {_short(item, depth - 1)}")
         else:
             shown.append(_short(element, depth - 1))
@@ -154,30 +156,30 @@ def _short_container(value: object, kind: type, depth: int) -> str:
     return f"frozenset({text})" if kind is frozenset else text
 
 
-def _first(value: object, count: int) -> list[object]:
-    found: list[object] = []
-    for element in value.items() if type(value) is dict else value:  # type: ignore[attr-defined]
+def _first(value: Any, count: int) -> list[Any]:
+    found: list[Any] = []
+    for element in value.items() if type(value) is dict else value:
         if len(found) == count:
             break
         found.append(element)
     return found
 
 
-def _described(value: object, kind: type) -> str:
+def _described(value: Any, kind: type) -> str:
     if kind is _Function:
-        code = value.__code__  # type: ignore[attr-defined]
+        code = value.__code__
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        return f"<function {value.__name__}({', '.join(names)})>"  # type: ignore[attr-defined]
+        return f"<function {value.__name__}({', '.join(names)})>"
     if kind is _Builtin:
-        return f"<built-in function {value.__name__}>"  # type: ignore[attr-defined]
+        return f"<built-in function {value.__name__}>"
     if kind is _Module:
         return _described_module(value)
     if issubclass(kind, type):
-        return f"<class {type_name(value)}>"  # type: ignore[arg-type]
+        return f"<class {type_name(value)}>"
     return f"<{type_name(kind)} object>"
 
 
-def _described_module(value: object) -> str:
+def _described_module(value: Any) -> str:
     # A module's __getattr__ is user code; its dictionary is not.
     attributes = object.__getattribute__(value, "__dict__")
     name = attributes.get("__name__") if type(attributes) is dict else None

@@ -8,21 +8,15 @@ Runs user code (__repr__), so the caller has opened a stoppable region.
 from __future__ import annotations
 
 from builtins import (
-    Ellipsis,
-    bool,
     bytearray,
     bytes,
-    complex,
     dict,
-    float,
     frozenset,
     id,
-    int,
     iter,
     len,
     list,
     max,
-    range,
     repr,
     set,
     str,
@@ -32,7 +26,7 @@ from builtins import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from typing import Any
 
 MAXIMUM_CHARACTERS = 20_000
 # A container with more elements than this (counting nested ones) is never given to repr() whole;
@@ -43,20 +37,21 @@ MAXIMUM_DEPTH = 20
 # An item no longer than this isn't cut in two at the end of the room.
 WHOLE_ITEM = 80
 
-_ATOMS = frozenset({int, float, bool, complex, type(None), type(Ellipsis), range, type})
 _STRINGS = frozenset({str, bytes, bytearray})
-_BRACKETS = {list: ("[", "]"), tuple: ("(", ")"), set: ("{", "}"), frozenset: ("frozenset({", "})")}
+_BRACKETS: dict[Any, tuple[str, str]] = {
+    list: ("[", "]"),
+    tuple: ("(", ")"),
+    set: ("{", "}"),
+    frozenset: ("frozenset({", "})"),
+}
 
 
 def result_text(value: object) -> str:
     """repr(value), at most MAXIMUM_CHARACTERS long; says how much was left out."""
     kind = type(value)
-    if kind in _ATOMS or (kind not in _STRINGS and kind is not dict and kind not in _BRACKETS):
-        text = repr(value)
-    elif _is_small(value):
-        text = repr(value)
-    else:
+    if (kind in _STRINGS or kind is dict or kind in _BRACKETS) and not _is_small(value):
         return printable(_Writer().write(value))
+    text = repr(value)
     if len(text) > MAXIMUM_CHARACTERS:
         left_out = len(text) - MAXIMUM_CHARACTERS
         text = f"{text[:MAXIMUM_CHARACTERS]}… [{left_out:,} more characters]"
@@ -70,25 +65,25 @@ def printable(text: str) -> str:
     return str.encode(text, "utf-8", "backslashreplace").decode("utf-8")
 
 
-def _is_small(value: object) -> bool:
+def _is_small(value: Any) -> bool:
     """Whether repr(value) is harmless as far as its exact built-in containers are concerned."""
     budget = MAXIMUM_ELEMENTS
     characters = MAXIMUM_CHARACTERS * 4
-    pending: list[object] = [value]
+    pending: list[Any] = [value]
     while pending:
         item = pending.pop()
         kind = type(item)
         if kind in _STRINGS:
-            characters -= len(item)  # type: ignore[arg-type]
+            characters -= len(item)
         elif kind is dict:
-            budget -= len(item)  # type: ignore[arg-type]
+            budget -= len(item)
             if budget >= 0:
-                pending.extend(item)  # type: ignore[arg-type]
-                pending.extend(item.values())  # type: ignore[attr-defined]
+                pending.extend(item)
+                pending.extend(item.values())
         elif kind in _BRACKETS:
-            budget -= len(item)  # type: ignore[arg-type]
+            budget -= len(item)
             if budget >= 0:
-                pending.extend(item)  # type: ignore[arg-type]
+                pending.extend(item)
         if budget < 0 or characters < 0:
             return False
     return True
@@ -117,10 +112,10 @@ class _Writer:
             self._room -= len(text)
         self._pieces.append(text)
 
-    def _value(self, value: object) -> None:
+    def _value(self, value: Any) -> None:
         kind = type(value)
         if kind in _STRINGS:
-            self._string(value)  # type: ignore[arg-type]
+            self._string(value)
         elif kind is dict or kind in _BRACKETS:
             self._container(value, kind)
         else:
@@ -134,7 +129,7 @@ class _Writer:
         self._pieces.append(f"{repr(value[: self._room])}… [{left_out:,} more characters]")
         self._room = 0
 
-    def _container(self, value: object, kind: type) -> None:
+    def _container(self, value: Any, kind: Any) -> None:
         opening, closing = ("{", "}") if kind is dict else _BRACKETS[kind]
         if not value:
             self._emit(repr(value))
@@ -144,8 +139,8 @@ class _Writer:
             return
         self._open.add(id(value))
         self._pieces.append(opening)
-        items: Iterator[object] = iter(value.items() if kind is dict else value)  # type: ignore[attr-defined, call-overload]
-        left = len(value)  # type: ignore[arg-type]
+        items = iter(value.items() if kind is dict else value)
+        left = len(value)
         first = True
         for item in items:
             if self._room <= 0:
@@ -156,13 +151,11 @@ class _Writer:
             first = False
             left -= 1
             if kind is dict:
-                key, item = item  # type: ignore[misc]
+                key, item = item
                 self._value(key)
                 self._pieces.append(": ")
             self._value(item)
-        if kind is tuple and len(value) == 1:  # type: ignore[arg-type]
+        if kind is tuple and len(value) == 1:
             self._pieces.append(",")
         self._pieces.append(closing)
         self._open.discard(id(value))
-
-

@@ -124,7 +124,7 @@ class Session:
         namespace = self.namespace
         hidden = [
             name
-            for name, value in zip(("_", "__", "___"), self._results)
+            for name, value in zip(("_", "__", "___"), self._results)  # noqa: B905
             if namespace.get(name, _MISSING) is value
         ]
         return describe_names(namespace, tuple(hidden))
@@ -266,7 +266,7 @@ def _install_builtins() -> None:
     builtins.exit = Exit("exit")  # type: ignore[assignment]
     builtins.quit = Exit("quit")  # type: ignore[assignment]
     if not hasattr(builtins, "help"):
-        builtins.help = Help()
+        builtins.help = Help()  # type: ignore[assignment]
 
 
 def _flush() -> None:

@@ -47,7 +47,7 @@ class Sources:
             self._passing[position] = filename
             self._position = (position + 1) % KEPT_PASSING
         self._entries[filename] = entry
-        _cache[filename] = entry  # type: ignore[assignment]
+        _cache[filename] = entry
 
     def keep(self, filename: str) -> None:
         """Moves the cell added last to those kept long: it defines something."""
@@ -70,7 +70,7 @@ class Sources:
             if filename in _cache:
                 return  # the oldest is still there, so nothing was thrown out
             break
-        _cache.update(self._entries)  # type: ignore[arg-type]
+        _cache.update(self._entries)
 
     def lines(self, filename: str) -> list[str]:
         """A cell's lines; empty when it isn't known."""
@@ -92,7 +92,7 @@ class Sources:
 
 def defines_something(code: CodeType) -> bool:
     """Whether a code object holds others: functions, classes, lambdas, generator expressions."""
-    for constant in code.co_consts:
+    for constant in code.co_consts:  # noqa: SIM110  any() would cost every cell a generator
         if type(constant) is _Code:
             return True
     return False

@@ -25,6 +25,7 @@ from builtins import (
     int,
     len,
     memoryview,
+    property,
     setattr,
     str,
     super,
@@ -69,19 +70,23 @@ class SessionStream(io.TextIOWrapper):
         raw = _Descriptor(descriptor, "wb", closefd=False)
         raw.name = name
         super().__init__(
-            raw,  # type: ignore[arg-type]
+            raw,
             encoding="utf-8",
             errors="backslashreplace",
             newline="\n",
             write_through=True,
         )
-        self.mode = "w"
+
+    @property
+    def mode(self) -> str:
+        """As open() would have set it."""
+        return "w"
 
     def isatty(self) -> bool:
         """No terminal, whatever the descriptor is: nobody wants escape sequences in an answer."""
         return False
 
-    def reconfigure(self, **options: Any) -> None:  # type: ignore[override]
+    def reconfigure(self, **options: Any) -> None:
         """As usual, except that nothing is ever held back."""
         options["write_through"] = True
         super().reconfigure(**options)
@@ -212,7 +217,7 @@ class Streams:
         sys.stdin = sys.__stdin__ = self.input  # type: ignore[misc, assignment]
         sys.stdout = sys.__stdout__ = self.output  # type: ignore[misc]
         sys.stderr = sys.__stderr__ = self.error  # type: ignore[misc]
-        builtins.print = session_print  # type: ignore[assignment]
+        builtins.print = session_print
 
     def intact(self) -> bool:
         """Whether user code has left sys.stdout and sys.stderr as they were; quick."""

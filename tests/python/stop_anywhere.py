@@ -9,9 +9,8 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents[2] / "python")]
 
-from stopper import Stopper  # noqa: E402
-
 from mcp_runtime.session import Session  # noqa: E402
+from stopper import Stopper  # noqa: E402
 
 CELLS = [
     "x = [i for i in range(2000)]\nlen(x)",

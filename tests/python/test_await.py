@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from fresh import run_fresh
 from prompt import Prompt
 

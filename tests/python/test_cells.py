@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 
 import pytest
-from prompt import Prompt
+
 from fresh import run_fresh
+from prompt import Prompt
 
 
 def test_the_value_of_the_last_expression_is_the_result(prompt: Prompt) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 
 import pytest
-from prompt import Prompt
+
 from fresh import run_fresh
+from prompt import Prompt
 
 CARETS = sys.version_info >= (3, 11)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from mcp_runtime.inspect_names import SHORT_REPR, describe_names
 from prompt import Prompt
 

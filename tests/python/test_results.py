@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from prompt import Prompt
+
 from mcp_runtime.result_text import MAXIMUM_CHARACTERS, result_text
+from prompt import Prompt
 
 
 @pytest.mark.parametrize(

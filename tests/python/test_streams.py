@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
-from prompt import Prompt
+
 from fresh import run_fresh
 from mcp_runtime.streams import SessionStream
+from prompt import Prompt
 
 
 def test_print_arrives_on_descriptor_1(prompt: Prompt) -> None:
@@ -48,7 +49,6 @@ def test_print_keeps_the_order_of_what_its_arguments_print(prompt: Prompt) -> No
     ],
 )
 def test_print_does_what_it_does_elsewhere(prompt: Prompt, code: str, out: str) -> None:
-    prompt.session
     assert prompt.run(code).out == out
 
 
@@ -58,7 +58,6 @@ def test_print_refuses_what_it_refuses_elsewhere(prompt: Prompt, code: str) -> N
 
 
 def test_print_is_one_write(prompt: Prompt) -> None:
-    prompt.session
     writes: list[bytes] = []
     from mcp_runtime import streams
 

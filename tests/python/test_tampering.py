@@ -11,6 +11,7 @@ from builtins import __dict__ as builtin_names
 from types import CodeType
 
 import pytest
+
 from fresh import RUNTIME, run_fresh
 
 OWN_MODULES = [
