@@ -43,6 +43,31 @@ constexpr std::chrono::milliseconds kReportGrace{1'000};  // to format a traceba
 
 [[noreturn]] void give_up() noexcept { park_current_thread(ParkReason::Stopped); }
 
+// What threads and finalisers print while a session is reset belongs to no cell: it would stand at
+// the head of the next one's output, most often as tracebacks of threads that were told to end.
+class Muted {
+ public:
+  Muted() {
+    const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    for (int stream : {1, 2}) {
+      saved_[stream - 1] = fcntl(stream, F_DUPFD_CLOEXEC, 3);
+      if (null >= 0 && saved_[stream - 1] >= 0) dup2(null, stream);
+    }
+    if (null >= 0) ::close(null);
+  }
+  ~Muted() {
+    for (int stream : {1, 2}) {
+      if (saved_[stream - 1] < 0) continue;
+      dup2(saved_[stream - 1], stream);
+      ::close(saved_[stream - 1]);
+    }
+  }
+  Muted(const Muted&) = delete;
+
+ private:
+  int saved_[2] = {-1, -1};
+};
+
 bool pipe_is_empty(int descriptor) noexcept {
   int bytes = 0;
   return ioctl(descriptor, FIONREAD, &bytes) == 0 && bytes == 0;
@@ -341,6 +366,7 @@ CellOutcome SessionThread::outcome_of(RunResult result, StopCause cause) const {
 
 bool SessionThread::reset_session(SessionCore& core, std::uint64_t ticket) {
   const bool clean = watched(kCloseDeadline, [this] {
+    const Muted muted;
     end_children(slot_, kChildrenDeadline);
     return interpreter_->end_threads(kThreadsDeadline) && interpreter_->reset();
   });
