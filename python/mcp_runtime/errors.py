@@ -59,7 +59,8 @@ _slots = BaseException.__dict__
 get_traceback: Any = _slots["__traceback__"].__get__
 set_traceback: Any = _slots["__traceback__"].__set__
 _get_cause: Any = _slots["__cause__"].__get__
-_get_context: Any = _slots["__context__"].__get__
+get_context: Any = _slots["__context__"].__get__
+set_context: Any = _slots["__context__"].__set__
 _get_name: Any = type.__dict__["__qualname__"].__get__
 _get_module: Any = type.__dict__["__module__"].__get__
 
@@ -109,7 +110,7 @@ def chain_of(error: BaseException) -> list[BaseException]:
     found = [error]
     seen = {id(error)}
     for link in found:
-        for other in (_get_cause(link), _get_context(link)):
+        for other in (_get_cause(link), get_context(link)):
             if other is not None and id(other) not in seen and len(found) < MAXIMUM_CHAIN:
                 seen.add(id(other))
                 found.append(other)

@@ -24,6 +24,9 @@ def report(session: Session, failure: BaseException) -> tuple[int, Description]:
     stopped = session.native.stop_requested() and _comes_from_stop(failure)
     if stopped and _is_cancelled_wait(failure):
         failure = _as_interrupt(failure)
+    if stopped:
+        _drop_cancelled_waits(failure)
+    _forget_running_loop()
     errors.set_traceback(failure, errors.without_our_frames(errors.get_traceback(failure)))
     _set_last(failure)
     session.sources.restore()
@@ -76,6 +79,22 @@ def _as_interrupt(failure: BaseException) -> KeyboardInterrupt:
     return interrupt
 
 
+def _drop_cancelled_waits(failure: BaseException) -> None:
+    """Takes the waits that the stop cancelled out of the chain: only the server knows of them."""
+    for link in errors.chain_of(failure):
+        context = errors.get_context(link)
+        if context is not None and _is_cancelled_wait(context):
+            errors.set_context(link, errors.get_context(context))
+
+
+def _forget_running_loop() -> None:
+    """A loop of the user's (asyncio.run) that was left in its last lines still counts as running,
+    and would keep every other from running."""
+    asyncio = sys.modules.get("_asyncio")
+    if asyncio is not None:
+        asyncio._set_running_loop(None)
+
+
 def _set_last(failure: BaseException) -> None:
     """sys.last_exc and its older forms, for traceback.print_last() and pdb.pm()."""
     sys.last_exc = failure  # type: ignore[attr-defined, unused-ignore]
@@ -86,9 +105,10 @@ def _set_last(failure: BaseException) -> None:
 
 def _add_hint(session: Session, failure: BaseException, description: Description) -> None:
     """A notice for mistakes that come from what people know of notebooks."""
-    if issubclass(type(failure), SyntaxError) or "event loop" in description[1]:
+    kind, message, _ = description
+    if kind == "bdb.BdbQuit" or "event loop" in message or issubclass(type(failure), SyntaxError):
         from mcp_runtime import hints
 
-        hint = hints.hint_for(session, failure, description[1])
+        hint = hints.hint_for(session, failure, message)
         if hint is not None:
             session.notices.append(hint)

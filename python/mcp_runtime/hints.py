@@ -45,6 +45,11 @@ def hint_for(session: Session, failure: BaseException, message: str) -> str | No
     """One sentence or two, or None when nothing better than the error itself can be said."""
     if issubclass(type(failure), SyntaxError):
         return _hint_for_line(_faulty_line(session, failure))
+    if type(failure).__name__ == "BdbQuit":
+        return (
+            "a debugger has nobody to talk to here. Print what you want to see, or look at "
+            "sys.last_value and its traceback after an error."
+        )
     if "no running event loop" in message or "no current event loop" in message:
         return (
             "the session's event loop runs only while a cell awaits. Write `await` in the cell, "

@@ -223,7 +223,7 @@ class Session:
     def _finish(self, value: Any, text: str | None, failure: BaseException | None) -> Outcome:
         """Everything a cell that simply succeeded does without."""
         if not self.streams.intact():
-            self._guarded(_flush, "flushing sys.stdout and sys.stderr")
+            self._guarded(self.streams.flush_foreign, "flushing sys.stdout or sys.stderr")
         status = COMPLETED
         error: Description | None = None
         if failure is not None:
@@ -267,12 +267,6 @@ def _install_builtins() -> None:
     builtins.quit = Exit("quit")  # type: ignore[assignment]
     if not hasattr(builtins, "help"):
         builtins.help = Help()  # type: ignore[assignment]
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
 
 
 def _forget_last_error() -> None:

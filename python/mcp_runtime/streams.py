@@ -233,6 +233,13 @@ class Streams:
         except (AttributeError, ValueError):
             return False  # deleted, or detached from its buffer
 
+    def flush_foreign(self) -> None:
+        """Flushes what user code put into the place of ours; it may hold output back."""
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name, None)
+            if type(stream) is not SessionStream and not _is_unusable(stream):
+                stream.flush()  # type: ignore[union-attr]
+
     def mend(self) -> list[str]:
         """Replaces streams that can't be written to, and says so.
 
@@ -264,13 +271,13 @@ class Streams:
         return notices
 
 
-def _is_unusable(stream: object) -> bool:
+def _is_unusable(stream: Any) -> bool:
     """Whether nothing can be written to it; asked only of the standard library's own classes."""
     if stream is None:
         return True
     if type(stream) in (io.StringIO, io.TextIOWrapper, SessionStream):
         try:
-            return bool(stream.closed)  # type: ignore[attr-defined]
+            return bool(stream.closed)
         except ValueError:
             return True  # detached
     return False

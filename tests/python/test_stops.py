@@ -190,6 +190,18 @@ def test_a_cancelled_wait_of_the_loop_is_an_interrupt(prompt: Prompt) -> None:
     assert prompt.value("await asyncio.sleep(0, 1)") == "1"
 
 
+def test_a_cancelled_wait_is_no_part_of_the_story(prompt: Prompt) -> None:
+    prompt.native.requested = True
+    code = "try:\n    raise OSError(125, 'x')\nfinally:\n    raise KeyboardInterrupt"
+    assert "OSError: " not in prompt.stopped(code).traceback
+
+
+def test_a_loop_left_in_its_last_lines_does_not_count_as_running(prompt: Prompt) -> None:
+    prompt.value("import asyncio\nloop = asyncio.new_event_loop()")
+    prompt.failure("asyncio._set_running_loop(loop)\n1 / 0")
+    assert prompt.value("loop.close(); asyncio.run(asyncio.sleep(0, 'ok'))") == "'ok'"
+
+
 @pytest.mark.parametrize("code", ["raise KeyboardInterrupt", "raise OSError(125, 'x')"])
 def test_without_a_request_nothing_counts_as_stopped(prompt: Prompt, code: str) -> None:
     assert prompt.failure(code).type in ("KeyboardInterrupt", "OSError")

@@ -139,7 +139,7 @@ def test_a_replaced_stream_stays_and_the_answer_says_so_once(prompt: Prompt) -> 
 @pytest.mark.parametrize("code", ["sys.stdout.close()", "del sys.stdout", "sys.stdout = None", "sys.stdout.detach()",
                                   "sys.stdout = sys.__stdout__ = None", "sys.stdout.buffer.close()"])  # fmt: skip
 def test_an_unusable_stream_is_replaced_with_a_notice(prompt: Prompt, code: str) -> None:
-    prompt.run(f"import sys\n{code}")
+    assert prompt.run(f"import sys\n{code}").notices == ()
     cell = prompt.run("print('a')")
     assert cell.out == "a\n"
     assert any("opened again" in notice for notice in cell.notices)

@@ -23,6 +23,7 @@ class Waits:
         after("sqlite3.dbapi2", self._patch_sqlite3)
         after("sqlite3", _publish_sqlite3)
         after("_multiprocessing", self._patch_semaphore)
+        after("selectors", _patch_selectors)
 
     def _patch_thread(self, module):
         lock = self._native.Lock
@@ -146,6 +147,31 @@ def _keep_stacks_reasonable(module):
         return real()
 
     module.stack_size = stack_size
+
+
+def _patch_selectors(module):
+    """A select() that a stop cancelled has found nothing; the KeyboardInterrupt comes right after.
+
+    As an error it would unwind an event loop while the KeyboardInterrupt falls into its `finally`,
+    and the loop would count as running for ever.
+    """
+    import errno
+
+    def tolerant(real):
+        def select(self, timeout=None):
+            try:
+                return real(self, timeout)
+            except OSError as error:
+                if error.errno != errno.ECANCELED:
+                    raise
+                return []
+
+        return select
+
+    for name in ("EpollSelector", "PollSelector", "SelectSelector"):
+        selector = getattr(module, name, None)
+        if selector is not None:
+            selector.select = tolerant(selector.select)
 
 
 def _publish_sqlite3(module):
