@@ -39,8 +39,8 @@ std::size_t matching_bytes(std::string_view text, std::size_t position, const Le
   std::size_t count = 1;
   while (count < lead.length && position + count < text.size()) {
     const unsigned char byte = byte_at(text, position + count);
-    const bool fits = count == 1 ? byte >= lead.second_low && byte <= lead.second_high
-                                 : continues(byte);
+    const bool fits =
+        count == 1 ? byte >= lead.second_low && byte <= lead.second_high : continues(byte);
     if (!fits) break;
     ++count;
   }
@@ -90,9 +90,8 @@ std::string repaired(std::string_view text) {
 }
 
 std::size_t count_characters(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return !continues(static_cast<unsigned char>(c));
-  }));
+  return static_cast<std::size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return !continues(static_cast<unsigned char>(c)); }));
 }
 
 std::string_view head(std::string_view text, std::size_t characters) {

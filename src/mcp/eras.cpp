@@ -18,16 +18,18 @@ const Json* meta_of(const Json& params) {
 RpcError bad_meta(std::string_view key, std::string_view problem) {
   return invalid_params(fmt::format(
       "Invalid params: _meta[\"{}\"] {}. Every request of protocol version {} carries {} (a "
-      "string) and {} (an object) in params._meta.", key, problem, to_string(kModernVersion),
-      meta_key::kProtocolVersion, meta_key::kClientCapabilities));
+      "string) and {} (an object) in params._meta.",
+      key, problem, to_string(kModernVersion), meta_key::kProtocolVersion,
+      meta_key::kClientCapabilities));
 }
 
 std::optional<RpcError> read_progress_token(const Json& meta, RequestContext& context) {
   const Json* token = member(meta, meta_key::kProgressToken);
   if (token == nullptr) return std::nullopt;
   if (!token->is_string() && !token->is_number_integer()) {
-    return invalid_params("Invalid params: _meta.progressToken is neither a string nor an integer. "
-                          "Give one that no other active request uses, or leave it out.");
+    return invalid_params(
+        "Invalid params: _meta.progressToken is neither a string nor an integer. "
+        "Give one that no other active request uses, or leave it out.");
   }
   context.progress_token = to_json_text(*token);
   return std::nullopt;
@@ -38,8 +40,9 @@ std::optional<RpcError> read_log_level(const Json& meta, RequestContext& context
   if (level == nullptr) return std::nullopt;
   if (level->is_string()) context.log_level = parse_log_level(level->get_ref<const std::string&>());
   if (context.log_level) return std::nullopt;
-  return bad_meta(meta_key::kLogLevel, "is not one of debug, info, notice, warning, error, "
-                                       "critical, alert, emergency");
+  return bad_meta(meta_key::kLogLevel,
+                  "is not one of debug, info, notice, warning, error, "
+                  "critical, alert, emergency");
 }
 
 std::optional<RpcError> check_required(const Json& meta) {
@@ -48,9 +51,11 @@ std::optional<RpcError> check_required(const Json& meta) {
   if (!version->is_string()) return bad_meta(meta_key::kProtocolVersion, "is not a string");
   const Json* capabilities = member(meta, meta_key::kClientCapabilities);
   if (capabilities == nullptr) return bad_meta(meta_key::kClientCapabilities, "is missing");
-  if (!capabilities->is_object()) return bad_meta(meta_key::kClientCapabilities, "is not an object");
+  if (!capabilities->is_object())
+    return bad_meta(meta_key::kClientCapabilities, "is not an object");
   const Json* info = member(meta, meta_key::kClientInfo);
-  if (info != nullptr && !info->is_object()) return bad_meta(meta_key::kClientInfo, "is not an object");
+  if (info != nullptr && !info->is_object())
+    return bad_meta(meta_key::kClientInfo, "is not an object");
   return std::nullopt;
 }
 

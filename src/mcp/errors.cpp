@@ -13,10 +13,12 @@ namespace {
 RpcCode code_of(ErrorCode code) {
   switch (code) {
     case ErrorCode::InvalidArgument:
-    case ErrorCode::NotFound: return RpcCode::InvalidParams;
+    case ErrorCode::NotFound:
+      return RpcCode::InvalidParams;
     case ErrorCode::LimitReached:
     case ErrorCode::Unavailable:
-    case ErrorCode::Internal: break;
+    case ErrorCode::Internal:
+      break;
   }
   return RpcCode::InternalError;
 }
@@ -34,21 +36,25 @@ RpcError to_rpc_error(const Error& error) { return {code_of(error.code), error.m
 RpcError parse_error(std::string_view reason) {
   return {RpcCode::ParseError,
           fmt::format("The line is not a JSON message: {}. Send one JSON object per line, in "
-                      "UTF-8, without newlines inside.", reason), {}};
+                      "UTF-8, without newlines inside.",
+                      reason),
+          {}};
 }
 
 RpcError unknown_method(std::string_view method) {
   return {RpcCode::MethodNotFound,
           fmt::format("Method not found: {} is not a method of this server in the protocol "
                       "version of the request. server/discover (or the result of initialize) "
-                      "lists the capabilities it has.", in_quotes(method)), {}};
+                      "lists the capabilities it has.",
+                      in_quotes(method)),
+          {}};
 }
 
 RpcError unsupported_version(std::string_view requested) {
   return {RpcCode::UnsupportedVersion,
           fmt::format("Unsupported protocol version: {} can't be used with per-request _meta. Use "
-                      "{}, or open an older version with initialize.", in_quotes(requested),
-                      to_string(kModernVersion)),
+                      "{}, or open an older version with initialize.",
+                      in_quotes(requested), to_string(kModernVersion)),
           {{"supported", Json::array({to_string(kModernVersion)})},
            {"requested", std::string(requested)}}};
 }
@@ -56,15 +62,17 @@ RpcError unsupported_version(std::string_view requested) {
 RpcError unknown_tool(std::string_view name) {
   return {RpcCode::InvalidParams,
           fmt::format("Unknown tool: {} is not a tool of this server. tools/list names them.",
-                      in_quotes(name)), {}};
+                      in_quotes(name)),
+          {}};
 }
 
 RpcError resource_not_found(std::string_view uri, Version version) {
-  const RpcCode code = is_modern(version) ? RpcCode::InvalidParams
-                                          : RpcCode::LegacyResourceNotFound;
+  const RpcCode code =
+      is_modern(version) ? RpcCode::InvalidParams : RpcCode::LegacyResourceNotFound;
   return {code,
           fmt::format("Resource not found: nothing can be read at {}. resources/list and "
-                      "resources/templates/list say what can.", in_quotes(uri)),
+                      "resources/templates/list say what can.",
+                      in_quotes(uri)),
           {{"uri", std::string(uri)}}};
 }
 

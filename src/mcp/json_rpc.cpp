@@ -23,11 +23,16 @@ struct Members {
 Members members_of(Json& value) {
   Members found;
   for (auto& [name, member] : value.get_ref<Json::object_t&>()) {
-    if (name == "jsonrpc") found.version = &member;
-    else if (name == "id") found.id = &member;
-    else if (name == "method") found.method = &member;
-    else if (name == "params") found.params = &member;
-    else if (name == "result" || name == "error") found.answers = true;
+    if (name == "jsonrpc")
+      found.version = &member;
+    else if (name == "id")
+      found.id = &member;
+    else if (name == "method")
+      found.method = &member;
+    else if (name == "params")
+      found.params = &member;
+    else if (name == "result" || name == "error")
+      found.answers = true;
   }
   return found;
 }
@@ -47,7 +52,8 @@ bool is_version_2(const Json* version) {
 RpcError bad_id() {
   return invalid_request(fmt::format(
       "Invalid request: its id is neither a string nor an integer (or longer than {} bytes). Give "
-      "each request an id of its own, such as 1 or \"a\".", limits::kMaximumIdBytes));
+      "each request an id of its own, such as 1 or \"a\".",
+      limits::kMaximumIdBytes));
 }
 
 // Reads the JSON string or integer that follows `"id":` at `position`.
@@ -79,9 +85,12 @@ std::optional<RequestId> RequestId::from(const Json& value) {
 
 Message read_message(Json&& value) {
   if (!value.is_object()) {
-    return invalid({}, invalid_request(fmt::format(
-        "Invalid request: the message is a JSON {}, not an object. Send {{\"jsonrpc\":\"2.0\","
-        "\"id\":…,\"method\":…,\"params\":{{…}}}}.", value.type_name())));
+    return invalid(
+        {},
+        invalid_request(fmt::format(
+            "Invalid request: the message is a JSON {}, not an object. Send {{\"jsonrpc\":\"2.0\","
+            "\"id\":…,\"method\":…,\"params\":{{…}}}}.",
+            value.type_name())));
   }
   const Members members = members_of(value);
   RequestId id;
@@ -91,9 +100,11 @@ Message read_message(Json&& value) {
     if (read) id = std::move(*read);
   }
   if (!is_version_2(members.version)) {
-    return invalid(std::move(id), invalid_request(
-        "Invalid request: the member jsonrpc is missing or not \"2.0\". This server speaks "
-        "JSON-RPC 2.0 only."));
+    return invalid(
+        std::move(id),
+        invalid_request(
+            "Invalid request: the member jsonrpc is missing or not \"2.0\". This server speaks "
+            "JSON-RPC 2.0 only."));
   }
   Message message;
   message.id = std::move(id);
@@ -102,8 +113,9 @@ Message read_message(Json&& value) {
     return message;
   }
   if (members.method == nullptr || !members.method->is_string()) {
-    return invalid(std::move(message.id), invalid_request(
-        "Invalid request: the member method is missing or not a string. Name the method to call."));
+    return invalid(std::move(message.id),
+                   invalid_request("Invalid request: the member method is missing or not a string. "
+                                   "Name the method to call."));
   }
   message.method = std::move(members.method->get_ref<std::string&>());
   message.kind = members.id != nullptr ? Message::Kind::Request : Message::Kind::Notification;
@@ -112,9 +124,12 @@ Message read_message(Json&& value) {
   } else if (members.params->is_object()) {
     message.params = std::move(*members.params);
   } else if (message.kind == Message::Kind::Request) {
-    return invalid(std::move(message.id), invalid_params(fmt::format(
-        "Invalid params: params is a JSON {}, and MCP's methods take an object. Send params as "
-        "{{…}} or leave it out.", members.params->type_name())));
+    return invalid(
+        std::move(message.id),
+        invalid_params(fmt::format(
+            "Invalid params: params is a JSON {}, and MCP's methods take an object. Send params as "
+            "{{…}} or leave it out.",
+            members.params->type_name())));
   }
   return message;
 }

@@ -17,14 +17,29 @@ bool is_plain(unsigned char byte) {
 void append_escape(std::string& out, unsigned char byte) {
   constexpr std::string_view kHex = "0123456789abcdef";
   switch (byte) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    case '\b': out += "\\b"; return;
-    case '\f': out += "\\f"; return;
-    default: break;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    case '\b':
+      out += "\\b";
+      return;
+    case '\f':
+      out += "\\f";
+      return;
+    default:
+      break;
   }
   out += "\\u00";
   out += kHex[byte >> 4];
@@ -99,16 +114,30 @@ void append_json(std::string& out, const Json& value) {
   switch (value.type()) {
     case Json::value_t::null:
     case Json::value_t::discarded:
-    case Json::value_t::binary: out += "null"; return;
-    case Json::value_t::boolean: out += value.get<bool>() ? "true" : "false"; return;
-    case Json::value_t::number_integer: append_number(out, value.get<std::int64_t>()); return;
-    case Json::value_t::number_unsigned: append_number(out, value.get<std::uint64_t>()); return;
-    case Json::value_t::number_float: append_double(out, value.get<double>()); return;
+    case Json::value_t::binary:
+      out += "null";
+      return;
+    case Json::value_t::boolean:
+      out += value.get<bool>() ? "true" : "false";
+      return;
+    case Json::value_t::number_integer:
+      append_number(out, value.get<std::int64_t>());
+      return;
+    case Json::value_t::number_unsigned:
+      append_number(out, value.get<std::uint64_t>());
+      return;
+    case Json::value_t::number_float:
+      append_double(out, value.get<double>());
+      return;
     case Json::value_t::string:
       append_json_string(out, value.get_ref<const Json::string_t&>());
       return;
-    case Json::value_t::array: append_array(out, value.get_ref<const Json::array_t&>()); return;
-    case Json::value_t::object: append_object(out, value.get_ref<const Json::object_t&>()); return;
+    case Json::value_t::array:
+      append_array(out, value.get_ref<const Json::array_t&>());
+      return;
+    case Json::value_t::object:
+      append_object(out, value.get_ref<const Json::object_t&>());
+      return;
   }
 }
 

@@ -40,8 +40,8 @@ class LineFramer {
 
   const std::size_t maximum_bytes_;
   Receiver& receiver_;
-  std::string held_;       // the line so far; of an overlong one its beginning
-  std::string end_;        // of an overlong line: its last bytes
+  std::string held_;  // the line so far; of an overlong one its beginning
+  std::string end_;   // of an overlong line: its last bytes
   bool overlong_ = false;
 };
 

@@ -5,8 +5,8 @@
 namespace pyember::mcp {
 namespace {
 
-constexpr std::array<std::string_view, 8> kNames = {
-    "debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"};
+constexpr std::array<std::string_view, 8> kNames = {"debug", "info",     "notice", "warning",
+                                                    "error", "critical", "alert",  "emergency"};
 
 }  // namespace
 

@@ -15,8 +15,8 @@ namespace pyember::mcp {
 namespace {
 
 constexpr std::int64_t kHourMs = 3'600'000;
-constexpr CachePolicy kStatic = {kHourMs, true};     // the same for this server's whole life
-constexpr CachePolicy kChanging = {0, false};        // may be different the next moment
+constexpr CachePolicy kStatic = {kHourMs, true};  // the same for this server's whole life
+constexpr CachePolicy kChanging = {0, false};     // may be different the next moment
 
 const std::string* string_member(const Json& object, std::string_view name) {
   const auto found = object.find(name);
@@ -39,9 +39,9 @@ ToolResult arguments_refused(const ToolCatalog::Entry& entry,
   std::string text = entry.tool.name + " was not run, because its arguments don't fit:";
   for (const std::string& problem : problems) text += ' ' + problem;
   const auto names = entry.schema->property_names();
-  text += names.empty() ? " It takes no arguments: call it again with {}."
-                        : " Its arguments are: " + joined(names) +
-                              ". Correct them and call it again.";
+  text += names.empty()
+              ? " It takes no arguments: call it again with {}."
+              : " Its arguments are: " + joined(names) + ". Correct them and call it again.";
   return tool_error(std::move(text));
 }
 
@@ -66,8 +66,9 @@ std::string page_text(std::string_view name, const Entries& entries, std::size_t
 }
 
 RpcError invalid_cursor() {
-  return invalid_params("Invalid params: the cursor is not one that this list has given out. Start "
-                        "again without a cursor.");
+  return invalid_params(
+      "Invalid params: the cursor is not one that this list has given out. Start "
+      "again without a cursor.");
 }
 
 }  // namespace
@@ -99,8 +100,8 @@ class Server::Impl::PendingCall : public PendingRequest, public ToolCallSink {
 // --- the beginning ---------------------------------------------------------------------------
 
 void Server::Impl::discover(Request&& request) {
-  std::string members = fmt::format(R"("supportedVersions":["{}"],"capabilities":)",
-                                    to_string(kModernVersion));
+  std::string members =
+      fmt::format(R"("supportedVersions":["{}"],"capabilities":)", to_string(kModernVersion));
   append_capabilities(members);
   if (!info_.instructions.empty()) {
     members += R"(,"instructions":)";
@@ -112,17 +113,20 @@ void Server::Impl::discover(Request&& request) {
 void Server::Impl::initialize(Request&& request) {
   const std::string* requested = string_member(request.params, "protocolVersion");
   if (request.from.batch || requested == nullptr) {
-    responder_.error(request.from, request.from.batch
-        ? invalid_request("Invalid request: initialize must not be part of a batch. Send it alone.")
-        : invalid_params("Invalid params: protocolVersion is missing or not a string. Send the "
-                         "newest protocol version that you support."));
+    responder_.error(
+        request.from,
+        request.from.batch
+            ? invalid_request(
+                  "Invalid request: initialize must not be part of a batch. Send it alone.")
+            : invalid_params("Invalid params: protocolVersion is missing or not a string. Send the "
+                             "newest protocol version that you support."));
     return;
   }
   const std::optional<Version> known = parse_version(*requested);
   const Version version = known && !is_modern(*known) ? *known : kNewestHandshakeVersion;
   handshake_.open(version);
-  std::string members = fmt::format(R"("protocolVersion":"{}","capabilities":)",
-                                    to_string(version));
+  std::string members =
+      fmt::format(R"("protocolVersion":"{}","capabilities":)", to_string(version));
   append_capabilities(members);
   members += R"(,"serverInfo":)";
   append_server_info(members, info_, version);
@@ -139,9 +143,9 @@ void Server::Impl::set_log_level(Request&& request) {
   const std::string* name = string_member(request.params, "level");
   const std::optional<LogLevel> level = name != nullptr ? parse_log_level(*name) : std::nullopt;
   if (!level) {
-    responder_.error(request.from, invalid_params(
-        "Invalid params: level is not one of debug, info, notice, warning, error, critical, alert, "
-        "emergency. Send one of them."));
+    responder_.error(request.from, invalid_params("Invalid params: level is not one of debug, "
+                                                  "info, notice, warning, error, critical, alert, "
+                                                  "emergency. Send one of them."));
     return;
   }
   handshake_.log_level = level;
@@ -185,8 +189,9 @@ void Server::Impl::list_tools(Request&& request) {
 void Server::Impl::call_tool(Request&& request) {
   const std::string* name = string_member(request.params, "name");
   if (name == nullptr) {
-    return responder_.error(request.from, invalid_params(
-        "Invalid params: name is missing or not a string. Name the tool to call."));
+    return responder_.error(
+        request.from,
+        invalid_params("Invalid params: name is missing or not a string. Name the tool to call."));
   }
   const ToolCatalog::Entry* entry = tools_.find(*name);
   if (entry == nullptr) return responder_.error(request.from, unknown_tool(*name));
@@ -194,8 +199,10 @@ void Server::Impl::call_tool(Request&& request) {
   const auto given = request.params.find("arguments");
   if (given != request.params.end() && !given->is_null()) arguments = std::move(*given);
   if (!arguments.is_object()) {
-    return responder_.error(request.from, invalid_params(
-        "Invalid params: arguments is not an object. Send the tool's arguments as {…}."));
+    return responder_.error(
+        request.from,
+        invalid_params(
+            "Invalid params: arguments is not an object. Send the tool's arguments as {…}."));
   }
   const std::vector<std::string> problems = entry->schema->check(arguments);
   if (!problems.empty()) {
@@ -217,7 +224,9 @@ void Server::Impl::start_call(Recipient&& from, const Tool& tool, Json&& argumen
   } catch (const std::exception& error) {
     call->fail({RpcCode::InternalError,
                 fmt::format("Internal error: {} failed ({}). This is a fault of the server; the "
-                            "call may have had effects.", tool.name, error.what()), {}});
+                            "call may have had effects.",
+                            tool.name, error.what()),
+                {}});
   }
 }
 
@@ -227,7 +236,8 @@ bool Server::Impl::admit(const Recipient& from) {
   responder_.error(from, {RpcCode::InternalError,
                           fmt::format("Too many requests: {} are in flight, which is the most this "
                                       "server takes. Wait for answers, then send this one again.",
-                                      in_flight_.size()), {}});
+                                      in_flight_.size()),
+                          {}});
   return false;
 }
 
@@ -262,17 +272,19 @@ void Server::Impl::list_templates(Request&& request) {
   const auto append = [version](std::string& out, const ResourceTemplate& each) {
     append_template(out, each, version);
   };
-  responder_.result(request.from,
-                    page_text(kList, entries, begin, bounds_.page_size, append, key), kStatic);
+  responder_.result(request.from, page_text(kList, entries, begin, bounds_.page_size, append, key),
+                    kStatic);
 }
 
 // Answers the error itself.
 std::optional<std::string> Server::Impl::read_uri(const Request& request) {
   const std::string* uri = string_member(request.params, "uri");
   if (uri != nullptr && !uri->empty() && uri->size() <= limits::kMaximumUriBytes) return *uri;
-  responder_.error(request.from, invalid_params(fmt::format(
-      "Invalid params: uri is missing, not a string, or longer than {} bytes. Send the URI of a "
-      "resource of this server.", limits::kMaximumUriBytes)));
+  responder_.error(request.from,
+                   invalid_params(fmt::format("Invalid params: uri is missing, not a string, or "
+                                              "longer than {} bytes. Send the URI of a "
+                                              "resource of this server.",
+                                              limits::kMaximumUriBytes)));
   return std::nullopt;
 }
 
@@ -297,9 +309,13 @@ void Server::Impl::subscribe(Request&& request) {
   }
   const bool is_new = !handshake_.subscribed_uris.contains(*uri);
   if (is_new && handshake_.subscribed_uris.size() >= bounds_.uris_per_subscription) {
-    return responder_.error(request.from, {RpcCode::InternalError, fmt::format(
-        "Too many subscriptions: {} resources are subscribed to, which is the most this server "
-        "takes. Unsubscribe from one first.", bounds_.uris_per_subscription), {}});
+    return responder_.error(request.from,
+                            {RpcCode::InternalError,
+                             fmt::format("Too many subscriptions: {} resources are subscribed to, "
+                                         "which is the most this server "
+                                         "takes. Unsubscribe from one first.",
+                                         bounds_.uris_per_subscription),
+                             {}});
   }
   handshake_.subscribed_uris.insert(*uri);
   responder_.result(request.from, {});
@@ -315,16 +331,21 @@ void Server::Impl::unsubscribe(Request&& request) {
 // --- subscriptions ---------------------------------------------------------------------------
 
 void Server::Impl::listen(Request&& request) {
-  FilterOrError filter = read_filter(
-      request.params, bounds_.uris_per_subscription,
-      [this](std::string_view uri) { return resources_.subscribable(uri); });
+  FilterOrError filter =
+      read_filter(request.params, bounds_.uris_per_subscription,
+                  [this](std::string_view uri) { return resources_.subscribable(uri); });
   if (const auto* error = std::get_if<RpcError>(&filter)) {
     return responder_.error(request.from, *error);
   }
   if (subscriptions_.size() >= bounds_.subscriptions) {
-    return responder_.error(request.from, {RpcCode::InternalError, fmt::format(
-        "Too many subscriptions: {} are open, which is the most this server takes. Cancel one "
-        "first.", bounds_.subscriptions), {}});
+    return responder_.error(
+        request.from,
+        {RpcCode::InternalError,
+         fmt::format(
+             "Too many subscriptions: {} are open, which is the most this server takes. Cancel one "
+             "first.",
+             bounds_.subscriptions),
+         {}});
   }
   if (!admit(request.from)) return;
   const Subscription& added = subscriptions_.emplace_back(

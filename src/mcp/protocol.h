@@ -42,7 +42,8 @@ constexpr bool knows_server_description(Version version) { return version >= Ver
 
 namespace meta_key {
 inline constexpr std::string_view kProtocolVersion = "io.modelcontextprotocol/protocolVersion";
-inline constexpr std::string_view kClientCapabilities = "io.modelcontextprotocol/clientCapabilities";
+inline constexpr std::string_view kClientCapabilities =
+    "io.modelcontextprotocol/clientCapabilities";
 inline constexpr std::string_view kClientInfo = "io.modelcontextprotocol/clientInfo";
 inline constexpr std::string_view kLogLevel = "io.modelcontextprotocol/logLevel";
 inline constexpr std::string_view kServerInfo = "io.modelcontextprotocol/serverInfo";

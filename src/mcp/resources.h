@@ -16,14 +16,15 @@ namespace pyember::mcp {
 struct Resource {
   std::string uri;
   std::string name;
-  std::string title;        // empty: left out, as below
+  std::string title;  // empty: left out, as below
   std::string description;
   std::string mime_type;
   std::optional<std::uint64_t> size;  // bytes
 };
 
 struct ResourceTemplate {
-  std::string uri_template;  // RFC 6570, e.g. session-output://{session}/{cell}/{stream}{?offset,limit}
+  std::string
+      uri_template;  // RFC 6570, e.g. session-output://{session}/{cell}/{stream}{?offset,limit}
   std::string name;
   std::string title;
   std::string description;

@@ -17,11 +17,21 @@ namespace pyember::mcp {
 namespace {
 
 enum TypeBit : unsigned {
-  kString = 1, kInteger = 2, kNumber = 4, kBoolean = 8, kObject = 16, kArray = 32, kNull = 64,
+  kString = 1,
+  kInteger = 2,
+  kNumber = 4,
+  kBoolean = 8,
+  kObject = 16,
+  kArray = 32,
+  kNull = 64,
 };
-constexpr std::array<std::pair<std::string_view, unsigned>, 7> kTypes = {{
-    {"string", kString}, {"integer", kInteger}, {"number", kNumber}, {"boolean", kBoolean},
-    {"object", kObject}, {"array", kArray}, {"null", kNull}}};
+constexpr std::array<std::pair<std::string_view, unsigned>, 7> kTypes = {{{"string", kString},
+                                                                          {"integer", kInteger},
+                                                                          {"number", kNumber},
+                                                                          {"boolean", kBoolean},
+                                                                          {"object", kObject},
+                                                                          {"array", kArray},
+                                                                          {"null", kNull}}};
 
 unsigned type_bit(const Json& name) {
   for (const auto& [known, bit] : kTypes) {
@@ -41,17 +51,23 @@ unsigned types_of(const Json& type) {
 // All types the value belongs to: 5 and 5.0 are integers and numbers.
 unsigned types_of_value(const Json& value) {
   switch (value.type()) {
-    case Json::value_t::string: return kString;
-    case Json::value_t::boolean: return kBoolean;
-    case Json::value_t::object: return kObject;
-    case Json::value_t::array: return kArray;
+    case Json::value_t::string:
+      return kString;
+    case Json::value_t::boolean:
+      return kBoolean;
+    case Json::value_t::object:
+      return kObject;
+    case Json::value_t::array:
+      return kArray;
     case Json::value_t::number_integer:
-    case Json::value_t::number_unsigned: return kInteger | kNumber;
+    case Json::value_t::number_unsigned:
+      return kInteger | kNumber;
     case Json::value_t::number_float: {
       const double number = value.get<double>();
       return std::trunc(number) == number ? kInteger | kNumber : kNumber;
     }
-    default: return kNull;
+    default:
+      return kNull;
   }
 }
 
@@ -125,16 +141,26 @@ void Schema::Node::require(const Json& names) {
 }
 
 void Schema::Node::read_keyword(std::string_view keyword, const Json& value) {
-  if (keyword == "type") types = types_of(value);
-  else if (keyword == "enum") allowed = value;
-  else if (keyword == "minimum") minimum = value.get<double>();
-  else if (keyword == "maximum") maximum = value.get<double>();
-  else if (keyword == "exclusiveMinimum") exclusive_minimum = value.get<double>();
-  else if (keyword == "exclusiveMaximum") exclusive_maximum = value.get<double>();
-  else if (keyword == "minLength") minimum_length = value.get<std::size_t>();
-  else if (keyword == "maxLength") maximum_length = value.get<std::size_t>();
-  else if (keyword == "additionalProperties") additional_properties = value.get<bool>();
-  else if (keyword == "items") items = compile(value);
+  if (keyword == "type")
+    types = types_of(value);
+  else if (keyword == "enum")
+    allowed = value;
+  else if (keyword == "minimum")
+    minimum = value.get<double>();
+  else if (keyword == "maximum")
+    maximum = value.get<double>();
+  else if (keyword == "exclusiveMinimum")
+    exclusive_minimum = value.get<double>();
+  else if (keyword == "exclusiveMaximum")
+    exclusive_maximum = value.get<double>();
+  else if (keyword == "minLength")
+    minimum_length = value.get<std::size_t>();
+  else if (keyword == "maxLength")
+    maximum_length = value.get<std::size_t>();
+  else if (keyword == "additionalProperties")
+    additional_properties = value.get<bool>();
+  else if (keyword == "items")
+    items = compile(value);
   else if (keyword == "properties") {
     for (const auto& [name, schema] : value.items()) properties.push_back({name, compile(schema)});
   } else {
@@ -182,10 +208,14 @@ void Schema::Checker::check(const Node& node, const Json& value, const std::stri
                     shown(value)));
     return;
   }
-  if (value.is_number()) check_number(node, value, name);
-  else if (value.is_string()) check_string(node, value, name);
-  else if (value.is_object()) check_object(node, value, name);
-  else if (value.is_array()) check_array(node, value, name);
+  if (value.is_number())
+    check_number(node, value, name);
+  else if (value.is_string())
+    check_string(node, value, name);
+  else if (value.is_object())
+    check_object(node, value, name);
+  else if (value.is_array())
+    check_array(node, value, name);
 }
 
 void Schema::Checker::check_number(const Node& node, const Json& value, const std::string& name) {
@@ -213,8 +243,8 @@ void Schema::Checker::check_string(const Node& node, const Json& value, const st
                     node.minimum_length, characters));
   }
   if (characters > node.maximum_length) {
-    add(fmt::format("{} must have at most {} characters, and it has {}.", name,
-                    node.maximum_length, characters));
+    add(fmt::format("{} must have at most {} characters, and it has {}.", name, node.maximum_length,
+                    characters));
   }
 }
 
@@ -243,15 +273,15 @@ void Schema::Checker::check_required(const Node& node, const Json& value,
 void Schema::Checker::check_array(const Node& node, const Json& value, const std::string& name) {
   if (!node.items) return;
   std::size_t index = 0;
-  for (const Json& element : value) check(*node.items, element, fmt::format("{}[{}]", name, index++));
+  for (const Json& element : value)
+    check(*node.items, element, fmt::format("{}[{}]", name, index++));
 }
 
 void Schema::Checker::unknown(const Node& node, std::string_view name) {
   const std::string_view nearest = nearest_name(name, node.names());
-  add(nearest.empty()
-          ? fmt::format("{} is not an argument of it.", in_quotes(name))
-          : fmt::format("{} is not an argument of it; did you mean {}?", in_quotes(name),
-                        in_quotes(nearest)));
+  add(nearest.empty() ? fmt::format("{} is not an argument of it.", in_quotes(name))
+                      : fmt::format("{} is not an argument of it; did you mean {}?",
+                                    in_quotes(name), in_quotes(nearest)));
 }
 
 Schema::Schema(const Json& schema) : root_(compile(schema)) {}

@@ -21,7 +21,8 @@ namespace {
 RpcError duplicate_id(const RequestId& id) {
   return invalid_request(fmt::format(
       "Invalid request: a request with the id {} is still in flight; it goes on. Give each request "
-      "an id of its own until it is answered.", id.text()));
+      "an id of its own until it is answered.",
+      id.text()));
 }
 
 RpcError too_large(const std::string& reason) {
@@ -31,10 +32,12 @@ RpcError too_large(const std::string& reason) {
 
 RpcError missing_meta() {
   return invalid_params(fmt::format(
-      "Invalid params: the request carries no params._meta[\"{}\"], and no initialize has opened an "
+      "Invalid params: the request carries no params._meta[\"{}\"], and no initialize has opened "
+      "an "
       "older protocol version on this connection. Send {} (\"{}\") and {} (an object) in "
-      "params._meta, or call initialize first.", meta_key::kProtocolVersion,
-      meta_key::kProtocolVersion, to_string(kModernVersion), meta_key::kClientCapabilities));
+      "params._meta, or call initialize first.",
+      meta_key::kProtocolVersion, meta_key::kProtocolVersion, to_string(kModernVersion),
+      meta_key::kClientCapabilities));
 }
 
 }  // namespace
@@ -103,11 +106,15 @@ void Server::Impl::handle_message(Json&& value, const std::shared_ptr<Batch>& ba
   Message message = read_message(std::move(value));
   switch (message.kind) {
     case Message::Kind::Request:
-      handle_request({{std::move(message.id), {}, batch}, std::move(message.method),
+      handle_request({{std::move(message.id), {}, batch},
+                      std::move(message.method),
                       std::move(message.params)});
       return;
-    case Message::Kind::Notification: handle_notification(message); return;
-    case Message::Kind::Response: return;
+    case Message::Kind::Notification:
+      handle_notification(message);
+      return;
+    case Message::Kind::Response:
+      return;
     case Message::Kind::Invalid:
       responder_.error({std::move(message.id), {}, batch}, message.error);
       return;

@@ -32,9 +32,9 @@ struct ServerInfo {
 struct ServerBounds {
   std::size_t line_bytes;
   std::size_t requests_in_flight;
-  std::size_t subscriptions;       // listen streams, and URIs of the handshake era
+  std::size_t subscriptions;  // listen streams, and URIs of the handshake era
   std::size_t uris_per_subscription;
-  std::size_t page_size;           // tools, resources, templates per page
+  std::size_t page_size;  // tools, resources, templates per page
   static ServerBounds standard();
 };
 

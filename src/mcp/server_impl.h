@@ -38,8 +38,8 @@ class Server::Impl : public LineFramer::Receiver {
   void finish(const PendingRequest& request, const RpcError& error);
   void finish_read(const PendingRequest& request, const std::string& uri,
                    const Result<std::vector<ResourceContent>>& contents);
-  void notify_progress(const RequestContext& context, double progress,
-                       std::optional<double> total, std::string_view message);
+  void notify_progress(const RequestContext& context, double progress, std::optional<double> total,
+                       std::string_view message);
   void notify_log(LogLevel level, std::string_view logger, const Json& data);
 
  private:

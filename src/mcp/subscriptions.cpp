@@ -10,7 +10,8 @@ namespace {
 RpcError bad_filter(std::string_view problem) {
   return invalid_params(fmt::format(
       "Invalid params: {}. Send notifications as an object with any of toolsListChanged (a bool), "
-      "resourcesListChanged (a bool) and resourceSubscriptions (a list of URIs).", problem));
+      "resourcesListChanged (a bool) and resourceSubscriptions (a list of URIs).",
+      problem));
 }
 
 std::optional<RpcError> read_flag(const Json& value, std::string_view name, bool& flag) {
@@ -24,11 +25,14 @@ std::optional<RpcError> read_uris(const Json& value, std::size_t maximum,
                                   SubscriptionFilter& filter) {
   if (!value.is_array()) return bad_filter("notifications.resourceSubscriptions is not a list");
   if (value.size() > maximum) {
-    return bad_filter(fmt::format("notifications.resourceSubscriptions has {} URIs, and one "
-                                  "subscription takes at most {}", value.size(), maximum));
+    return bad_filter(
+        fmt::format("notifications.resourceSubscriptions has {} URIs, and one "
+                    "subscription takes at most {}",
+                    value.size(), maximum));
   }
   for (const Json& uri : value) {
-    if (!uri.is_string()) return bad_filter("notifications.resourceSubscriptions holds a non-string");
+    if (!uri.is_string())
+      return bad_filter("notifications.resourceSubscriptions holds a non-string");
     const auto& text = uri.get_ref<const std::string&>();
     if (subscribable(text)) filter.uris.insert(text);
   }
@@ -54,10 +58,14 @@ FilterOrError read_filter(const Json& params, std::size_t maximum_uris,
   for (const auto& [name, value] : wanted->items()) {
     std::optional<RpcError> error;
     bool unused = false;
-    if (name == "toolsListChanged") error = read_flag(value, name, filter.tools_list_changed);
-    else if (name == "resourcesListChanged") error = read_flag(value, name, filter.resources_list_changed);
-    else if (name == "promptsListChanged") error = read_flag(value, name, unused);
-    else if (name == "resourceSubscriptions") error = read_uris(value, maximum_uris, subscribable, filter);
+    if (name == "toolsListChanged")
+      error = read_flag(value, name, filter.tools_list_changed);
+    else if (name == "resourcesListChanged")
+      error = read_flag(value, name, filter.resources_list_changed);
+    else if (name == "promptsListChanged")
+      error = read_flag(value, name, unused);
+    else if (name == "resourceSubscriptions")
+      error = read_uris(value, maximum_uris, subscribable, filter);
     if (error) return std::move(*error);
   }
   return filter;

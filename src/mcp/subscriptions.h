@@ -36,7 +36,8 @@ struct Subscription {
   SubscriptionFilter filter;
 };
 
-// The params of a notification on that subscription: `members` (JSON text, may be empty) and the id.
+// The params of a notification on that subscription: `members` (JSON text, may be empty) and the
+// id.
 std::string subscription_params(const Subscription& subscription, std::string_view members);
 
 }  // namespace pyember::mcp

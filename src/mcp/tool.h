@@ -99,12 +99,12 @@ using ToolHandler = std::function<void(std::shared_ptr<ToolCall>)>;
 
 // A tool as it is listed and called.
 struct Tool {
-  std::string name;         // [A-Za-z0-9_.-], at most 64
+  std::string name;  // [A-Za-z0-9_.-], at most 64
   std::string title;
   std::string description;  // never empty: it is what a model chooses by
   Json input_schema;        // root of type object; the keywords of mcp/schema.h
   Json output_schema;       // null: none
-  Json annotations;         // readOnlyHint, destructiveHint, idempotentHint, openWorldHint; null: none
+  Json annotations;  // readOnlyHint, destructiveHint, idempotentHint, openWorldHint; null: none
   ToolHandler handler;
 };
 

@@ -18,7 +18,8 @@ ToolCall::~ToolCall() {
   if (state_ != State::Open) return;
   fail({RpcCode::InternalError,
         "Internal error: the tool gave the call up without an answer. This is a fault of the "
-        "server; the call may have had effects. Look at the state before calling again.", {}});
+        "server; the call may have had effects. Look at the state before calling again.",
+        {}});
 }
 
 void ToolCall::progress(double progress, std::optional<double> total, std::string_view message) {

@@ -12,8 +12,11 @@ namespace {
 
 // Small bounds, so that short inputs reach them.
 mcp::ServerBounds small_bounds() {
-  return {.line_bytes = 4096, .requests_in_flight = 4, .subscriptions = 2,
-          .uris_per_subscription = 2, .page_size = 2};
+  return {.line_bytes = 4096,
+          .requests_in_flight = 4,
+          .subscriptions = 2,
+          .uris_per_subscription = 2,
+          .page_size = 2};
 }
 
 void check_output(ScriptedServer& scripted) {
@@ -35,17 +38,28 @@ void answer_one(ScriptedServer& scripted) {
 // What goes on around the server while bytes come in.
 void happen(ScriptedServer& scripted, unsigned char event) {
   switch (event % 8) {
-    case 0: answer_one(scripted); break;
-    case 1: scripted.resources.read_late(); break;
-    case 2: scripted.server.resource_updated("note://a"); break;
-    case 3: scripted.server.tools_list_changed(); break;
-    case 4: scripted.server.log(mcp::LogLevel::Error, "fuzz", "\xFF"); break;
+    case 0:
+      answer_one(scripted);
+      break;
+    case 1:
+      scripted.resources.read_late();
+      break;
+    case 2:
+      scripted.server.resource_updated("note://a");
+      break;
+    case 3:
+      scripted.server.tools_list_changed();
+      break;
+    case 4:
+      scripted.server.log(mcp::LogLevel::Error, "fuzz", "\xFF");
+      break;
     case 5:
       if (!scripted.tools.held.empty()) {
         scripted.tools.held.begin()->second->progress(event, 300, "\xC3");
       }
       break;
-    default: break;
+    default:
+      break;
   }
 }
 

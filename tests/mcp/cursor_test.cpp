@@ -11,8 +11,10 @@ TEST_CASE("cursor: comes back as the entry it was made from") {
 }
 
 TEST_CASE("cursor: is made of letters that need no escaping anywhere") {
-  CHECK(make_cursor("l", "\xFF\xFE\xFD\xFC\xFB~").find_first_not_of(
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == std::string::npos);
+  CHECK(
+      make_cursor("l", "\xFF\xFE\xFD\xFC\xFB~")
+          .find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") ==
+      std::string::npos);
 }
 
 TEST_CASE("cursor: what the list has not given out is refused") {

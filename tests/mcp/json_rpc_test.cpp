@@ -25,7 +25,8 @@ TEST_CASE("RequestId: keeps the JSON type of what it was made from") {
 }
 
 TEST_CASE("RequestId: refuses what JSON-RPC does not allow, and endless strings") {
-  for (const char* json : {"null", "1.0", "true", "[]", "{}", "1e3"}) CHECK(id_text(json) == "refused");
+  for (const char* json : {"null", "1.0", "true", "[]", "{}", "1e3"})
+    CHECK(id_text(json) == "refused");
   CHECK(id_text('"' + std::string(256, 'x') + '"') != "refused");
   CHECK(id_text('"' + std::string(257, 'x') + '"') == "refused");
 }

@@ -21,9 +21,9 @@ std::string repeated(std::string_view piece, std::size_t times) {
 }  // namespace
 
 TEST_CASE("json: what is parsed is written as it was") {
-  const auto text = GENERATE(as<std::string>{}, "null", "true", "-17", "18446744073709551615",
-                             "0.5", "\"text\"", "[]", "{}", "[1,[2,[3]],{}]",
-                             R"({"b":1,"a":{"d":[],"c":null}})");
+  const auto text =
+      GENERATE(as<std::string>{}, "null", "true", "-17", "18446744073709551615", "0.5", "\"text\"",
+               "[]", "{}", "[1,[2,[3]],{}]", R"({"b":1,"a":{"d":[],"c":null}})");
   CHECK(rewritten(text) == text);
 }
 
@@ -60,8 +60,9 @@ TEST_CASE("json: escapes mean their characters") {
 }
 
 TEST_CASE("json: broken escapes are refused") {
-  const auto text = GENERATE(as<std::string>{}, R"("\x")", R"("\u12")", R"("\u12g4")", R"("\u+123")",
-                             R"("\udc00")", R"("\ud800\u0041")", R"("\ud800x")", R"("\)");
+  const auto text =
+      GENERATE(as<std::string>{}, R"("\x")", R"("\u12")", R"("\u12g4")", R"("\u+123")",
+               R"("\udc00")", R"("\ud800\u0041")", R"("\ud800x")", R"("\)");
   CHECK_FALSE(parse_json(text).ok());
 }
 
@@ -75,8 +76,8 @@ TEST_CASE("json: numbers keep their kind, and overflow into floating point") {
 }
 
 TEST_CASE("json: what looks like a number and is none is refused") {
-  const auto text = GENERATE(as<std::string>{}, "-", "+1", "1.", ".5", "1e", "1e+", "--1", "00", "0x1",
-                             "1.e5", "Infinity", "-Infinity");
+  const auto text = GENERATE(as<std::string>{}, "-", "+1", "1.", ".5", "1e", "1e+", "--1", "00",
+                             "0x1", "1.e5", "Infinity", "-Infinity");
   CHECK_FALSE(parse_json(text).ok());
 }
 

@@ -13,7 +13,8 @@ Strings problems(std::string_view schema, std::string_view value) {
 }
 
 Strings property_problems(const std::string& schema, const std::string& value) {
-  return problems(R"({"type":"object","properties":{"x":)" + schema + "}}", R"({"x":)" + value + '}');
+  return problems(R"({"type":"object","properties":{"x":)" + schema + "}}",
+                  R"({"x":)" + value + '}');
 }
 
 }  // namespace
@@ -88,12 +89,13 @@ TEST_CASE("Schema: looks into objects and arrays and says where") {
 }
 
 TEST_CASE("Schema: names a handful of problems and no more") {
-  CHECK(property_problems(R"({"type":"array","items":{"type":"string"}})", "[1,2,3,4,5,6,7,8]").size() ==
-        Schema::kMaximumProblems);
+  CHECK(property_problems(R"({"type":"array","items":{"type":"string"}})", "[1,2,3,4,5,6,7,8]")
+            .size() == Schema::kMaximumProblems);
 }
 
 TEST_CASE("Schema: shows long and broken values short and valid") {
-  const auto found = property_problems(R"({"type":"integer"})", '"' + std::string(10'000, 'a') + '"');
+  const auto found =
+      property_problems(R"({"type":"integer"})", '"' + std::string(10'000, 'a') + '"');
   REQUIRE(found.size() == 1);
   CHECK(found[0].size() < 200);
 }

@@ -18,7 +18,8 @@ namespace {
 const std::string kMeta =
     R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}})";
 
-std::string call_line(const std::string& id, const std::string& tool, const std::string& arguments) {
+std::string call_line(const std::string& id, const std::string& tool,
+                      const std::string& arguments) {
   return R"({"jsonrpc":"2.0","id":)" + id + R"(,"method":"tools/call","params":{"name":")" + tool +
          R"(","arguments":)" + arguments + ',' + kMeta + "}}\n";
 }
@@ -59,7 +60,8 @@ TEST_CASE("Server: nesting without end is refused without recursion") {
 TEST_CASE("Server: a message that is too deep is refused under its id") {
   ScriptedServer scripted;
   const std::string deep = std::string(100, '[') + std::string(100, ']');
-  scripted.server.receive(R"({"jsonrpc":"2.0","id":9,"method":"ping","params":{"x":)" + deep + "}}\n");
+  scripted.server.receive(R"({"jsonrpc":"2.0","id":9,"method":"ping","params":{"x":)" + deep +
+                          "}}\n");
   const Json answer = Json::parse(scripted.output.take());
   CHECK(answer["id"] == 9);
   CHECK(answer["error"]["code"] == -32600);
@@ -107,7 +109,12 @@ TEST_CASE("Server: destroyed with calls in flight it cancels them and writes not
   test::CapturedOutput output;
   mcp::ToolCatalog catalog;
   std::shared_ptr<mcp::ToolCall> call;
-  catalog.add({"keep", "", "Keeps.", {{"type", "object"}}, {}, {},
+  catalog.add({"keep",
+               "",
+               "Keeps.",
+               {{"type", "object"}},
+               {},
+               {},
                [&call](std::shared_ptr<mcp::ToolCall> given) { call = std::move(given); }});
   auto server = std::make_unique<mcp::Server>(mcp::ServerInfo{"s", "", "1"}, catalog,
                                               scripted->resources, output);
@@ -125,9 +132,11 @@ TEST_CASE("Server: a read that is completed after the server has gone does nothi
   test::CapturedOutput output;
   mcp::ToolCatalog catalog;
   test::ScriptedResources resources;
-  auto server = std::make_unique<mcp::Server>(mcp::ServerInfo{"s", "", "1"}, catalog, resources, output);
-  server->receive(R"({"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"note://late",)" +
-                  kMeta + "}}\n");
+  auto server =
+      std::make_unique<mcp::Server>(mcp::ServerInfo{"s", "", "1"}, catalog, resources, output);
+  server->receive(
+      R"({"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"note://late",)" +
+      kMeta + "}}\n");
   REQUIRE(resources.late.size() == 1);
   server.reset();
   resources.read_late();
@@ -137,7 +146,8 @@ TEST_CASE("Server: a read that is completed after the server has gone does nothi
 TEST_CASE("Server: a read that is completed twice is answered once") {
   ScriptedServer scripted;
   scripted.server.receive(
-      R"({"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"note://late",)" + kMeta + "}}\n");
+      R"({"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"note://late",)" +
+      kMeta + "}}\n");
   const auto done = scripted.resources.late.at(0);
   scripted.resources.read_late();
   done(Error{ErrorCode::Internal, "again"});
@@ -153,7 +163,8 @@ TEST_CASE("Server: a cancelled call may finish other calls while it is told") {
     scripted.tools.answer("two");
   });
   scripted.server.receive(
-      "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}\n");
+      "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
+      "cancelled\",\"params\":{\"requestId\":1}}\n");
   REQUIRE(scripted.output.lines.size() == 1);
   CHECK(Json::parse(scripted.output.take())["id"] == 2);
   CHECK(scripted.server.in_flight() == 0);
@@ -171,8 +182,9 @@ TEST_CASE("Server: a thousand pipelined calls in one piece are all answered") {
 TEST_CASE("Server: knows whether anybody subscribes to a resource") {
   ScriptedServer scripted;
   CHECK_FALSE(scripted.server.has_subscriber("note://a"));
-  scripted.server.receive(R"({"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{)" + kMeta +
-                          R"(,"notifications":{"resourceSubscriptions":["note://a"]}}})" + "\n");
+  scripted.server.receive(R"({"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{)" +
+                          kMeta + R"(,"notifications":{"resourceSubscriptions":["note://a"]}}})" +
+                          "\n");
   CHECK(scripted.server.has_subscriber("note://a"));
   CHECK_FALSE(scripted.server.has_subscriber("note://b"));
 }

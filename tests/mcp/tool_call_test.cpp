@@ -25,7 +25,8 @@ struct Sink : ToolCallSink {
   Strings said;
 };
 
-std::shared_ptr<ToolCall> make_call(Sink& sink, ToolCall::Options options = {true, LogLevel::Info}) {
+std::shared_ptr<ToolCall> make_call(Sink& sink,
+                                    ToolCall::Options options = {true, LogLevel::Info}) {
   return std::make_shared<ToolCall>(Json::object(), options, sink);
 }
 

@@ -52,8 +52,8 @@ std::vector<Step> read_steps(const fs::path& path) {
       continue;
     }
     const auto space = line.find(' ');
-    steps.push_back({number, line.substr(0, space),
-                     space == std::string::npos ? "" : line.substr(space + 1)});
+    steps.push_back(
+        {number, line.substr(0, space), space == std::string::npos ? "" : line.substr(space + 1)});
   }
   return steps;
 }
@@ -120,12 +120,18 @@ pyember::mcp::ServerBounds bounds_of(const std::vector<Step>& steps) {
     std::string name;
     std::size_t value = 0;
     words >> name >> value;
-    if (name == "page_size") bounds.page_size = value;
-    else if (name == "requests_in_flight") bounds.requests_in_flight = value;
-    else if (name == "subscriptions") bounds.subscriptions = value;
-    else if (name == "uris_per_subscription") bounds.uris_per_subscription = value;
-    else if (name == "line_bytes") bounds.line_bytes = value;
-    else throw std::runtime_error("unknown option " + name);
+    if (name == "page_size")
+      bounds.page_size = value;
+    else if (name == "requests_in_flight")
+      bounds.requests_in_flight = value;
+    else if (name == "subscriptions")
+      bounds.subscriptions = value;
+    else if (name == "uris_per_subscription")
+      bounds.uris_per_subscription = value;
+    else if (name == "line_bytes")
+      bounds.line_bytes = value;
+    else
+      throw std::runtime_error("unknown option " + name);
   }
   return bounds;
 }
@@ -139,10 +145,14 @@ class Player {
     if (step.verb == "<-") return expect(step.rest);
     if (step.verb == "??") return check_fact(step.rest);
     expect_silence();
-    if (step.verb == "->") scripted_.server.receive(step.rest + '\n');
-    else if (step.verb == "=>") scripted_.server.receive(unescaped(step.rest));
-    else if (step.verb == "!!") happen(step.rest);
-    else if (step.verb != "option") FAIL("unknown step");
+    if (step.verb == "->")
+      scripted_.server.receive(step.rest + '\n');
+    else if (step.verb == "=>")
+      scripted_.server.receive(unescaped(step.rest));
+    else if (step.verb == "!!")
+      happen(step.rest);
+    else if (step.verb != "option")
+      FAIL("unknown step");
   }
 
   void expect_silence() {
@@ -163,17 +173,24 @@ class Player {
     std::istringstream words(event);
     std::string what, first, second;
     words >> what >> first;
-    if (what == "answer") scripted_.tools.answer(first);
-    else if (what == "progress") progress(first, words);
-    else if (what == "update") scripted_.server.resource_updated(first);
-    else if (what == "read") scripted_.resources.read_late();
-    else if (what == "tools") scripted_.server.tools_list_changed();
-    else if (what == "resources") scripted_.server.resources_list_changed();
+    if (what == "answer")
+      scripted_.tools.answer(first);
+    else if (what == "progress")
+      progress(first, words);
+    else if (what == "update")
+      scripted_.server.resource_updated(first);
+    else if (what == "read")
+      scripted_.resources.read_late();
+    else if (what == "tools")
+      scripted_.server.tools_list_changed();
+    else if (what == "resources")
+      scripted_.server.resources_list_changed();
     else if (what == "log" && words >> second) {
       scripted_.server.log(pyember::mcp::parse_log_level(first).value(), "world", second);
-    }
-    else if (what == "end") scripted_.server.receive_end();
-    else FAIL("unknown event");
+    } else if (what == "end")
+      scripted_.server.receive_end();
+    else
+      FAIL("unknown event");
   }
 
   void progress(const std::string& key, std::istringstream& words) {

@@ -65,21 +65,26 @@ std::string CapturedOutput::take() {
 }
 
 ScriptedTools::ScriptedTools() {
-  const Json hold_schema = {{"type", "object"},
-                            {"properties", {{"key", {{"type", "string"}}}}},
-                            {"required", {"key"}}};
-  catalog.add({"echo", "Echo", "Says it back.", kEchoSchema,
+  const Json hold_schema = {
+      {"type", "object"}, {"properties", {{"key", {{"type", "string"}}}}}, {"required", {"key"}}};
+  catalog.add({"echo",
+               "Echo",
+               "Says it back.",
+               kEchoSchema,
                {{"type", "object"}, {"properties", {{"text", {{"type", "string"}}}}}},
-               {{"readOnlyHint", true}}, echo});
-  catalog.add({"hold", "", "Waits.", hold_schema, {}, {},
-               [this](std::shared_ptr<ToolCall> call) { hold(std::move(call)); }});
+               {{"readOnlyHint", true}},
+               echo});
+  catalog.add({"hold", "", "Waits.", hold_schema, {}, {}, [this](std::shared_ptr<ToolCall> call) {
+                 hold(std::move(call));
+               }});
   catalog.add({"link", "", "Points elsewhere.", kNoArguments, {}, {}, link});
   catalog.add({"speak", "", "Logs.", kNoArguments, {}, {}, speak});
   catalog.add({"fail", "", "Fails.", kNoArguments, {}, {}, fail});
-  catalog.add({"throw", "", "Throws.", kNoArguments, {}, {},
-               [](const std::shared_ptr<ToolCall>&) { throw std::runtime_error("a bug"); }});
-  catalog.add({"forget", "", "Gives up.", kNoArguments, {}, {},
-               [](const std::shared_ptr<ToolCall>&) {}});
+  catalog.add({"throw", "", "Throws.", kNoArguments, {}, {}, [](const std::shared_ptr<ToolCall>&) {
+                 throw std::runtime_error("a bug");
+               }});
+  catalog.add(
+      {"forget", "", "Gives up.", kNoArguments, {}, {}, [](const std::shared_ptr<ToolCall>&) {}});
 }
 
 void ScriptedTools::hold(std::shared_ptr<ToolCall> call) {

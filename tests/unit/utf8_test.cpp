@@ -28,7 +28,7 @@ TEST_CASE("utf8: the valid prefix ends before the first bad byte") {
 
 TEST_CASE("utf8: repairing replaces each broken piece once and keeps the rest") {
   CHECK(utf8::repaired("a\xFFz") == "a\xEF\xBF\xBDz");
-  CHECK(utf8::repaired("\xE2\x82z") == "\xEF\xBF\xBDz");          // a truncated euro sign
+  CHECK(utf8::repaired("\xE2\x82z") == "\xEF\xBF\xBDz");  // a truncated euro sign
   CHECK(utf8::repaired("\xED\xA0\x80") == "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
   CHECK(utf8::repaired("\xC3\xBC") == "\xC3\xBC");
 }

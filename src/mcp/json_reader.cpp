@@ -109,11 +109,16 @@ class Reader {
 
   bool read_next() {
     switch (next_) {
-      case Next::FirstElement: return ends_with(']') || read_value();
-      case Next::Value: return read_value();
-      case Next::FirstKey: return ends_with('}') || read_key();
-      case Next::Key: return read_key();
-      case Next::Separator: return read_separator();
+      case Next::FirstElement:
+        return ends_with(']') || read_value();
+      case Next::Value:
+        return read_value();
+      case Next::FirstKey:
+        return ends_with('}') || read_key();
+      case Next::Key:
+        return read_key();
+      case Next::Separator:
+        return read_separator();
     }
     return false;
   }
@@ -166,13 +171,20 @@ class Reader {
 
   bool read_value() {
     switch (peek()) {
-      case '{': return open(Json::object(), Next::FirstKey);
-      case '[': return open(Json::array(), Next::FirstElement);
-      case '"': return read_string_value();
-      case 't': return read_word("true", true);
-      case 'f': return read_word("false", false);
-      case 'n': return read_word("null", nullptr);
-      default: return read_number();
+      case '{':
+        return open(Json::object(), Next::FirstKey);
+      case '[':
+        return open(Json::array(), Next::FirstElement);
+      case '"':
+        return read_string_value();
+      case 't':
+        return read_word("true", true);
+      case 'f':
+        return read_word("false", false);
+      case 'n':
+        return read_word("null", nullptr);
+      default:
+        return read_number();
     }
   }
 
@@ -264,7 +276,9 @@ class Reader {
   }
 
   static void append_character(std::string& out, std::uint32_t code) {
-    const auto continuation = [](std::uint32_t bits) { return static_cast<char>(0x80 | (bits & 63)); };
+    const auto continuation = [](std::uint32_t bits) {
+      return static_cast<char>(0x80 | (bits & 63));
+    };
     if (code < 0x80) {
       out += static_cast<char>(code);
       return;
