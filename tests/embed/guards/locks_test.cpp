@@ -164,6 +164,22 @@ result = len(got)
 )py") == "4");
 }
 
+TEST_CASE("Locks: waiters that are woken again and again do not crash the process") {
+  GuardSession session(kPatched + R"py(
+lock = _pyember.Lock(); lock.acquire()
+def work():
+    for wait in (0.05, 0.11, 0.07, 0.2): lock.acquire(timeout=wait)
+threads = [threading.Thread(target=work) for _ in range(12)]
+for each in threads: each.start()
+ready()
+for each in threads: each.join()
+result = "done"
+)py");
+  REQUIRE(session.wait_until_ready());
+  session.stop(embed::StopLevel::None);  // wakes all of them every few milliseconds
+  CHECK(session.wait() == "done");
+}
+
 TEST_CASE("Locks: a waiter whose session was given up parks") {
   GuardSession session(kPatched + "lock = _pyember.Lock(); lock.acquire(); ready(); lock.acquire()");
   REQUIRE(session.wait_until_ready());
