@@ -106,7 +106,11 @@ def _set_last(failure: BaseException) -> None:
 def _add_hint(session: Session, failure: BaseException, description: Description) -> None:
     """A notice for mistakes that come from what people know of notebooks."""
     kind, message, _ = description
-    if kind == "bdb.BdbQuit" or "event loop" in message or issubclass(type(failure), SyntaxError):
+    if (
+        kind in ("NameError", "bdb.BdbQuit")
+        or "event loop" in message
+        or issubclass(type(failure), SyntaxError)
+    ):
         from mcp_runtime import hints
 
         hint = hints.hint_for(session, failure, message)

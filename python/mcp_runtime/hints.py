@@ -6,7 +6,7 @@ the notices, so the error itself stays exactly CPython's.
 
 from __future__ import annotations
 
-from builtins import BaseException, SyntaxError, getattr, int, issubclass, len, str, type
+from builtins import BaseException, NameError, SyntaxError, getattr, int, issubclass, len, str, type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,10 +41,21 @@ _INSTEAD = {
 }
 
 
+_NAMES = {
+    "display": "the value of a cell's last expression is its result; print() shows more",
+    "get_ipython": "a session runs plain Python",
+    "In": "the client has the history",
+    "Out": "the last three results are _, __ and ___",
+}
+
+
 def hint_for(session: Session, failure: BaseException, message: str) -> str | None:
     """One sentence or two, or None when nothing better than the error itself can be said."""
     if issubclass(type(failure), SyntaxError):
         return _hint_for_line(_faulty_line(session, failure))
+    if type(failure) is NameError:
+        instead = _NAMES.get(getattr(failure, "name", ""))
+        return None if instead is None else f"`{failure.name}` is IPython's: {instead}."
     if type(failure).__name__ == "BdbQuit":
         return (
             "a debugger has nobody to talk to here. Print what you want to see, or look at "

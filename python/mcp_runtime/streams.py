@@ -36,6 +36,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+# A longer line isn't copied to get its end attached.
+WORTH_JOINING = 1 << 16
+
 _write = os.write
 _c_print = builtins.print
 # Their str() runs no user code, so a line of them can be put together before it is written.
@@ -191,7 +194,13 @@ def session_print(
                     break
             else:
                 line = (" " if sep is None else sep).join([str(value) for value in values])
-                stream.write(line + ("\n" if end is None else end))
+                if end is None:
+                    end = "\n"
+                if len(line) < WORTH_JOINING:
+                    stream.write(line + end)
+                else:
+                    stream.write(line)
+                    stream.write(end)
                 if flush:
                     stream.flush()
                 return

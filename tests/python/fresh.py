@@ -14,8 +14,8 @@ RUNTIME = Path(__file__).resolve().parents[2] / "python"
 
 # What the verdict needs is kept from before the cells run: they may destroy builtins and modules.
 _SCRIPT = """
-import os, sys, json
-write, leave, dumps = os.write, os._exit, json.dumps
+import os, sys
+write, leave = os.write, os._exit
 runtime, descriptor, cells = {arguments!r}
 sys.path.insert(0, runtime)
 from mcp_runtime.plain import PlainNative

@@ -243,6 +243,13 @@ def test_notebook_commands_say_what_replaces_them(prompt: Prompt, code: str) -> 
     assert HINTS[code] in cell.notices[0]
 
 
-@pytest.mark.parametrize("code", ["x = = 1", "5 % % 3", "def f(:\n  pass"])
+@pytest.mark.parametrize("name", ["display", "get_ipython", "Out"])
+def test_names_of_ipython_say_what_replaces_them(prompt: Prompt, name: str) -> None:
+    cell = prompt.failure(f"{name}(1)")
+    assert cell.type == "NameError"
+    assert "IPython" in cell.notices[0]
+
+
+@pytest.mark.parametrize("code", ["nothing", "x = = 1", "5 % % 3", "def f(:\n  pass"])
 def test_an_ordinary_syntax_error_needs_no_hint(prompt: Prompt, code: str) -> None:
     assert prompt.failure(code).notices == ()

@@ -70,6 +70,10 @@ def test_print_is_one_write(prompt: Prompt) -> None:
     assert writes == [b"a b 3\n"]
 
 
+def test_a_long_line_is_printed_whole(prompt: Prompt) -> None:
+    assert prompt.run("print('x' * 200_000, 'y')").out == "x" * 200_000 + " y\n"
+
+
 def test_text_that_utf8_can_t_carry_is_escaped(prompt: Prompt) -> None:
     assert prompt.run(r"print('é\ud800')").out == "é\\ud800\n"
 
