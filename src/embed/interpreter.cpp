@@ -205,6 +205,8 @@ bool Interpreter::reset() { return call_for_truth(methods_.reset); }
 
 namespace {
 
+constexpr std::chrono::milliseconds kAskAgain{20};
+
 // Raises SystemExit at every line of every thread but the session's own, while it closes.
 int end_thread_trace(PyObject*, PyFrameObject*, int what, PyObject*) {
   if (on_session_thread()) return 0;
@@ -213,14 +215,17 @@ int end_thread_trace(PyObject*, PyFrameObject*, int what, PyObject*) {
   return -1;
 }
 
-// With the GIL held, so no thread state comes or goes while we look.
-std::size_t ask_other_threads_to_end(const Attached&, PyThreadState* own) {
+// With the GIL held, so no thread state comes or goes while we look. Who was asked needs time for
+// its `finally` blocks: asked again inside them, it could leave the import lock behind.
+std::size_t count_other_threads(const Attached&, PyThreadState* own, bool ask) {
   std::vector<unsigned long> others;
   for (PyThreadState* state = PyInterpreterState_ThreadHead(own->interp); state;
        state = PyThreadState_Next(state)) {
     if (state != own && state->thread_id != 0) others.push_back(state->thread_id);
   }
-  for (unsigned long id : others) PyThreadState_SetAsyncExc(id, PyExc_SystemExit);
+  if (ask) {
+    for (unsigned long id : others) PyThreadState_SetAsyncExc(id, PyExc_SystemExit);
+  }
   return others.size();
 }
 
@@ -241,11 +246,14 @@ bool Interpreter::end_threads(std::chrono::milliseconds deadline) {
   const auto insist_at = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
   bool insisting = false;
   bool ended = false;
+  auto ask_at = std::chrono::steady_clock::now();
   slot.ending = true;
   for (;;) {
     {
       const Attached attached(thread_state_);
-      if (ask_other_threads_to_end(attached, thread_state_) == 0) {
+      const bool ask = std::chrono::steady_clock::now() >= ask_at;
+      if (ask) ask_at = std::chrono::steady_clock::now() + kAskAgain;
+      if (count_other_threads(attached, thread_state_, ask) == 0) {
         ended = true;
       } else if (!insisting && std::chrono::steady_clock::now() >= insist_at) {
         PyEval_SetTraceAllThreads(end_thread_trace, nullptr);

@@ -167,7 +167,9 @@ Taken wait_for(Core& core, const Deadline& deadline, Patience patience) {
 void raise_stop() {
   if (_PyEval_MakePendingCalls && _PyEval_MakePendingCalls(PyThreadState_Get()) != 0) return;
   PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), nullptr);
-  PyErr_SetNone(PyExc_KeyboardInterrupt);
+  // A thread that ends by SystemExit does so in silence, without importing what prints tracebacks.
+  const bool ending = current_slot && current_slot->ending;
+  PyErr_SetNone(ending ? PyExc_SystemExit : PyExc_KeyboardInterrupt);
 }
 
 // --- arguments ---------------------------------------------------------------------------------

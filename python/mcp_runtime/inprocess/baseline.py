@@ -33,6 +33,7 @@ class Baseline:
         self._put_back = snapshot.restorer()
         self._state = ProcessState(native)
         self.quiet = self._state.quiet
+        self.free_import_lock = self._state.free_import_lock
         # The classes of syntax trees belong to the interpreter and outlive their module.
         patches.after_import("_ast", snapshot.add_classes_of)
 
@@ -46,7 +47,7 @@ class Baseline:
     def restore(self):
         """Undo what the session did; False when the interpreter must not be used again."""
         state = self._state
-        clean = state.run_exit_handlers()
+        clean = state.free_import_lock() and state.run_exit_handlers()
         for action in self._undo:
             clean = action() is not False and clean
         clean = state.restore() and clean
@@ -54,7 +55,7 @@ class Baseline:
         clean = state.collect() and clean
         # Finalisers have run in there: what they brought back goes as well.
         self._put_back(True)
-        return clean and not self._dirty and state.threads() == 0
+        return clean and state.free_import_lock() and not self._dirty and state.threads() == 0
 
 
 class _Snapshot:

@@ -28,7 +28,7 @@ class Interpreter:
         self._in_context = self._run = None
         baseline = Baseline(native, patches, guards.undo, guards.dirty)
         self._rescue, self._restore = baseline.rescue, baseline.restore
-        self._quiet = baseline.quiet
+        self._quiet, self._free_import_lock = baseline.quiet, baseline.free_import_lock
 
     def open(self, config):
         """Begin a session. Raises OSError when its working directory can't be entered."""
@@ -52,6 +52,8 @@ class Interpreter:
             # Session.run never raises, unless the cell damaged what it is made of.
             self._rescue()
             return 1, None, ("RuntimeError", _DAMAGED, ""), None
+        if outcome[0]:
+            self._free_import_lock()
         if self._loader.refused:
             outcome = self._with_refusals(outcome)
         return outcome
@@ -64,6 +66,8 @@ class Interpreter:
         session, self._session, self._run = self._session, None, None
         in_context, self._in_context = self._in_context, None
         try:
+            if not self._free_import_lock():
+                return False
             self._rescue()
             self._quiet()
             if session is not None:

@@ -4,6 +4,7 @@ Read once, before the first session; every function is taken then too, so that n
 does to the modules changes what is called here.
 """
 
+import _imp
 import _thread
 import atexit
 import gc
@@ -18,6 +19,7 @@ class ProcessState:
         self._native = native
         self.threads = _thread._count
         self._modules = sys.modules
+        self._import_lock = (_imp.lock_held, _imp.release_lock)
         self._exit_handlers = (atexit._ncallbacks, atexit._run_exitfuncs, atexit._clear)
         self._collect = gc.collect
         self._gc_lists = (gc.callbacks, gc.garbage)
@@ -47,6 +49,19 @@ class ProcessState:
         for tool in range(_MONITORING_TOOLS):
             if get_tool(tool) is not None:
                 free(tool)
+
+    def free_import_lock(self):
+        """A stop can hit importlib between taking the lock and the `try` that gives it back.
+
+        False when a thread that has ended took the lock with it: nothing can be imported then.
+        """
+        held, release = self._import_lock
+        while held():
+            try:
+                release()
+            except RuntimeError:
+                return False
+        return True
 
     def run_exit_handlers(self):
         """What the session registered with atexit; CPython itself would run it never."""
