@@ -19,6 +19,7 @@ InProcessSession::~InProcessSession() {
     const std::lock_guard lock(core_->mutex);
     core_->closing = true;
     core_->queue.clear();
+    core_->pipes.close();
     if (core_->thread && core_->running) core_->thread->interrupt(StopCause::Close);
   }
   core_->changed.notify_one();

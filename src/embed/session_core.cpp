@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "base/check.h"
 
 namespace pyember::embed {
@@ -23,10 +25,13 @@ OutputPipes::OutputPipes() {
   }
 }
 
-OutputPipes::~OutputPipes() {
+OutputPipes::~OutputPipes() { close(); }
+
+void OutputPipes::close() {
   for (auto& ends : ends_) {
-    ::close(ends[0]);
-    ::close(ends[1]);
+    for (int& end : ends) {
+      if (const int descriptor = std::exchange(end, -1); descriptor >= 0) ::close(descriptor);
+    }
   }
 }
 

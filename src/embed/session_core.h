@@ -27,6 +27,10 @@ class OutputPipes {
   OutputPipes(const OutputPipes&) = delete;
   OutputPipes& operator=(const OutputPipes&) = delete;
 
+  // Once, by the session's handle, under SessionCore::mutex: a lost session's thread keeps its core
+  // for ever, but must not keep the server's descriptors.
+  void close();
+
   int read_end(int stream) const { return ends_[stream - 1][0]; }
   int write_end(int stream) const { return ends_[stream - 1][1]; }
 

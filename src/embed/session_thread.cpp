@@ -2,7 +2,6 @@
 #include "embed/session_thread.h"
 
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -19,6 +18,7 @@
 #include "embed/attached.h"
 #include "embed/children.h"
 #include "embed/interpreter_pool.h"
+#include "embed/kept_descriptor.h"
 #include "embed/python_trace.h"
 #include "embed/signals.h"
 
@@ -185,7 +185,7 @@ void SessionThread::leave_shared_tables() {
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   CHECK(null >= 0);
   for (int descriptor : {0, 1, 2}) CHECK(dup2(null, descriptor) == descriptor);
-  syscall(SYS_close_range, 3, ~0U, 0);
+  close_all_but_kept();
 }
 
 void SessionThread::serve(std::shared_ptr<SessionCore> core) {
@@ -225,6 +225,8 @@ bool SessionThread::serve_session(SessionCore& core) {
     const std::lock_guard lock(core.mutex);
     if (core.closing) return true;
     core.thread = this;
+    // Under the lock, because the handle closes the server's ends.
+    if (!take_descriptors(core)) core.lost = true;
   }
   if (!open_session(core)) return false;
   if (!serve_requests(core)) return false;
@@ -237,8 +239,11 @@ bool SessionThread::serve_session(SessionCore& core) {
 bool SessionThread::open_session(SessionCore& core) {
   slot_.session_serial = core.serial;
   slot_.memory_refusals = 0;
-  Result<void> opened = Error{ErrorCode::Internal, "its output pipes could not be opened"};
-  if (take_descriptors(core)) {
+  Result<void> opened = Error{
+      ErrorCode::Internal,
+      "The session could not be opened, because its output pipes could not be: /proc is missing, or "
+      "descriptors have run out. Mount /proc, or raise the limit on open files."};
+  if (!core.lost) {
     opened = watched(kOpenDeadline, [&] { return interpreter_->open(core.options, core.serial); });
   }
   if (opened) return true;
@@ -260,7 +265,7 @@ bool SessionThread::take_descriptors(const SessionCore& core) {
     const int end = open(name.c_str(), O_WRONLY);
     taken = taken && end >= 0 && dup2(end, stream) == stream;
   }
-  syscall(SYS_close_range, 3, ~0U, 0);
+  close_all_but_kept();
   return taken;
 }
 
