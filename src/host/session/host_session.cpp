@@ -23,6 +23,15 @@ embed::CellOutcome unrun(embed::Status status, const std::string& why) {
   return outcome;
 }
 
+// The first clause of a reason, for use inside another sentence.
+std::string in_brief(std::string_view reason) {
+  for (const std::string_view end : {", so ", ". ", "; ", "\n"}) {
+    reason = reason.substr(0, reason.find(end));
+  }
+  while (!reason.empty() && reason.back() == '.') reason.remove_suffix(1);
+  return std::string(utf8::head(reason, 300));
+}
+
 }  // namespace
 
 HostSession::HostSession(std::string name, embed::CellNumber first, SessionRegistry& registry)
@@ -190,7 +199,8 @@ void HostSession::drop_link() {
   runs_long_ = false;
 }
 
-void HostSession::lose(const std::string& why) {
+void HostSession::lose(const std::string& reason) {
+  const std::string why = in_brief(reason);
   drop_link();
   std::deque<Cell> waiting = std::move(cells_);
   cells_.clear();

@@ -125,7 +125,7 @@ class HostSession final : private SessionLink::Owner {
   void finish(Cell cell, embed::CellOutcome outcome);
   void finish_unrun(Cell cell, embed::Status status, const std::string& why);
   void add_notices(const Cell& cell, embed::CellOutcome& outcome);
-  void lose(const std::string& why);
+  void lose(const std::string& reason);
   void answer_waiting_questions(const std::string& reset_note);
 
   const std::string name_;
