@@ -73,7 +73,7 @@ CommandLine parse_command_line(int argc, char** argv) {
   app.fallthrough();
   add_serve_options(app, line.options, durations);
   app.add_subcommand("serve", "Serve one client over stdin and stdout (the default)")
-      ->fallthrough();
+      ->fallthrough()->footer("Takes every option of the program: pyember --help lists them.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -6,6 +6,7 @@ import time
 
 import anyio
 import pytest
+from mcp import Client
 from mcp.shared.exceptions import MCPError
 
 from tests.e2e.sdk import DEADLINE, MODES, connect, links_of, run, text_of, tool
@@ -225,7 +226,8 @@ async def test_a_background_cell_answers_at_once_and_can_be_watched(mode: str) -
         assert not result.is_error, result
 
         async def shows_output() -> bool:
-            return "begun" in text_of(await tool(client, "inspect_session", session="back"))
+            seen = (await tool(client, "inspect_session", session="back")).structured_content
+            return "begun" in ((seen or {}).get("running") or {}).get("stdout", "")
 
         await wait_until(shows_output, "the output so far in inspect_session")
         # Queued behind it, so it runs when the background cell is over.
@@ -256,15 +258,21 @@ async def test_inspect_session_shows_names_without_running_user_code(mode: str) 
 
 async def test_inspect_session_does_not_wait_for_a_busy_session(mode: str) -> None:
     async with connect(mode) as client:
+
+        async def shows_output() -> bool:
+            with anyio.fail_after(10):
+                seen = (await tool(client, "inspect_session", session="main")).structured_content
+            return "busy now" in ((seen or {}).get("running") or {}).get("stdout", "")
+
+        await run(client, "pass")
         async with anyio.create_task_group() as group:
-            group.start_soon(lambda: tool(client, "run_python", code="print('busy now')\n" + FOREVER, timeout=600))
-
-            async def shows_output() -> bool:
-                with anyio.fail_after(10):
-                    return "busy now" in text_of(await tool(client, "inspect_session", session="main"))
-
+            group.start_soon(run_quietly, client, "print('busy now')\n" + FOREVER)
             await wait_until(shows_output, "the output of the busy session")
             await tool(client, "interrupt_session", session="main")
+
+
+async def run_quietly(client: Client, code: str) -> None:
+    await tool(client, "run_python", code=code, timeout=600)
 
 
 async def test_interrupt_session_stops_the_running_cell_and_queued_ones_stay(mode: str) -> None:

@@ -172,13 +172,18 @@ def test_a_child_left_running_does_not_outlive_the_server() -> None:
 
 
 def test_a_client_that_goes_away_without_a_word_ends_the_server() -> None:
-    client = RawClient()
-    client.run("pass")
-    client.send_cell("while True: print('x' * 1000)", timeout=900)
-    time.sleep(0.2)
-    client.process.stdout.close()
-    client.process.stdin.close()
-    assert client.process.wait(END_DEADLINE * 5) is not None
+    server = subprocess.Popen([server_binary()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    noisy = cell(1, "while True: print('x' * 1000)", timeout=900)
+    noisy["params"]["_meta"] = {**META, "progressToken": 1}
+    server.stdin.write(lines(noisy))
+    server.stdin.flush()
+    server.stdout.readline()
+    server.stdout.close()
+    server.stdin.close()
+    try:
+        server.wait(END_DEADLINE * 5)
+    finally:
+        server.kill()
 
 
 # --- what belongs on which stream -------------------------------------------------------------------
@@ -257,8 +262,8 @@ def test_a_wrong_command_line_is_refused_on_stderr(arguments: list[str]) -> None
     assert done.stderr
 
 
-def test_every_option_of_serve_is_described_in_the_readme() -> None:
-    usage = subprocess.run([server_binary(), "serve", "--help"], capture_output=True, text=True, timeout=60).stdout
+def test_every_option_is_described_in_the_readme() -> None:
+    usage = subprocess.run([server_binary(), "--help"], capture_output=True, text=True, timeout=60).stdout
     options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", usage)) - {"--help"}
     assert options
     readme = (ROOT / "README.md").read_text()

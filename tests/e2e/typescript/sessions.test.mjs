@@ -125,8 +125,8 @@ for (const { name, version, connect } of CLIENTS) {
       assert.ok(!started.isError, JSON.stringify(started));
       assert.ok(Date.now() - began < 1500);
       for (;;) {
-        const seen = textOf(await client.callTool("inspect_session", { session: "back" }));
-        if (seen.includes("begun")) break;
+        const seen = await client.callTool("inspect_session", { session: "back" });
+        if (seen.structuredContent.running?.stdout.includes("begun")) break;
         await sleep(20);
       }
       assert.equal((await run(client, "finished", { session: "back" })).result, "True");
