@@ -51,26 +51,21 @@ verb_tsan() {
 }
 
 verb_fuzz() {
-  local seconds="${1:-60}" target found=no
+  local seconds="${1:-60}" source targets=()
+  for source in "$ROOT"/tests/fuzz/fuzz_*.cpp; do targets+=("$(basename "$source" .cpp)"); done
   ensure_fuzzer_runtime
-  build_preset fuzz
-  for target in "$ROOT"/build/fuzz/tests/fuzz/fuzz_*; do
-    [ -f "$target" ] && [ -x "$target" ] || continue
-    found=yes
-    fuzz_one "$target" "$seconds"
-  done
-  [ "$found" = yes ] || die "no fuzz target was built under build/fuzz/tests/fuzz. Look at tests/fuzz/CMakeLists.txt."
+  build_preset fuzz "${targets[@]}"
+  for source in "${targets[@]}"; do fuzz_one "$source" "$seconds"; done
 }
 
-# fuzz_one TARGET SECONDS: new inputs go under build/, the committed corpus is only read.
+# fuzz_one TARGET SECONDS: what is newly found goes under build/; the committed corpus is only read.
 fuzz_one() {
-  local name corpus
-  name="$(basename "$1")"
-  corpus="$ROOT/build/fuzz/corpus/$name"
-  mkdir -p "$corpus"
-  say "fuzzing $name for $2 s"
-  "$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-    -artifact_prefix="$corpus/../$name-" "$corpus" "$ROOT/tests/fuzz/corpus/${name#fuzz_}" 
+  local found="$ROOT/build/fuzz/corpus/$1"
+  mkdir -p "$found"
+  say "fuzzing $1 for $2 s"
+  "$ROOT/build/fuzz/tests/fuzz/$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 \
+    -print_final_stats=1 -artifact_prefix="$ROOT/build/fuzz/$1-" "$found" "$ROOT/tests/fuzz/corpus" ||
+    die "$1 found an input that breaks it; it stands in build/fuzz/$1-*. Run it again with: build/fuzz/tests/fuzz/$1 FILE"
 }
 
 verb_bench() {
