@@ -40,12 +40,14 @@ inline constexpr std::size_t kMaximumJsonMembers = 256;      // per object; look
 inline constexpr std::size_t kMaximumJsonValues = 1u << 18;  // per message; 16 bytes each and more
 inline constexpr std::size_t kMaximumIdBytes = 256;          // a request id; UUIDs take 36
 inline constexpr std::size_t kMaximumRequestsInFlight = 4096;  // above kMaximumQueuedCells
+inline constexpr std::size_t kMaximumBytesInFlight = 256u << 20;  // lines of those; eight at least
 inline constexpr std::size_t kMaximumSubscriptions = 64;     // streams open at once
 inline constexpr std::size_t kMaximumSubscribedUris = 256;   // per stream
 inline constexpr std::size_t kMaximumUriBytes = 4096;
 inline constexpr std::size_t kPageSize = 100;                // entries of one page of a list
 static_assert(kMaximumLineBytes >= 3 * kMaximumCodeBytes);   // non-ASCII code is escaped threefold
 static_assert(kMaximumRequestsInFlight > kMaximumQueuedCells);
+static_assert(kMaximumBytesInFlight >= 8 * kMaximumLineBytes);
 
 // --- host: loop, transport, memory watch --------------------------------------------------------
 inline constexpr std::chrono::milliseconds kHomeCpuPeriod = 100ms;  // how long a home CPU is kept

@@ -1,5 +1,7 @@
 #include "mcp/eras.h"
 
+#include "mcp/json_rpc.h"
+
 #include <fmt/format.h>
 
 namespace pyember::mcp {
@@ -26,12 +28,13 @@ RpcError bad_meta(std::string_view key, std::string_view problem) {
 std::optional<RpcError> read_progress_token(const Json& meta, RequestContext& context) {
   const Json* token = member(meta, meta_key::kProgressToken);
   if (token == nullptr) return std::nullopt;
-  if (!token->is_string() && !token->is_number_integer()) {
+  const std::optional<RequestId> id = RequestId::from(*token);  // what may be an id may be a token
+  if (!id) {
     return invalid_params(
-        "Invalid params: _meta.progressToken is neither a string nor an integer. "
-        "Give one that no other active request uses, or leave it out.");
+        "Invalid params: _meta.progressToken is neither a short string nor an integer. Give one "
+        "that no other active request uses, or leave it out.");
   }
-  context.progress_token = to_json_text(*token);
+  context.progress_token = id->text();
   return std::nullopt;
 }
 

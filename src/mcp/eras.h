@@ -1,15 +1,15 @@
 #pragma once
 
+#include "mcp/errors.h"
+#include "mcp/json.h"
+#include "mcp/log_level.h"
+#include "mcp/protocol.h"
+
 #include <functional>
 #include <optional>
 #include <set>
 #include <string>
 #include <variant>
-
-#include "mcp/errors.h"
-#include "mcp/json.h"
-#include "mcp/log_level.h"
-#include "mcp/protocol.h"
 
 namespace pyember::mcp {
 

@@ -1,14 +1,16 @@
 #include "mcp/errors.h"
 
-#include <utility>
-
-#include <fmt/format.h>
-
 #include "base/utf8.h"
 #include "mcp/protocol.h"
 
+#include <fmt/format.h>
+
+#include <utility>
+
 namespace pyember::mcp {
 namespace {
+
+constexpr std::size_t kShownCharacters = 80;  // of what a client sent
 
 RpcCode code_of(ErrorCode code) {
   switch (code) {
@@ -26,8 +28,7 @@ RpcCode code_of(ErrorCode code) {
 }  // namespace
 
 std::string in_quotes(std::string_view text) {
-  constexpr std::size_t kShown = 80;
-  const std::string_view shown = utf8::head(text, kShown);
+  const std::string_view shown = utf8::head(text, kShownCharacters);
   return fmt::format("'{}'{}", utf8::repaired(shown), shown.size() < text.size() ? "…" : "");
 }
 
@@ -56,7 +57,7 @@ RpcError unsupported_version(std::string_view requested) {
                       "{}, or open an older version with initialize.",
                       in_quotes(requested), to_string(kModernVersion)),
           {{"supported", Json::array({to_string(kModernVersion)})},
-           {"requested", std::string(requested)}}};
+           {"requested", std::string(utf8::head(requested, kShownCharacters))}}};
 }
 
 RpcError unknown_tool(std::string_view name) {

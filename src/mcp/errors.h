@@ -1,11 +1,11 @@
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "base/result.h"
 #include "mcp/json.h"
 #include "mcp/protocol.h"
+
+#include <string>
+#include <string_view>
 
 namespace pyember::mcp {
 

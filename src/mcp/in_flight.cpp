@@ -1,13 +1,14 @@
 #include "mcp/in_flight.h"
 
-#include <utility>
-
 #include "base/check.h"
+
+#include <utility>
 
 namespace pyember::mcp {
 
 void InFlight::add(std::shared_ptr<PendingRequest> request) {
   const std::string& id = request->from.id.text();
+  bytes_ += request->from.bytes;
   const bool added = requests_.try_emplace(id, std::move(request)).second;
   CHECK(added);  // the server refuses an id that is in flight
 }
@@ -17,11 +18,13 @@ std::shared_ptr<PendingRequest> InFlight::take(const RequestId& id) {
   if (found == requests_.end()) return nullptr;
   auto request = std::move(found->second);
   requests_.erase(found);
+  bytes_ -= request->from.bytes;
   return request;
 }
 
 std::vector<std::shared_ptr<PendingRequest>> InFlight::take_all() {
   std::vector<std::shared_ptr<PendingRequest>> all;
+  bytes_ = 0;
   for (auto& [id, request] : std::exchange(requests_, {})) all.push_back(std::move(request));
   return all;
 }

@@ -1,12 +1,12 @@
 #pragma once
 
+#include "mcp/responder.h"
+
 #include <cstddef>
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
-
-#include "mcp/responder.h"
 
 namespace pyember::mcp {
 
@@ -29,6 +29,8 @@ class PendingRequest {
 class InFlight {
  public:
   std::size_t size() const { return requests_.size(); }
+  // What the requests took on the wire: about what they make their handlers hold.
+  std::size_t bytes() const { return bytes_; }
   bool contains(const RequestId& id) const { return requests_.contains(id.text()); }
   void add(std::shared_ptr<PendingRequest> request);
 
@@ -38,6 +40,7 @@ class InFlight {
 
  private:
   std::unordered_map<std::string, std::shared_ptr<PendingRequest>> requests_;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace pyember::mcp

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <cstddef>
-#include <string>
-#include <string_view>
+#include "base/result.h"
 
 #include <nlohmann/json.hpp>
 
-#include "base/result.h"
+#include <cstddef>
+#include <string>
+#include <string_view>
 
 namespace pyember::mcp {
 

@@ -1,4 +1,8 @@
+#include "base/limits.h"
+#include "base/utf8.h"
 #include "mcp/json.h"
+
+#include <fmt/format.h>
 
 #include <charconv>
 #include <cmath>
@@ -7,11 +11,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
-
-#include "base/limits.h"
-#include "base/utf8.h"
 
 // A reader of our own, for two reasons: bounds, and speed. A text that is too deep or too wide is
 // refused at the byte where it becomes so, before memory or the stack has paid for it; and code,

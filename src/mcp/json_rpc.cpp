@@ -1,12 +1,12 @@
 #include "mcp/json_rpc.h"
 
-#include <array>
-#include <charconv>
-#include <utility>
+#include "base/limits.h"
 
 #include <fmt/format.h>
 
-#include "base/limits.h"
+#include <array>
+#include <charconv>
+#include <utility>
 
 namespace pyember::mcp {
 namespace {

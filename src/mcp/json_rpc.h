@@ -1,11 +1,11 @@
 #pragma once
 
+#include "mcp/errors.h"
+#include "mcp/json.h"
+
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "mcp/errors.h"
-#include "mcp/json.h"
 
 namespace pyember::mcp {
 

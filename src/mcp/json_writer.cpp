@@ -1,9 +1,9 @@
+#include "base/utf8.h"
+#include "mcp/json.h"
+
 #include <array>
 #include <charconv>
 #include <cmath>
-
-#include "base/utf8.h"
-#include "mcp/json.h"
 
 // A writer of our own: it appends to the line that is being built instead of making a string for
 // each value, and copies runs of plain characters at once, which is what outputs consist of.

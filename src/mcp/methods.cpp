@@ -1,14 +1,14 @@
-#include <algorithm>
-#include <exception>
-#include <utility>
-
-#include <fmt/format.h>
-
 #include "base/limits.h"
 #include "mcp/cursor.h"
 #include "mcp/presentation.h"
 #include "mcp/schema.h"
 #include "mcp/server_impl.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <utility>
 
 // The methods of the protocol. By the time one is called its era, version and _meta are settled.
 namespace pyember::mcp {
@@ -232,11 +232,15 @@ void Server::Impl::start_call(Recipient&& from, const Tool& tool, Json&& argumen
 
 // Whether one more request may be in flight. Answers the error itself.
 bool Server::Impl::admit(const Recipient& from) {
-  if (in_flight_.size() < bounds_.requests_in_flight) return true;
+  const bool fits = in_flight_.size() < bounds_.requests_in_flight &&
+                    in_flight_.bytes() + from.bytes <= bounds_.bytes_in_flight;
+  if (fits) return true;
   responder_.error(from, {RpcCode::InternalError,
-                          fmt::format("Too many requests: {} are in flight, which is the most this "
-                                      "server takes. Wait for answers, then send this one again.",
-                                      in_flight_.size()),
+                          fmt::format("Too many requests: {} of {} bytes are in flight, and this "
+                                      "server takes at most {} of {} bytes. Wait for answers, then "
+                                      "send this one again.",
+                                      in_flight_.size(), in_flight_.bytes(),
+                                      bounds_.requests_in_flight, bounds_.bytes_in_flight),
                           {}});
   return false;
 }

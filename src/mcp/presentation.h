@@ -1,12 +1,12 @@
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "mcp/protocol.h"
 #include "mcp/resources.h"
 #include "mcp/server.h"
 #include "mcp/tool.h"
+
+#include <string>
+#include <vector>
 
 // How our things look to a client of a version: what it doesn't know is left out. Each function
 // appends JSON text.

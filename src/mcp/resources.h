@@ -1,5 +1,8 @@
 #pragma once
 
+#include "base/result.h"
+#include "mcp/json.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -7,9 +10,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/result.h"
-#include "mcp/json.h"
 
 namespace pyember::mcp {
 

@@ -1,8 +1,8 @@
 #include "mcp/responder.h"
 
-#include <utility>
-
 #include "mcp/presentation.h"
+
+#include <utility>
 
 namespace pyember::mcp {
 namespace {

@@ -1,14 +1,15 @@
 #pragma once
 
+#include "mcp/eras.h"
+#include "mcp/json_rpc.h"
+#include "mcp/server.h"
+
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "mcp/eras.h"
-#include "mcp/json_rpc.h"
-#include "mcp/server.h"
 
 namespace pyember::mcp {
 
@@ -34,6 +35,7 @@ struct Recipient {
   RequestId id;
   RequestContext context;
   std::shared_ptr<Batch> batch;  // null: a message of its own
+  std::size_t bytes = 0;         // of the line it came in, or its share of a batch
 };
 
 // A request on its way to its handler.

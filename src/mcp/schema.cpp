@@ -1,17 +1,17 @@
 #include "mcp/schema.h"
 
+#include "base/check.h"
+#include "base/utf8.h"
+#include "mcp/errors.h"
+#include "mcp/nearest_name.h"
+
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 #include <optional>
-
-#include <fmt/format.h>
-
-#include "base/check.h"
-#include "base/utf8.h"
-#include "mcp/errors.h"
-#include "mcp/nearest_name.h"
 
 namespace pyember::mcp {
 namespace {

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "mcp/json.h"
+
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "mcp/json.h"
 
 namespace pyember::mcp {
 

@@ -1,13 +1,13 @@
 #include "mcp/server.h"
 
-#include <algorithm>
-#include <array>
-#include <utility>
+#include "base/limits.h"
+#include "mcp/server_impl.h"
 
 #include <fmt/format.h>
 
-#include "base/limits.h"
-#include "mcp/server_impl.h"
+#include <algorithm>
+#include <array>
+#include <utility>
 
 // From bytes to a method. A line becomes a message, a message a request of one of the two eras
 // (PROTOCOL: ERA-1): the modern one if its _meta says so, whatever happened before on this pipe,
@@ -43,8 +43,9 @@ RpcError missing_meta() {
 }  // namespace
 
 ServerBounds ServerBounds::standard() {
-  return {limits::kMaximumLineBytes, limits::kMaximumRequestsInFlight,
-          limits::kMaximumSubscriptions, limits::kMaximumSubscribedUris, limits::kPageSize};
+  return {limits::kMaximumLineBytes,      limits::kMaximumRequestsInFlight,
+          limits::kMaximumBytesInFlight,  limits::kMaximumSubscriptions,
+          limits::kMaximumSubscribedUris, limits::kPageSize};
 }
 
 Server::Impl::Impl(ServerInfo info, ToolCatalog& tools, ResourceCatalog& resources, Output& output,
@@ -74,9 +75,9 @@ void Server::Impl::line(std::string_view text) {
   if (value.ok()) {
     Json message = value.take();
     if (message.is_array() && handshake_.knows_batches()) {
-      handle_batch(std::move(message));
+      handle_batch(std::move(message), text.size());
     } else {
-      handle_message(std::move(message), nullptr);
+      handle_message(std::move(message), {{}, {}, nullptr, text.size()});
     }
   } else if (value.error().code == ErrorCode::LimitReached) {
     responder_.error({find_id(text, text), {}, nullptr}, too_large(value.error().message));
@@ -92,32 +93,31 @@ void Server::Impl::overlong_line(std::string_view beginning, std::string_view en
 
 // --- messages --------------------------------------------------------------------------------
 
-void Server::Impl::handle_batch(Json&& messages) {
+void Server::Impl::handle_batch(Json&& messages, std::size_t bytes) {
   if (messages.empty()) {
     responder_.error({}, invalid_request("Invalid request: the batch is empty. Put at least one "
                                          "message into it, or send messages one by one."));
     return;
   }
   const auto batch = std::make_shared<Batch>(responder_.output());
-  for (Json& message : messages) handle_message(std::move(message), batch);
+  for (Json& message : messages) {
+    handle_message(std::move(message), {{}, {}, batch, bytes / messages.size()});
+  }
 }
 
-void Server::Impl::handle_message(Json&& value, const std::shared_ptr<Batch>& batch) {
+void Server::Impl::handle_message(Json&& value, Recipient&& from) {
   Message message = read_message(std::move(value));
+  from.id = std::move(message.id);
   switch (message.kind) {
     case Message::Kind::Request:
-      handle_request({{std::move(message.id), {}, batch},
-                      std::move(message.method),
-                      std::move(message.params)});
-      return;
+      return handle_request(
+          {std::move(from), std::move(message.method), std::move(message.params)});
     case Message::Kind::Notification:
-      handle_notification(message);
-      return;
+      return handle_notification(message);
     case Message::Kind::Response:
       return;
     case Message::Kind::Invalid:
-      responder_.error({std::move(message.id), {}, batch}, message.error);
-      return;
+      return responder_.error(from, message.error);
   }
 }
 

@@ -1,14 +1,14 @@
 #pragma once
 
-#include <cstddef>
-#include <memory>
-#include <string>
-#include <string_view>
-
 #include "mcp/json.h"
 #include "mcp/log_level.h"
 #include "mcp/resources.h"
 #include "mcp/tool.h"
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
 
 namespace pyember::mcp {
 
@@ -32,7 +32,8 @@ struct ServerInfo {
 struct ServerBounds {
   std::size_t line_bytes;
   std::size_t requests_in_flight;
-  std::size_t subscriptions;  // listen streams, and URIs of the handshake era
+  std::size_t bytes_in_flight;  // of their lines
+  std::size_t subscriptions;    // listen streams, and URIs of the handshake era
   std::size_t uris_per_subscription;
   std::size_t page_size;  // tools, resources, templates per page
   static ServerBounds standard();

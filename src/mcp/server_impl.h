@@ -1,12 +1,5 @@
 #pragma once
 
-#include <functional>
-#include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
-
 #include "mcp/eras.h"
 #include "mcp/in_flight.h"
 #include "mcp/json_rpc.h"
@@ -14,6 +7,13 @@
 #include "mcp/responder.h"
 #include "mcp/server.h"
 #include "mcp/subscriptions.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 // Internal to the server's sources (server.cpp: from bytes to a method; methods.cpp: the methods).
 namespace pyember::mcp {
@@ -57,8 +57,8 @@ class Server::Impl : public LineFramer::Receiver {
   void overlong_line(std::string_view beginning, std::string_view end) override;
 
   // From a message to its method.
-  void handle_batch(Json&& messages);
-  void handle_message(Json&& value, const std::shared_ptr<Batch>& batch);
+  void handle_batch(Json&& messages, std::size_t bytes);
+  void handle_message(Json&& value, Recipient&& from);
   void handle_request(Request&& request);
   void handle_modern_request(Request&& request);
   void handle_handshake_request(Request&& request);

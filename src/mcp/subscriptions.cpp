@@ -1,8 +1,10 @@
 #include "mcp/subscriptions.h"
 
-#include <optional>
+#include "base/limits.h"
 
 #include <fmt/format.h>
+
+#include <optional>
 
 namespace pyember::mcp {
 namespace {
@@ -34,7 +36,7 @@ std::optional<RpcError> read_uris(const Json& value, std::size_t maximum,
     if (!uri.is_string())
       return bad_filter("notifications.resourceSubscriptions holds a non-string");
     const auto& text = uri.get_ref<const std::string&>();
-    if (subscribable(text)) filter.uris.insert(text);
+    if (text.size() <= limits::kMaximumUriBytes && subscribable(text)) filter.uris.insert(text);
   }
   return std::nullopt;
 }

@@ -1,5 +1,9 @@
 #pragma once
 
+#include "mcp/errors.h"
+#include "mcp/json.h"
+#include "mcp/json_rpc.h"
+
 #include <cstddef>
 #include <functional>
 #include <set>
@@ -7,10 +11,6 @@
 #include <string_view>
 #include <variant>
 #include <vector>
-
-#include "mcp/errors.h"
-#include "mcp/json.h"
-#include "mcp/json_rpc.h"
 
 namespace pyember::mcp {
 

@@ -1,15 +1,15 @@
 #pragma once
 
+#include "mcp/errors.h"
+#include "mcp/json.h"
+#include "mcp/log_level.h"
+
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "mcp/errors.h"
-#include "mcp/json.h"
-#include "mcp/log_level.h"
 
 namespace pyember::mcp {
 

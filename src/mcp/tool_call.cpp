@@ -1,7 +1,7 @@
+#include "mcp/tool.h"
+
 #include <limits>
 #include <utility>
-
-#include "mcp/tool.h"
 
 // Every way out (answer, cancellation, destruction) first forgets the sink and the callback and
 // only then calls them: either may hold the last reference to this call, and dropping it in the

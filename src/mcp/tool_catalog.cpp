@@ -1,10 +1,10 @@
-#include <algorithm>
-#include <cctype>
-#include <utility>
-
 #include "base/check.h"
 #include "mcp/schema.h"
 #include "mcp/tool.h"
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
 
 namespace pyember::mcp {
 namespace {

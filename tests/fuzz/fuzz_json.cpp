@@ -1,9 +1,9 @@
+#include "base/check.h"
+#include "mcp/json.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-
-#include "base/check.h"
-#include "mcp/json.h"
 
 // Our JSON reader and writer against nlohmann's: they accept the same texts (apart from our bounds)
 // and agree on what these mean, and what we write reads back as the same value.

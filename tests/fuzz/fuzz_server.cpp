@@ -1,7 +1,7 @@
+#include "fuzz/server_harness.h"
+
 #include <cstddef>
 #include <cstdint>
-
-#include "fuzz/server_harness.h"
 
 // libFuzzer's entry: framing, parsing and dispatch of whatever a client may send.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,11 +1,11 @@
 #include "fuzz/server_harness.h"
 
-#include <algorithm>
-#include <string>
-
 #include "base/check.h"
 #include "base/utf8.h"
 #include "support/scripted_server.h"
+
+#include <algorithm>
+#include <string>
 
 namespace pyember::test {
 namespace {
@@ -14,6 +14,7 @@ namespace {
 mcp::ServerBounds small_bounds() {
   return {.line_bytes = 4096,
           .requests_in_flight = 4,
+          .bytes_in_flight = 4096,
           .subscriptions = 2,
           .uris_per_subscription = 2,
           .page_size = 2};

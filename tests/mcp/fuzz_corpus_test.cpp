@@ -1,12 +1,12 @@
+#include "fuzz/server_harness.h"
+#include "support/catch.h"
+
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <random>
 #include <string>
 #include <vector>
-
-#include "fuzz/server_harness.h"
-#include "support/catch.h"
 
 // The fuzzer's corpus in every normal run, and a little of what a fuzzer does, without clang.
 namespace fs = std::filesystem;

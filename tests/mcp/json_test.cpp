@@ -1,9 +1,9 @@
 #include "mcp/json.h"
 
+#include "support/catch.h"
+
 #include <cmath>
 #include <limits>
-
-#include "support/catch.h"
 
 using pyember::ErrorCode;
 using namespace pyember::mcp;

@@ -1,9 +1,9 @@
 #include "mcp/line_framer.h"
 
+#include "support/catch.h"
+
 #include <string>
 #include <vector>
-
-#include "support/catch.h"
 
 using pyember::mcp::LineFramer;
 

@@ -1,12 +1,12 @@
 #include "mcp/server.h"
 
-#include <memory>
-#include <string>
-
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "support/catch.h"
 #include "support/scripted_server.h"
+
+#include <memory>
+#include <string>
 
 // What a transcript can't show: sizes, lifetimes, callbacks that call back.
 using namespace pyember;

@@ -1,10 +1,10 @@
+#include "mcp/tool.h"
+#include "support/catch.h"
+
 #include <cmath>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "mcp/tool.h"
-#include "support/catch.h"
 
 using namespace pyember::mcp;
 using Strings = std::vector<std::string>;

@@ -1,3 +1,7 @@
+#include "mcp/json.h"
+#include "support/catch.h"
+#include "support/scripted_server.h"
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -5,10 +9,6 @@
 #include <sstream>
 #include <stdexcept>
 #include <vector>
-
-#include "mcp/json.h"
-#include "support/catch.h"
-#include "support/scripted_server.h"
 
 // Plays tests/transcripts/*.txt against the scripted server. A transcript consists of
 //   # comment
@@ -124,6 +124,8 @@ pyember::mcp::ServerBounds bounds_of(const std::vector<Step>& steps) {
       bounds.page_size = value;
     else if (name == "requests_in_flight")
       bounds.requests_in_flight = value;
+    else if (name == "bytes_in_flight")
+      bounds.bytes_in_flight = value;
     else if (name == "subscriptions")
       bounds.subscriptions = value;
     else if (name == "uris_per_subscription")

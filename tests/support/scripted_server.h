@@ -1,5 +1,7 @@
 #pragma once
 
+#include "mcp/server.h"
+
 #include <deque>
 #include <functional>
 #include <map>
@@ -7,8 +9,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "mcp/server.h"
 
 namespace pyember::test {
 

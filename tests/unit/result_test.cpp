@@ -1,8 +1,8 @@
 #include "base/result.h"
 
-#include <memory>
-
 #include "support/catch.h"
+
+#include <memory>
 
 using pyember::Error;
 using pyember::ErrorCode;
