@@ -31,6 +31,7 @@
 #include <array>
 #include <vector>
 
+#include "base/thread_affinity.h"
 #include "embed/children.h"
 
 using namespace pyember::embed;
@@ -114,22 +115,42 @@ PYEMBER_INTERPOSE(int, pthread_cancel, pthread_t thread) {
   return guarded() ? EPERM : real_pthread_cancel(thread);
 }
 
+namespace {
+
+// A session's thread may be held on one CPU for the moment of a hand-over (base/thread_affinity.h);
+// a program that is started then must not inherit that for its whole life.
+void spread_to_all_cpus() {
+  if (current_slot) pyember::release_this_thread_to_all_cpus();
+}
+
+}  // namespace
+
 // execve() would put another program in the place of the server. The variadic ones are built on
 // the others inside libc, so each has to be refused by its own name.
 PYEMBER_INTERPOSE(int, execve, const char* path, char* const* arguments, char* const* environment) {
-  return guarded() ? refuse() : real_execve(path, arguments, environment);
+  if (guarded()) return refuse();
+  spread_to_all_cpus();
+  return real_execve(path, arguments, environment);
 }
 PYEMBER_INTERPOSE(int, execv, const char* path, char* const* arguments) {
-  return guarded() ? refuse() : real_execv(path, arguments);
+  if (guarded()) return refuse();
+  spread_to_all_cpus();
+  return real_execv(path, arguments);
 }
 PYEMBER_INTERPOSE(int, execvp, const char* file, char* const* arguments) {
-  return guarded() ? refuse() : real_execvp(file, arguments);
+  if (guarded()) return refuse();
+  spread_to_all_cpus();
+  return real_execvp(file, arguments);
 }
 PYEMBER_INTERPOSE(int, execvpe, const char* file, char* const* arguments, char* const* environment) {
-  return guarded() ? refuse() : real_execvpe(file, arguments, environment);
+  if (guarded()) return refuse();
+  spread_to_all_cpus();
+  return real_execvpe(file, arguments, environment);
 }
 PYEMBER_INTERPOSE(int, fexecve, int fd, char* const* arguments, char* const* environment) {
-  return guarded() ? refuse() : real_fexecve(fd, arguments, environment);
+  if (guarded()) return refuse();
+  spread_to_all_cpus();
+  return real_fexecve(fd, arguments, environment);
 }
 
 namespace {
@@ -196,6 +217,7 @@ using SpawnAttributes = const posix_spawnattr_t*;
                     SpawnAttributes attributes, char* const* arguments,                   \
                     char* const* environment) {                                           \
     pid_t own = 0;                                                                        \
+    spread_to_all_cpus();                                                                 \
     const int error = real_##name(&own, path, actions, attributes, arguments, environment); \
     if (pid) *pid = own;                                                                  \
     if (error == 0 && guarded()) note_child(*current_slot, own);                          \
@@ -226,6 +248,7 @@ PYEMBER_INTERPOSE(int, system, const char* command) {
 }
 
 PYEMBER_INTERPOSE(FILE*, popen, const char* command, const char* mode) {
+  spread_to_all_cpus();
   if (guarded()) note_child(*current_slot, 0);
   return real_popen(command, mode);
 }
