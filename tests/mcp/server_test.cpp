@@ -103,6 +103,25 @@ TEST_CASE("Server: error messages show what the client sent short and valid") {
   CHECK(scripted.output.take().size() < 1000);
 }
 
+TEST_CASE("Server: nothing endless that a client sends is sent back") {
+  ScriptedServer scripted;
+  const std::string endless(1'000'000, 'x');
+  const std::string capabilities = R"("io.modelcontextprotocol/clientCapabilities":{})";
+  const std::string version = R"("io.modelcontextprotocol/protocolVersion":)";
+  for (const std::string& meta :
+       {version + '"' + endless + "\"," + capabilities,
+        version + R"("2026-07-28",)" + capabilities + R"(,"progressToken":")" + endless + '"'}) {
+    scripted.server.receive(R"({"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{)" +
+                            meta + "}}}\n");
+    CHECK(scripted.output.take().size() < 1000);
+  }
+  scripted.server.receive(R"({"jsonrpc":"2.0","id":")" + endless + R"(","method":"ping"})" + '\n');
+  CHECK(scripted.output.take().size() < 1000);
+  scripted.server.receive(R"({"jsonrpc":"2.0","id":1,"method":")" + endless + "\"}\n");
+  CHECK(scripted.output.take().size() < 1000);
+  CHECK(serves(scripted));
+}
+
 TEST_CASE("Server: destroyed with calls in flight it cancels them and writes nothing") {
   auto scripted = std::make_unique<ScriptedServer>();
   scripted->server.receive(call_line("1", "hold", R"({"key":"k"})"));
