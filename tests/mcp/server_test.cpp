@@ -162,6 +162,30 @@ TEST_CASE("Server: a read that is completed after the server has gone does nothi
   CHECK(output.lines.empty());
 }
 
+TEST_CASE("Server: a read that is completed while the server goes is not answered") {
+  test::CapturedOutput output;
+  mcp::ToolCatalog catalog;
+  test::ScriptedResources resources;
+  std::shared_ptr<mcp::ToolCall> call;
+  catalog.add({"keep",
+               "",
+               "Keeps.",
+               {{"type", "object"}},
+               {},
+               {},
+               [&call](std::shared_ptr<mcp::ToolCall> given) { call = std::move(given); }});
+  auto server =
+      std::make_unique<mcp::Server>(mcp::ServerInfo{"s", "", "1"}, catalog, resources, output);
+  server->receive(
+      R"({"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"note://late",)" +
+      kMeta + "}}\n" + call_line("2", "keep", "{}"));
+  REQUIRE(call != nullptr);
+  call->on_cancel([&resources] { resources.read_late(); });
+  server.reset();
+  CHECK(resources.late.empty());
+  CHECK(output.lines.empty());
+}
+
 TEST_CASE("Server: a read that is completed twice is answered once") {
   ScriptedServer scripted;
   scripted.server.receive(
