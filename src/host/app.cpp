@@ -164,6 +164,7 @@ void App::tick() {
   const std::uint64_t now = now_ns();
   check_health(now);
   if (ending_ == Ending::Done) return;
+  poster_.catch_up();
   registry_->tick(now);
   if (transport_->congested()) return;
   if (std::exchange(outputs_changed_, false)) server_->resources_list_changed();

@@ -6,12 +6,7 @@
 
 namespace pyember::host {
 
-LoopPoster::LoopPoster(EventLoop& loop) : async_(loop), waker_(*async_.get()) {
-  CHECK(uv_async_init(loop.raw(), async_.get(), [](uv_async_t* async) {
-          static_cast<LoopPoster*>(async->data)->drain();
-        }) == 0);
-  async_.opened(this);
-}
+LoopPoster::LoopPoster(EventLoop& loop) : waker_(loop, [this] { drain(); }) {}
 
 void LoopPoster::post(Task task) {
   bool first;
@@ -40,7 +35,7 @@ void LoopPoster::drain() {
       task();
     }
   }
-  uv_async_send(async_.get());
+  waker_.wake();
 }
 
 }  // namespace pyember::host

@@ -18,6 +18,9 @@ namespace pyember::host {
 //
 // The poster must outlive every thread that may post. What is still queued when it is destroyed is
 // dropped without being run.
+//
+// catch_up() runs what is queued without having been woken: session code that reads from every
+// descriptor it finds can swallow a wake-up. Called at every tick.
 class LoopPoster {
  public:
   using Task = std::function<void()>;
@@ -25,16 +28,16 @@ class LoopPoster {
   explicit LoopPoster(EventLoop& loop);
 
   void post(Task task);
+  void catch_up() { drain(); }
 
  private:
   void drain();
 
-  UvHandle<uv_async_t> async_;
-  const LoopWaker waker_;
   std::mutex mutex_;
   std::vector<Task> posted_;   // guarded by mutex_
   std::vector<Task> running_;  // loop's thread only; kept for its capacity
   std::size_t next_ = 0;       // first of running_ that has not run
+  const LoopWaker waker_;
 };
 
 }  // namespace pyember::host

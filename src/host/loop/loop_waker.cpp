@@ -1,9 +1,16 @@
 #include "host/loop/loop_waker.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdint>
+#include <utility>
+
 #include "base/check.h"
+#include "embed/kept_descriptor.h"
 #include "embed/session_slot.h"
 
 namespace pyember::host {
@@ -12,15 +19,39 @@ namespace {
 
 int loop_signal() { return SIGRTMIN + 14; }  // next to embed's two, see session_slot.cpp
 
+// True when the loop will wake: EAGAIN says that it has been woken very often already.
+bool write_to(int descriptor) noexcept {
+  constexpr std::uint64_t kOne = 1;
+  return write(descriptor, &kOne, sizeof kOne) == sizeof kOne || errno == EAGAIN;
+}
+
 void on_loop_signal(int, siginfo_t* info, void*) noexcept {
-  // Only what this process queued carries a pointer of ours.
+  // Only what this process queued carries a descriptor of ours.
   if (info->si_code != SI_QUEUE || info->si_pid != getpid()) return;
-  uv_async_send(static_cast<uv_async_t*>(info->si_value.sival_ptr));
+  const int saved = errno;
+  write_to(info->si_value.sival_int);
+  errno = saved;
+}
+
+int make_descriptor() {
+  const int low = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  CHECK(low >= 0);
+  const int high = fcntl(low, F_DUPFD_CLOEXEC, embed::preferred_kept_descriptor());
+  if (high < 0) return low;
+  close(low);
+  return high;
 }
 
 }  // namespace
 
-LoopWaker::LoopWaker(uv_async_t& async) : async_(async), loop_thread_(pthread_self()) {
+LoopWaker::LoopWaker(EventLoop& loop, std::function<void()> woken)
+    : descriptor_(make_descriptor()),
+      loop_thread_(pthread_self()),
+      woken_(std::move(woken)),
+      poll_(loop, descriptor_, [this](int) { readable(); }) {
+  CHECK(poll_.valid());
+  poll_.start(UV_READABLE);
+  embed::keep_descriptor(descriptor_);
   struct sigaction action {};
   action.sa_sigaction = on_loop_signal;
   action.sa_flags = SA_SIGINFO | SA_RESTART;
@@ -28,15 +59,24 @@ LoopWaker::LoopWaker(uv_async_t& async) : async_(async), loop_thread_(pthread_se
   CHECK(sigaction(loop_signal(), &action, nullptr) == 0);
 }
 
+LoopWaker::~LoopWaker() {
+  poll_.stop();
+  if (embed::kept_descriptor() == descriptor_) embed::keep_descriptor(-1);
+  close(descriptor_);
+}
+
 void LoopWaker::wake() const {
-  if (!embed::current_slot) {
-    uv_async_send(&async_);
-    return;
-  }
   const embed::ServerScope server;  // session code may not signal the server's threads; we may
+  if (write_to(descriptor_)) return;
   sigval value{};
-  value.sival_ptr = &async_;
+  value.sival_int = descriptor_;
   CHECK(pthread_sigqueue(loop_thread_, loop_signal(), value) == 0);
+}
+
+void LoopWaker::readable() {
+  std::uint64_t count = 0;
+  if (read(descriptor_, &count, sizeof count) < 0) CHECK(errno == EAGAIN || errno == EINTR);
+  woken_();
 }
 
 }  // namespace pyember::host
