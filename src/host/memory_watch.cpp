@@ -68,10 +68,15 @@ std::string MemoryWatch::look(std::uint64_t now_ns) {
   const MemoryReading reading = reader_();
   if (reading.available_bytes < 0) return {};
   const std::int64_t floor = std::min(limits::kMemoryFloorBytes, reading.total_bytes / 20);
-  if (reading.available_bytes >= floor) return {};
+  if (reading.available_bytes >= floor) {
+    left_when_stopped_ = -1;
+    return {};
+  }
+  if (left_when_stopped_ >= 0 && reading.available_bytes > left_when_stopped_ - floor / 8) return {};
   // Others use the memory: stopping a session of ours would cost its state and help nobody.
   if (reading.own_bytes < reading.total_bytes / 4) return {};
   stopped_at_ns_ = now_ns;
+  left_when_stopped_ = reading.available_bytes;
   return fmt::format("the machine is nearly out of memory ({} MB left of {}, {} of them used here)",
                      reading.available_bytes >> 20, reading.total_bytes >> 20,
                      reading.own_bytes >> 20);

@@ -23,12 +23,15 @@ class MemoryWatch {
   explicit MemoryWatch(Reader reader) : reader_(std::move(reader)) {}
 
   // Whether a session must be stopped now, and why; empty: no. Says so at most once in
-  // limits::kMemoryStopPause, because memory takes a moment to come back.
+  // limits::kMemoryStopPause, because memory takes a moment to come back, and not again while what
+  // is left neither recovers nor shrinks: what a stopped session took past every allocator of ours
+  // may never come back, and the others must not be stopped one after the other for it.
   std::string look(std::uint64_t now_ns);
 
  private:
   Reader reader_;
   std::uint64_t stopped_at_ns_ = 0;
+  std::int64_t left_when_stopped_ = -1;  // -1: memory has recovered since, or nothing was stopped
 };
 
 // Linux: /proc/meminfo, the cgroup's limit when it is lower, and /proc/self/statm. Elsewhere

@@ -19,10 +19,24 @@ TEST_CASE("MemoryWatch: nothing is stopped while memory is left") {
 }
 
 TEST_CASE("MemoryWatch: when little is left and much of it is ours, a session is to be stopped") {
-  MemoryWatch watch([] { return MemoryReading{kGigabyte / 8, 16 * kGigabyte, 12 * kGigabyte}; });
+  std::int64_t left = kGigabyte / 4;
+  MemoryWatch watch([&] { return MemoryReading{left, 16 * kGigabyte, 12 * kGigabyte}; });
   CHECK(watch.look(kSecond).find("nearly out of memory") != std::string::npos);
+  left = kGigabyte / 16;
   CHECK(watch.look(kSecond + kSecond / 10).empty());
   CHECK_FALSE(watch.look(kSecond * 60).empty());
+}
+
+TEST_CASE("MemoryWatch: memory that does not come back costs one session, not all") {
+  std::int64_t left = kGigabyte / 4;
+  MemoryWatch watch([&] { return MemoryReading{left, 16 * kGigabyte, 12 * kGigabyte}; });
+  CHECK_FALSE(watch.look(kSecond).empty());
+  CHECK(watch.look(kSecond * 10).empty());
+  CHECK(watch.look(kSecond * 20).empty());
+  left = 4 * kGigabyte;
+  CHECK(watch.look(kSecond * 30).empty());
+  left = kGigabyte / 4;
+  CHECK_FALSE(watch.look(kSecond * 40).empty());
 }
 
 TEST_CASE("MemoryWatch: what others use costs no session of ours") {

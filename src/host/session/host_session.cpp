@@ -65,17 +65,23 @@ embed::CellNumber HostSession::submit(CellSpec spec, std::unique_ptr<CellObserve
   return number;
 }
 
+bool HostSession::withdraw(std::deque<Cell>::iterator cell, const std::string& why) {
+  if (!link_->session().withdraw(cell->number)) return false;
+  Cell withdrawn = std::move(*cell);
+  cells_.erase(cell);
+  if (!cells_.empty() && cells_.front().running_since_ns == 0) {
+    cells_.front().running_since_ns = now_ns();
+  }
+  finish_unrun(std::move(withdrawn), embed::Status::Interrupted, why);
+  return true;
+}
+
 void HostSession::cancel(embed::CellNumber number) {
   const auto cell = std::find_if(cells_.begin(), cells_.end(),
                                  [&](const Cell& each) { return each.number == number; });
   if (cell == cells_.end() || !link_) return;
-  if (link_->session().withdraw(number)) {
-    Cell withdrawn = std::move(*cell);
-    cells_.erase(cell);
-    finish_unrun(std::move(withdrawn), embed::Status::Interrupted,
-                 "The cell was not run: its caller cancelled the call while it was waiting for the "
-                 "cells before it. Send it again to run it.");
-  } else {
+  if (!withdraw(cell, "The cell was not run: its caller cancelled the call before its turn came. "
+                      "Send it again to run it.")) {
     link_->session().interrupt(number);
   }
 }
@@ -83,7 +89,11 @@ void HostSession::cancel(embed::CellNumber number) {
 embed::CellNumber HostSession::interrupt() {
   if (cells_.empty() || !link_) return 0;
   const embed::CellNumber number = cells_.front().number;
-  link_->session().interrupt(number);
+  // In front but not begun: the session is still being made.
+  if (!withdraw(cells_.begin(), "The cell was not run: it was interrupted before it began. Send it "
+                                "again to run it.")) {
+    link_->session().interrupt(number);
+  }
   return number;
 }
 

@@ -120,6 +120,8 @@ class HostSession final : private SessionLink::Owner {
     NamesCallback done;
   };
 
+  // Takes a cell that has not begun out of the queue and answers it; false: it has begun.
+  bool withdraw(std::deque<Cell>::iterator cell, const std::string& why);
   void open_link();
   void drop_link();
   void finish(Cell cell, embed::CellOutcome outcome);
