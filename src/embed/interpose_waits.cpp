@@ -177,8 +177,15 @@ PYEMBER_INTERPOSE(int, clock_nanosleep, clockid_t clock, int flags, const timesp
   return waiting_for_error_number([=] { return real_clock_nanosleep(clock, flags, time, rest); });
 }
 
+// C libraries sleep here between two attempts and ignore how it ended (sqlite3 does for a locked
+// database, hundreds of times): once a stop was asked for, every later sleep is over at once.
 PYEMBER_INTERPOSE(int, usleep, useconds_t microseconds) {
-  return waiting([=] { return real_usleep(microseconds); });
+  return waiting([=] {
+    const pyember::embed::SessionSlot* slot = current_slot;
+    if (!slot || !pyember::embed::interpose::is_stopping(*slot)) return real_usleep(microseconds);
+    errno = EINTR;
+    return -1;
+  });
 }
 
 // Returns the seconds left and has no error; its caller goes on early, and the next wait stops it.

@@ -63,6 +63,9 @@ WAITS = {
     "asyncio.run": "asyncio.run(asyncio.sleep(60))",
     "sqlite": "sqlite3.connect(':memory:').execute('with recursive r(x) as (select 1 union all "
               "select x+1 from r) select count(*) from r').fetchone()",
+    "a locked database": "import tempfile; f = tempfile.mktemp(); d = sqlite3.connect(f)\n"
+                         "d.execute('create table t(x)'); d.commit(); d.execute('begin exclusive')\n"
+                         "sqlite3.connect(f, timeout=30).execute('insert into t values(1)')",
     "python loop": "while True: pass",
     "loop that swallows": "while True:\n    try:\n        while True: pass\n"
                           "    except BaseException: pass",
