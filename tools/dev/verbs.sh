@@ -30,7 +30,7 @@ verb_test() {
 # The embedding tests run too, as far as they can: CPython's own allocator would hide its blocks
 # from the sanitizer, and what CPython keeps until exit is no leak of ours.
 verb_asan() {
-  build_preset asan
+  build_preset asan unit_tests mcp_tests host_tests embed_tests embed_guard_tests
   ensure_requirements test
   local supp="$ROOT/tools/sanitizers"
   # Fatal signals belong to our own handlers: a session's crash is parked, not reported by ASan.
@@ -44,7 +44,7 @@ verb_asan() {
 # CPython isn't built for the thread sanitizer, so the embedding tests would report its locks as
 # races; base, mcp and host are what it can cover.
 verb_tsan() {
-  build_preset tsan
+  build_preset tsan unit_tests mcp_tests host_tests
   ensure_requirements test
   TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$ROOT/tools/sanitizers/tsan.supp" \
     "$ENV_PYTHON" "$ROOT/tools/dev/run_tests.py" --build "$ROOT/build/tsan" --sanitizer tsan "$@"
