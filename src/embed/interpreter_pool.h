@@ -48,6 +48,7 @@ class InterpreterPool {
   void retire(std::int64_t bytes, bool was_serving);
 
   Counts counts() const;
+  bool has_made_one() const;
   // Why no interpreter can be made; empty while all is well.
   std::string failure() const;
 
@@ -62,6 +63,7 @@ class InterpreterPool {
   std::vector<SessionThread*> spare_;
   std::deque<std::shared_ptr<SessionCore>> waiting_;
   std::size_t being_made_ = 0;
+  bool made_one_ = false;
   std::size_t serving_ = 0;
   std::size_t retired_ = 0;
   std::int64_t retired_bytes_ = 0;

@@ -33,10 +33,14 @@ namespace {
 
 constexpr std::chrono::milliseconds kHeartbeatEvery{500};
 
-// Imported first in two sub-interpreters, these modules take the process down when one of them
-// ends or collects (static types; FACTS of CPython 3.12 and 3.13). Imported in main first, they
-// don't. The C parts are enough.
-constexpr const char* kMainImports[] = {"_datetime", "_zoneinfo", "_sqlite3", "_decimal"};
+// Imported first in sub-interpreters, _datetime takes the process down when one of them ends: its
+// types are static (CPython 3.12, 3.13; tests/embed/mitigation_test.cpp). Imported in main first, it
+// does not.
+constexpr const char* kFirstImports[] = {"_datetime"};
+
+// Seen to do the same together with _datetime, not without it. They cost tens of milliseconds, so
+// they wait until the first session can run.
+constexpr const char* kLaterImports[] = {"_zoneinfo", "_sqlite3", "_decimal"};
 
 std::atomic<Stopper*> stopper_of_this_process{nullptr};
 
@@ -63,6 +67,9 @@ class RuntimeImplementation final : public Runtime {
       : options_(std::move(options)),
         pool_(options_.spare_interpreters, [this](auto chore) { run_later(std::move(chore)); }) {
     if (options_.memory_budget_bytes == 0) options_.memory_budget_bytes = half_of_free_memory();
+    // C code's stdout is one buffer for the whole process: without it every byte goes to descriptor 1
+    // of the thread that wrote it, which is its session's.
+    std::setvbuf(stdout, nullptr, _IONBF, 0);
     beat();
     set_parked_hook(wake_stopper);
     install_signal_handlers();
@@ -124,8 +131,12 @@ class RuntimeImplementation final : public Runtime {
       return;
     }
     started_ = true;
-    for (;;) {
+    for (bool all_imported = false;;) {
       while (pool_.take_order()) start_session_thread();
+      if (!all_imported && pool_.has_made_one()) {
+        import_the_rest();
+        all_imported = true;
+      }
       do_chores();
       prove_alive();
       std::unique_lock lock(mutex_);
@@ -164,7 +175,8 @@ class RuntimeImplementation final : public Runtime {
 
   Result<void> initialise();
   PyStatus configure(PyConfig& config) const;
-  Result<void> import_in_main();
+  void import_in_main(const char* name);
+  void import_the_rest();
 
   RuntimeOptions options_;
   Stopper stopper_;
@@ -217,21 +229,24 @@ Result<void> RuntimeImplementation::initialise() {
   if (!PyStatus_Exception(status)) status = Py_InitializeFromConfig(&config);
   PyConfig_Clear(&config);
   if (PyStatus_Exception(status)) return failed(status);
-  if (auto imported = import_in_main(); !imported) return imported;
+  for (const char* name : kFirstImports) import_in_main(name);
   main_state_ = PyThreadState_Get();
   // A main interpreter that holds its GIL blocks imports in sub-interpreters.
   if (!options_.test.hold_main_gil) PyEval_SaveThread();
   return {};
 }
 
-Result<void> RuntimeImplementation::import_in_main() {
-  if (options_.test.no_main_imports) return {};
-  for (const char* name : kMainImports) {
-    const Reference module(PyImport_ImportModule(name));
-    if (module) continue;
-    PyErr_Clear();  // a Python built without sqlite3 has nothing that could crash either
-  }
-  return {};
+// Attached to main.
+void RuntimeImplementation::import_in_main(const char* name) {
+  if (options_.test.no_main_imports) return;
+  const Reference module(PyImport_ImportModule(name));
+  if (!module) PyErr_Clear();  // a Python built without it has nothing that could crash either
+}
+
+void RuntimeImplementation::import_the_rest() {
+  if (options_.test.hold_main_gil) return;
+  const Attached attached(main_state_);
+  for (const char* name : kLaterImports) import_in_main(name);
 }
 
 }  // namespace

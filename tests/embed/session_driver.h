@@ -85,8 +85,10 @@ class SessionDriver final : public embed::SessionListener {
     changed_.wait(lock, [this] { return reset_ || !lost_.empty(); });
   }
 
-  std::string lost() {
-    const std::lock_guard lock(mutex_);
+  // Why the session is lost; waits for it, because it is told after the cell's end.
+  std::string wait_until_lost() {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, std::chrono::seconds(30), [this] { return !lost_.empty(); });
     return lost_;
   }
 

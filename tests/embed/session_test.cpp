@@ -56,7 +56,7 @@ TEST_CASE("Session: C code that never looks is parked and the session lost") {
   const auto answer = session.run("sum(range(10**12))", 50ms);
   CHECK(answer.outcome.status == Status::Lost);
   CHECK(answer.outcome.elapsed < 5s);
-  CHECK(!session.lost().empty());
+  CHECK(!session.wait_until_lost().empty());
   SessionDriver next;
   CHECK(next.run("1 + 1").outcome.result == "2");
 }
@@ -118,4 +118,11 @@ TEST_CASE("Session: an interrupt from outside stops the running cell") {
   session.session().interrupt(0);
   CHECK(session.wait(number).outcome.status == Status::Interrupted);
   CHECK(session.run("l.locked()").outcome.result == "True");
+}
+
+TEST_CASE("Session: what C code prints through stdio arrives at once, in order") {
+  SessionDriver session;
+  const auto answer = session.run(
+      "import ctypes\nlibc = ctypes.CDLL(None)\nprint('one')\nlibc.printf(b'two\\n')\nprint('three')");
+  CHECK(answer.output == "one\ntwo\nthree\n");
 }
