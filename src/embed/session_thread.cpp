@@ -256,6 +256,7 @@ bool SessionThread::open_session(SessionCore& core) {
 // first thread, and a pipe may be opened by its name there (proc(5)).
 bool SessionThread::take_descriptors(const SessionCore& core) {
   const ServerScope server;
+  close_all_but_kept();  // the session before may have used up all there are
   const int null = open("/dev/null", O_RDWR);
   if (null < 0) return false;
   dup2(null, 0);
