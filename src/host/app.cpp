@@ -166,6 +166,7 @@ void App::tick() {
   if (ending_ == Ending::Done) return;
   poster_.catch_up();
   registry_->tick(now);
+  look_at_memory();  // also for what threads of idle sessions take
   if (transport_->congested()) return;
   if (std::exchange(outputs_changed_, false)) server_->resources_list_changed();
   for (const std::string& uri : std::exchange(outputs_updated_, {})) server_->resource_updated(uri);
