@@ -174,7 +174,7 @@ async def two_sessions_at_once(talk: Talk) -> None:
 
     for session in ("left", "right"):
         await talk.call("ready = True", session)
-    show_sent("left' and 'right", code, None)
+    show_sent("left' and 'right", code, None)  # the quotes close around both names
     async with anyio.create_task_group() as group:
         group.start_soon(compute, "left")
         group.start_soon(compute, "right")

@@ -172,6 +172,40 @@ async def read_all(client, uri: str) -> str:
     return "".join(pieces)
 
 
+async def test_cut_output_is_listed_as_a_resource_and_a_wrong_address_is_an_error(mode: str) -> None:
+    async with connect(mode) as client:
+        assert (await client.list_resources()).resources == []
+        result = await tool(client, "run_python", code="print('x' * 100_000)")
+        [link] = links_of(result)
+        listed = (await client.list_resources(cache_mode="bypass")).resources
+        assert [str(entry.uri) for entry in listed] == [str(link.uri)]
+        [template] = (await client.list_resource_templates()).resource_templates
+        assert template.uri_template.startswith(str(link.uri).split("//")[0])
+        with pytest.raises(MCPError) as caught:
+            await client.read_resource(str(link.uri).replace("stdout", "nothing"))
+        assert caught.value.error.code == (-32002 if mode == "legacy" else -32602)
+
+
+async def test_a_client_is_told_that_there_is_more_to_read(mode: str) -> None:
+    told = anyio.Event()
+
+    async def on_message(message: object) -> None:
+        # The handshake era tells everybody; the newest revision only those who listen.
+        if "ResourceListChanged" in repr(message):
+            told.set()
+
+    async with connect(mode, message_handler=on_message) as client:
+        if mode == "legacy":
+            await run(client, "print('x' * 100_000)")
+            with anyio.fail_after(10):
+                await told.wait()
+            return
+        async with client.listen(resources_list_changed=True) as subscription:
+            await run(client, "print('x' * 100_000)")
+            with anyio.fail_after(10):
+                assert type(await anext(aiter(subscription))).__name__ == "ResourcesListChanged"
+
+
 async def test_a_slow_cell_delays_nobody_else(mode: str) -> None:
     async with connect(mode) as client:
         await run(client, "pass", session="quick")
