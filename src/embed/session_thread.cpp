@@ -1,4 +1,3 @@
-#include "embed/memory_account.h"
 #include "embed/session_thread.h"
 
 #include <fcntl.h>
@@ -18,7 +17,9 @@
 #include "embed/attached.h"
 #include "embed/children.h"
 #include "embed/interpreter_pool.h"
+#include "embed/interpose_locale.h"
 #include "embed/kept_descriptor.h"
+#include "embed/memory_account.h"
 #include "embed/python_trace.h"
 #include "embed/signals.h"
 
@@ -373,8 +374,7 @@ CellOutcome SessionThread::outcome_of(RunResult result, StopCause cause) const {
 bool SessionThread::reset_session(SessionCore& core, std::uint64_t ticket) {
   const bool clean = watched(kCloseDeadline, [this] {
     const Muted muted;
-    end_children(slot_, kChildrenDeadline);
-    return interpreter_->end_threads(kThreadsDeadline) && interpreter_->reset();
+    return end_everything() && interpreter_->reset();
   });
   if (clean) {
     core.notify([ticket](SessionListener& listener) { listener.reset_finished(ticket); });
@@ -388,10 +388,17 @@ bool SessionThread::reset_session(SessionCore& core, std::uint64_t ticket) {
 }
 
 bool SessionThread::close_session() {
-  return watched(kCloseDeadline, [this] {
+  return watched(kCloseDeadline, [this] { return end_everything() && interpreter_->close(); });
+}
+
+// What the session left behind outside its interpreter. True: none of its threads is left.
+bool SessionThread::end_everything() {
+  {
+    const ServerScope server;  // it signals and reaps, which session code may not
     end_children(slot_, kChildrenDeadline);
-    return interpreter_->end_threads(kThreadsDeadline) && interpreter_->close();
-  });
+    set_thread_locale(nullptr);
+  }
+  return interpreter_->end_threads(kThreadsDeadline);
 }
 
 void SessionThread::report_lost() {

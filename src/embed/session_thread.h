@@ -71,6 +71,7 @@ class SessionThread final : public Stoppable {
   bool wrote_output(const SessionCore& core, std::uint64_t epoch_before) const;
   bool reset_session(SessionCore& core, std::uint64_t ticket);
   bool close_session();
+  bool end_everything();
   // Runs `work` as a service the stopper watches; parks when it took for ever.
   template <typename Work>
   auto watched(std::chrono::milliseconds deadline, Work work);

@@ -53,6 +53,7 @@ struct TextMap {
   std::size_t leaf_count = 0;
 };
 TextMap text_map;
+pid_t server_pid = 0;
 
 bool any_holds(const std::array<Range, kMaximumRanges>& ranges, std::size_t count,
                std::uintptr_t address) noexcept {
@@ -151,7 +152,8 @@ void write_stack(SessionSlot& slot) noexcept {
 
 void on_crash(int signal_number, siginfo_t* info, void*) noexcept {
   if (stack_guard) siglongjmp(*stack_guard, 1);
-  if (is_server_thread) default_action(signal_number);
+  // A vfork'ed child runs on this thread's memory, but is a process of its own.
+  if (is_server_thread || getpid() != server_pid) default_action(signal_number);
   // Somebody sent it (kill from outside): that is for the process, not for this thread.
   if (info->si_code == SI_USER && info->si_pid != getpid()) default_action(signal_number);
   SessionSlot* slot = current_slot;
@@ -167,6 +169,7 @@ void on_wake(int, siginfo_t*, void*) noexcept {}
 
 void on_park(int, siginfo_t*, void* context) noexcept {
   SessionSlot* slot = current_slot;
+  if (getpid() != server_pid) return;
   if (!slot || !slot->condemned.load(std::memory_order_acquire)) return;
   const Interrupted at = where_interrupted(context);
   if (!may_park_at(at.instruction, at.return_address)) return;
@@ -192,6 +195,7 @@ bool may_park_at(std::uintptr_t instruction, std::uintptr_t return_address) noex
 }
 
 void install_signal_handlers() noexcept {
+  server_pid = getpid();
   if (text_map.forbidden_count == 0) {
     dl_iterate_phdr(add_object, &text_map);
     add_leaves(text_map);

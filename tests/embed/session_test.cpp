@@ -126,3 +126,11 @@ TEST_CASE("Session: what C code prints through stdio arrives at once, in order")
       "import ctypes\nlibc = ctypes.CDLL(None)\nprint('one')\nlibc.printf(b'two\\n')\nprint('three')");
   CHECK(answer.output == "one\ntwo\nthree\n");
 }
+
+TEST_CASE("Session: the locale is the session's own") {
+  SessionDriver one, two;
+  CHECK(one.run("import locale; locale.setlocale(locale.LC_ALL, 'C.UTF-8')").outcome.result ==
+        "'C.UTF-8'");
+  CHECK(two.run("import locale; locale.setlocale(locale.LC_ALL)").outcome.result != "'C.UTF-8'");
+  CHECK(one.run("locale.setlocale(locale.LC_ALL)").outcome.result == "'C.UTF-8'");
+}

@@ -37,7 +37,7 @@ class Guards:
         after("_imp", self._patch_imp)
         after("_codecs", self._patch_codecs)
         after("codecs", self._publish_codecs)
-        for name in ("_signal", "signal", "resource", "_locale", "_interpreters",
+        for name in ("_signal", "signal", "resource", "_interpreters",
                      "_xxsubinterpreters", "_socket"):
             after(name, self._patch_later)
 

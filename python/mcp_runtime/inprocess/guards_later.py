@@ -79,21 +79,6 @@ def _patch_resource(module, guards):
         module.prlimit = _named("prlimit", guarded_prlimit, prlimit)
 
 
-def _patch_locale(module, guards):
-    real, error = module.setlocale, module.Error
-
-    def setlocale(category, locale=None, /):
-        current = real(category)
-        if locale is None or locale == "" or locale == current:
-            return current
-        raise error(three_parts(
-            f"setlocale({locale!r})", "the C library has one locale for the whole process",
-            "Format with format() and str methods, or use a library with explicit locales "
-            "such as babel"))
-
-    module.setlocale = _named("setlocale", setlocale, real)
-
-
 def _patch_interpreters(module, guards):
     why = "an interpreter inside a session would be outside the session's fences"
     instead = "Open another session: each has an interpreter and a GIL of its own"
@@ -112,7 +97,6 @@ _PATCHES = {
     "_signal": _patch_signals,
     "signal": _patch_signal_wrappers,
     "resource": _patch_resource,
-    "_locale": _patch_locale,
     "_interpreters": _patch_interpreters,
     "_xxsubinterpreters": _patch_interpreters,
     "_socket": _patch_socket,

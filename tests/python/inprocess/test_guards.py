@@ -35,7 +35,6 @@ REFUSED = {
     "import _thread; _thread.interrupt_main()": "RuntimeError",
     "import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0))": "PermissionError",
     "import resource; resource.prlimit(0, resource.RLIMIT_CORE, (0, 0))": "PermissionError",
-    "import locale; locale.setlocale(locale.LC_ALL, 'C.UTF-8')": "locale.Error",
     "import os, time; os.environ['TZ'] = 'Asia/Tokyo'; time.tzset()": "PermissionError",
     "import time; time.clock_settime(time.CLOCK_REALTIME, 0)": "PermissionError",
     "import threading; threading.stack_size(1 << 20)": "ValueError",
