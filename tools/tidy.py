@@ -36,7 +36,7 @@ LIBRARY_ROOMS = {
 
 # A call, where it is allowed all the same, and what to use instead.
 BANNED = [
-    (r"\bPyGILState_", (), "attach with embed::Attached"),
+    (r"\bPyGILState_\w+\s*\(", (), "attach with embed::Attached"),
     (r"\bgil_scoped_(acquire|release)\b", ("embed/attached.h",), "attach with embed::Attached"),
     (r"\bstd::cout\b|(?<![\w:>.])printf\s*\(", (), "stdout is the protocol; log to stderr"),
     (r"(?<![\w:>.])(strcpy|strcat|sprintf|gets|strtok)\s*\(", (), "std::string or fmt::format"),
