@@ -382,8 +382,10 @@ void Server::Impl::finish_read(const PendingRequest& request, const std::string&
   const Version version = request.from.context.version;
   if (!contents.ok()) {
     const Error& error = contents.error();
-    return finish(request, error.code == ErrorCode::NotFound ? resource_not_found(uri, version)
-                                                             : to_rpc_error(error));
+    if (error.code != ErrorCode::NotFound) return finish(request, to_rpc_error(error));
+    RpcError missing = resource_not_found(uri, version);
+    if (!error.message.empty()) missing.message = error.message;  // the catalog knows the reason
+    return finish(request, missing);
   }
   const auto taken = in_flight_.take(request.from.id);
   std::string members;
