@@ -82,9 +82,19 @@ void park_if_condemned(const SessionSlot& slot) noexcept;
 // Defines `name` for everybody in this process. The function gets another name in C++, so that it
 // does not collide with libc's declaration (exception specification, fortified inline versions),
 // and the right one in the object file.
+//
+// Not in sanitized builds: the sanitizers' runtimes put their own functions in the same places, and
+// would call ours before they are ready. There the functions exist under other names, and the
+// tests that need them are left out (tag [interposed]).
+#ifdef PYEMBER_SANITIZED
+#define PYEMBER_LIBC_NAME(name) "pyember_not_interposed_" #name
+#else
+#define PYEMBER_LIBC_NAME(name) #name
+#endif
+
 #define PYEMBER_INTERPOSE(result, name, ...)                                        \
   static constinit ::pyember::embed::interpose::Real<result(__VA_ARGS__)> real_##name{#name}; \
-  extern "C" [[gnu::visibility("default"), gnu::used]] result interposed_##name(__VA_ARGS__) asm(#name); \
+  extern "C" [[gnu::visibility("default"), gnu::used]] result interposed_##name(__VA_ARGS__) asm(PYEMBER_LIBC_NAME(name)); \
   [[gnu::constructor]] static void resolve_##name() {                               \
     real_##name.get();                                                              \
     ::pyember::embed::interpose::note_interposed(#name,                             \

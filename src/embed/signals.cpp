@@ -75,7 +75,8 @@ bool is_libc(const char* path) noexcept {
 
 // Libraries the server itself runs in.
 bool is_ours(const char* path) noexcept {
-  return starts_with_one_of(path, {"libstdc++", "libgcc_s", "libuv", "libfmt", "libspdlog"});
+  return starts_with_one_of(path, {"libstdc++", "libgcc_s", "libuv", "libfmt", "libspdlog", "libasan",
+                                   "libtsan", "libubsan"});
 }
 
 int add_object(dl_phdr_info* object, std::size_t, void* data) noexcept {

@@ -44,7 +44,7 @@ TEST_CASE("Session: a loop that swallows every exception stops with the session 
   CHECK(session.run("kept").outcome.result == "'yes'");
 }
 
-TEST_CASE("Session: a sleeping cell wakes with the session intact") {
+TEST_CASE("Session: a sleeping cell wakes with the session intact", "[interposed]") {
   SessionDriver session;
   const auto answer = session.run("kept = 1\nimport time\ntime.sleep(1000)", 50ms);
   CHECK(answer.outcome.status == Status::TimedOut);
@@ -127,7 +127,7 @@ TEST_CASE("Session: what C code prints through stdio arrives at once, in order")
   CHECK(answer.output == "one\ntwo\nthree\n");
 }
 
-TEST_CASE("Session: the locale is the session's own") {
+TEST_CASE("Session: the locale is the session's own", "[interposed]") {
   SessionDriver one, two;
   CHECK(one.run("import locale; locale.setlocale(locale.LC_ALL, 'C.UTF-8')").outcome.result ==
         "'C.UTF-8'");
