@@ -30,7 +30,7 @@ verb_test() {
 # The embedding tests run too, as far as they can: CPython's own allocator would hide its blocks
 # from the sanitizer, and what CPython keeps until exit is no leak of ours.
 verb_asan() {
-  build_preset asan unit_tests mcp_tests host_tests embed_tests embed_guard_tests
+  build_preset asan unit_tests mcp_tests host_tests embed_tests
   ensure_requirements test
   local supp="$ROOT/tools/sanitizers"
   # Fatal signals belong to our own handlers: a session's crash is parked, not reported by ASan.
