@@ -54,18 +54,18 @@ class ChurnReport:
 class Lane:
     """One client's sequence of sessions; its own random numbers, so that runs can be repeated."""
 
-    def __init__(self, churn: Churn, number: int, sessions: int, cells: int) -> None:
+    def __init__(self, churn: Churn, name: str, sessions: int, cells: int) -> None:
         self.churn, self.client, self.report = churn, churn.client, churn.report
-        self.number, self.sessions, self.cells = number, sessions, cells
-        self.random = random.Random(f"{churn.report.seed}-{number}")
+        self.name, self.sessions, self.cells = name, sessions, cells
+        self.random = random.Random(f"{churn.report.seed}-{name}")
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
         try:
             for serial in range(self.sessions):
-                self._one_session(f"churn-{self.number}-{serial}")
+                self._one_session(f"{self.name}-{serial}")
         except (ServerGone, NoAnswer) as gone:
-            self.report.problems.append(f"lane {self.number}: {gone}")
+            self.report.problems.append(f"lane {self.name}: {gone}")
 
     def _one_session(self, session: str) -> None:
         self._check(self.client.run("n = 0", session), "completed", None)
@@ -142,13 +142,7 @@ class Churn:
         try:
             self._warm_up()
             before = open_descriptors(self.client.pid), threads(self.client.pid)
-            lanes = [
-                Lane(self, n, self.total_sessions // LANES, self.total_cells // self.total_sessions) for n in range(LANES)
-            ]
-            for lane in lanes:
-                lane.thread.start()
-            for lane in lanes:
-                lane.thread.join()
+            self._run_lanes("churn", self.total_sessions // LANES, self.total_cells // self.total_sessions)
             after = self._settled(before)
             report.descriptors = before[0], after[0]
             report.threads = before[1], after[1]
@@ -165,12 +159,21 @@ class Churn:
         return report
 
     def _warm_up(self) -> None:
-        """As many sessions at once as there will be: what they need once is made now."""
-        for n in range(LANES):
-            self.client.run("import json, re, datetime, subprocess, asyncio\nawait asyncio.sleep(0)", f"warm-{n}")
-        for n in range(LANES):
-            self.client.tool("close_session", session=f"warm-{n}")
+        """The same mixture, shorter: interpreters are kept once made, and a session that opens while
+        another is being closed takes a further one. Afterwards there are as many as it takes.
+        """
+        report, self.report = self.report, ChurnReport(seed=self.report.seed)
+        self._run_lanes("warm", 10, 20)
+        report.problems += self.report.problems
+        self.report = report
         time.sleep(2.0)
+
+    def _run_lanes(self, name: str, sessions: int, cells: int) -> None:
+        lanes = [Lane(self, f"{name}-{n}", sessions, cells) for n in range(LANES)]
+        for lane in lanes:
+            lane.thread.start()
+        for lane in lanes:
+            lane.thread.join()
 
     def _settled(self, target: tuple[int, int]) -> tuple[int, int]:
         """Descriptors and threads once closing has caught up; at most ten seconds are granted."""

@@ -73,7 +73,7 @@ def _one_end(report: EndingsReport, chance: random.Random, number: int, wait: fl
 
 
 def _runs(pid: int) -> bool:
-    deadline = time.monotonic() + 1.0
+    deadline = time.monotonic() + 2.5  # a last `sleep 1` of a shell that is gone may end by itself
     while time.monotonic() < deadline:
         try:
             with open(f"/proc/{pid}/stat") as stat:
