@@ -182,6 +182,16 @@ TEST_CASE("Registry: an idle session is closed and the next call to it says so")
   CHECK(sessions.ended.at(next).outcome.notices[0].find("without a call") != std::string::npos);
 }
 
+TEST_CASE("Registry: a session whose cell ended after the tick's time is not idle") {
+  SessionSettings settings;
+  settings.idle_timeout = 24h;
+  Sessions sessions(settings);
+  const std::uint64_t before = now_ns();
+  REQUIRE(sessions.wait_for(sessions.run("print x")));
+  sessions.registry.tick(before);
+  CHECK(sessions.registry.find("main") != nullptr);
+}
+
 TEST_CASE("Registry: a busy session is not closed as idle") {
   SessionSettings settings;
   settings.idle_timeout = 1ms;

@@ -184,8 +184,9 @@ void SessionRegistry::tick(std::uint64_t now) {
   std::vector<std::string> idle;
   for (auto& [name, session] : sessions_) {
     session->tick(now);
+    // `now` may be older than the end of a cell that this very turn of the loop brought.
     if (settings_.idle_timeout.count() > 0 && !session->busy() &&
-        now - session->idle_since_ns() > in_ns(settings_.idle_timeout)) {
+        session->idle_since_ns() + in_ns(settings_.idle_timeout) < now) {
       idle.push_back(name);
     }
   }

@@ -26,8 +26,10 @@ class Server:
         self.errors: list[str] = []
         self._answers: dict[int, queue.Queue[Any]] = {}
         self._next = 0
-        threading.Thread(target=self._read, daemon=True).start()
-        threading.Thread(target=self._read_errors, daemon=True).start()
+        self._readers = [threading.Thread(target=read, daemon=True)
+                         for read in (self._read, self._read_errors)]
+        for reader in self._readers:
+            reader.start()
         self.ask("initialize", {
             "protocolVersion": "2025-06-18", "capabilities": {},
             "clientInfo": {"name": "test", "version": "1"}})
@@ -39,7 +41,10 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self.process.stdin.close()
         self.process.wait(30)
+        for reader in self._readers:
+            reader.join(30)
         self.process.stdout.close()
+        self.process.stderr.close()
 
     def ask(self, method: str, parameters: dict[str, Any]) -> Any:
         return self.wait(self.start(method, parameters))
