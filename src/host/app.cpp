@@ -161,10 +161,10 @@ void App::finish(int exit_code) {
 // --- care ----------------------------------------------------------------------------------------
 
 void App::tick() {
-  const std::uint64_t now = now_ns();
+  poster_.catch_up();
+  const std::uint64_t now = now_ns();  // after what that did: nothing it noted lies in the future
   check_health(now);
   if (ending_ == Ending::Done) return;
-  poster_.catch_up();
   registry_->tick(now);
   look_at_memory();  // also for what threads of idle sessions take
   if (transport_->congested()) return;
