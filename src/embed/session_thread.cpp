@@ -1,10 +1,6 @@
 #include "embed/session_thread.h"
 
-#include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -18,9 +14,9 @@
 #include "embed/children.h"
 #include "embed/interpreter_pool.h"
 #include "embed/interpose_locale.h"
-#include "embed/kept_descriptor.h"
 #include "embed/memory_account.h"
 #include "embed/python_trace.h"
+#include "embed/session_descriptors.h"
 #include "embed/signals.h"
 
 // The life of a session's thread: leave the tables shared with the server, make an interpreter,
@@ -42,37 +38,11 @@ constexpr std::chrono::milliseconds kThreadsDeadline{500};
 constexpr std::chrono::milliseconds kChildrenDeadline{1'000};
 constexpr std::chrono::milliseconds kReportGrace{1'000};  // to format a traceback after a stop
 
+constexpr char kMended[] =
+    "An earlier cell had closed descriptor 1 or 2 (stdout, stderr), so they were opened again before "
+    "this one. To drop output use contextlib.redirect_stdout.";
+
 [[noreturn]] void give_up() noexcept { park_current_thread(ParkReason::Stopped); }
-
-// What threads and finalisers print while a session is reset belongs to no cell: it would stand at
-// the head of the next one's output, most often as tracebacks of threads that were told to end.
-class Muted {
- public:
-  Muted() {
-    const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    for (int stream : {1, 2}) {
-      saved_[stream - 1] = fcntl(stream, F_DUPFD_CLOEXEC, 3);
-      if (null >= 0 && saved_[stream - 1] >= 0) dup2(null, stream);
-    }
-    if (null >= 0) ::close(null);
-  }
-  ~Muted() {
-    for (int stream : {1, 2}) {
-      if (saved_[stream - 1] < 0) continue;
-      dup2(saved_[stream - 1], stream);
-      ::close(saved_[stream - 1]);
-    }
-  }
-  Muted(const Muted&) = delete;
-
- private:
-  int saved_[2] = {-1, -1};
-};
-
-bool pipe_is_empty(int descriptor) noexcept {
-  int bytes = 0;
-  return ioctl(descriptor, FIONREAD, &bytes) == 0 && bytes == 0;
-}
 
 const char* signal_name(int signal_number) {
 #ifdef __GLIBC__
@@ -179,16 +149,6 @@ bool SessionThread::prepare() {
   return true;
 }
 
-// Own working directory, umask and descriptor table: what the session closes, replaces or changes
-// there is its own. Works without privilege (unshare(2)).
-void SessionThread::leave_shared_tables() {
-  CHECK(syscall(SYS_unshare, CLONE_FS | CLONE_FILES) == 0);
-  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  CHECK(null >= 0);
-  for (int descriptor : {0, 1, 2}) CHECK(dup2(null, descriptor) == descriptor);
-  close_all_but_kept();
-}
-
 void SessionThread::serve(std::shared_ptr<SessionCore> core) {
   {
     const std::lock_guard lock(mutex_);
@@ -227,7 +187,7 @@ bool SessionThread::serve_session(SessionCore& core) {
     if (core.closing) return true;
     core.thread = this;
     // Under the lock, because the handle closes the server's ends.
-    if (!take_descriptors(core)) core.lost = true;
+    if (!take_descriptors(core.pipes)) core.lost = true;
   }
   if (!open_session(core)) return false;
   if (!serve_requests(core)) return false;
@@ -251,24 +211,6 @@ bool SessionThread::open_session(SessionCore& core) {
   const std::string why = opened.error().message;
   core.notify([&why](SessionListener& listener) { listener.session_lost(why); });
   return false;
-}
-
-// The server's ends are not in this thread's table, but /proc/self is the table of the process's
-// first thread, and a pipe may be opened by its name there (proc(5)).
-bool SessionThread::take_descriptors(const SessionCore& core) {
-  const ServerScope server;
-  close_all_but_kept();  // the session before may have used up all there are
-  const int null = open("/dev/null", O_RDWR);
-  if (null < 0) return false;
-  dup2(null, 0);
-  bool taken = true;
-  for (int stream : {1, 2}) {
-    const std::string name = fmt::format("/proc/{}/fd/{}", getpid(), core.pipes.write_end(stream));
-    const int end = open(name.c_str(), O_WRONLY);
-    taken = taken && end >= 0 && dup2(end, stream) == stream;
-  }
-  close_all_but_kept();
-  return taken;
 }
 
 bool SessionThread::serve_requests(SessionCore& core) {
@@ -305,42 +247,46 @@ bool SessionThread::serve_requests(SessionCore& core) {
       // Under the lock: an interrupt for this cell can't fall between the two.
       const auto deadline = core.running_since + request.timeout;
       const bool begun = stop_.begin(deadline);
+      const bool mended = mend_descriptors(core.pipes);
       lock.unlock();
       if (!begun) give_up();
       stopper_.note_deadline(deadline);
-      bool usable = true;
-      if (run_cell(core, request, usable)) undrained = request.number;
-      if (!usable) return false;
+      Ran ran = run_cell(core, request, mended);
+      if (ran.has_output) undrained = request.number;
+      if (!ran.usable) return false;
       lock.lock();
     }
   }
 }
 
-bool SessionThread::run_cell(SessionCore& core, const CellRequest& request, bool& usable) {
+SessionThread::Ran SessionThread::run_cell(SessionCore& core, const CellRequest& request,
+                                           bool mended) {
   const std::uint64_t epoch = core.read_epoch.load();
   const auto begun = StopState::Clock::now();
   RunResult result = interpreter_->run(request);
   const StopCause cause = stop_.cause();
   if (!stop_.end()) give_up();
-  usable = result.kind != RunResult::Kind::Broken;
+  Ran ran;
+  ran.usable = result.kind != RunResult::Kind::Broken;
   CellOutcome outcome = outcome_of(std::move(result), cause);
   outcome.elapsed = StopState::Clock::now() - begun;
-  const bool has_output = wrote_output(core, epoch);
+  if (mended) outcome.notices.emplace_back(kMended);
+  ran.has_output = wrote_output(core, epoch);
   {
     const std::lock_guard lock(core.mutex);
     core.running = 0;
   }
   core.notify([&](SessionListener& listener) {
-    listener.cell_finished(request.number, std::move(outcome), has_output);
+    listener.cell_finished(request.number, std::move(outcome), ran.has_output);
   });
-  return has_output;
+  return ran;
 }
 
 // The pipes are the truth: what children and C code wrote went there too. "Nothing" is only
 // certain when they are empty and the loop took nothing out meanwhile.
 bool SessionThread::wrote_output(const SessionCore& core, std::uint64_t epoch_before) const {
   const bool untouched = core.read_epoch.load() == epoch_before && epoch_before % 2 == 0;
-  return !(untouched && pipe_is_empty(1) && pipe_is_empty(2) &&
+  return !(untouched && pipes_are_empty() &&
            core.read_epoch.load() == epoch_before);
 }
 
@@ -372,10 +318,15 @@ CellOutcome SessionThread::outcome_of(RunResult result, StopCause cause) const {
 }
 
 bool SessionThread::reset_session(SessionCore& core, std::uint64_t ticket) {
-  const bool clean = watched(kCloseDeadline, [this] {
-    const Muted muted;
-    return end_everything() && interpreter_->reset();
-  });
+  // What threads and finalisers print meanwhile belongs to no cell: it would stand at the head of
+  // the next one's output, most often as tracebacks of threads that were told to end.
+  mute_descriptors();
+  bool clean = watched(kCloseDeadline,
+                       [this] { return end_everything() && interpreter_->reset(); });
+  {
+    const std::lock_guard lock(core.mutex);
+    if (!core.closing) clean = take_descriptors(core.pipes) && clean;
+  }
   if (clean) {
     core.notify([ticket](SessionListener& listener) { listener.reset_finished(ticket); });
   } else {

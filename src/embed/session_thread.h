@@ -58,15 +58,16 @@ class SessionThread final : public Stoppable {
   static void* thread_main(void* self);
   void run();
   bool prepare();
-  void leave_shared_tables();
   std::shared_ptr<SessionCore> wait_for_session();
   // False: the thread must not serve another session.
   bool serve_session(SessionCore& core);
   bool open_session(SessionCore& core);
-  bool take_descriptors(const SessionCore& core);
   bool serve_requests(SessionCore& core);
-  // True: the cell left output in the pipes. `usable` turns false when the runtime is damaged.
-  bool run_cell(SessionCore& core, const CellRequest& request, bool& usable);
+  struct Ran {
+    bool has_output = false;  // the cell left output in the pipes
+    bool usable = true;       // false: the runtime is damaged
+  };
+  Ran run_cell(SessionCore& core, const CellRequest& request, bool mended);
   CellOutcome outcome_of(RunResult result, StopCause cause) const;
   bool wrote_output(const SessionCore& core, std::uint64_t epoch_before) const;
   bool reset_session(SessionCore& core, std::uint64_t ticket);

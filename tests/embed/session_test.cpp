@@ -134,3 +134,13 @@ TEST_CASE("Session: the locale is the session's own", "[interposed]") {
   CHECK(two.run("import locale; locale.setlocale(locale.LC_ALL)").outcome.result != "'C.UTF-8'");
   CHECK(one.run("locale.setlocale(locale.LC_ALL)").outcome.result == "'C.UTF-8'");
 }
+
+TEST_CASE("Session: closed output descriptors are open again for the next cell, which says so") {
+  SessionDriver session;
+  session.run("import os; os.close(1); os.close(2)");
+  const auto answer = session.run("print('back')");
+  CHECK(answer.output == "back\n");
+  REQUIRE(answer.outcome.notices.size() == 1);
+  CHECK(answer.outcome.notices[0].find("opened again") != std::string::npos);
+  CHECK(session.run("print('still')").outcome.notices.empty());
+}
