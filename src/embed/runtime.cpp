@@ -10,6 +10,7 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <random>
 #include <thread>
 
 #include "embed/attached.h"
@@ -46,6 +47,12 @@ std::atomic<Stopper*> stopper_of_this_process{nullptr};
 
 void wake_stopper() noexcept {
   if (Stopper* stopper = stopper_of_this_process.load()) stopper->wake();
+}
+
+// Serials mark the children of sessions (children.h), and several servers run on one machine: each
+// begins its own at a random place, so that none ends what belongs to another.
+std::uint64_t first_serial() {
+  return static_cast<std::uint64_t>(std::random_device{}() & 0x7fffffff) << 32;
 }
 
 std::int64_t half_of_free_memory() {
@@ -181,7 +188,7 @@ class RuntimeImplementation final : public Runtime {
   RuntimeOptions options_;
   Stopper stopper_;
   InterpreterPool pool_;
-  std::uint64_t serial_ = 0;  // loop thread only
+  std::uint64_t serial_ = first_serial();  // loop thread only
   std::atomic<bool> started_{false};
   std::atomic<std::int64_t> heartbeat_{0};
   PyThreadState* main_state_ = nullptr;

@@ -44,7 +44,7 @@ struct SessionCore {
       : options(std::move(session_options)), serial(session_serial), listener(&session_listener) {}
 
   const SessionOptions options;
-  const std::uint64_t serial;  // unique in this process
+  const std::uint64_t serial;  // unique among the servers of this machine
   OutputPipes pipes;
 
   // Guards what follows. Never held while Python's GIL is.

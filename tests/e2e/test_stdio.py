@@ -171,6 +171,16 @@ def test_a_child_left_running_does_not_outlive_the_server() -> None:
     pytest.fail("the child of a cell still runs after the server has ended")
 
 
+def test_a_server_that_ends_leaves_the_children_of_another_server_alone() -> None:
+    start = "import subprocess\np = subprocess.Popen(['sleep', '600'])\np.pid"
+    with RawClient() as staying, RawClient() as ending:
+        assert staying.run(start).status == "completed"
+        assert ending.run(start).status == "completed"
+        ending.tool("close_session", session="main")
+        assert ending.close() == 0
+        assert staying.run("p.poll()").result is None
+
+
 def test_a_client_that_goes_away_without_a_word_ends_the_server() -> None:
     server = subprocess.Popen([server_binary()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     noisy = cell(1, "while True: print('x' * 1000)", timeout=900)
