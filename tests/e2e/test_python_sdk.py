@@ -232,7 +232,8 @@ async def test_calls_to_one_session_run_in_the_order_they_were_made(mode: str) -
             for n in range(30):
                 group.start_soon(run, client, f"seen.append({n})")
                 await anyio.sleep(0)
-        assert (await run(client, "seen == list(range(30))"))["result"] == "True"
+        answer = await run(client, "seen == list(range(30))")
+        assert answer["result"] == "True", answer
 
 
 async def test_two_sessions_compute_at_the_same_time(mode: str) -> None:
