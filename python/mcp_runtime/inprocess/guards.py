@@ -38,7 +38,7 @@ class Guards:
         after("_codecs", self._patch_codecs)
         after("codecs", self._publish_codecs)
         for name in ("_signal", "signal", "resource", "_interpreters",
-                     "_xxsubinterpreters", "_socket"):
+                     "_xxsubinterpreters", "_socket", "_asyncio"):
             after(name, self._patch_later)
 
     def undo_once(self, what, action):

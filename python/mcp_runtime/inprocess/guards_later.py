@@ -93,6 +93,28 @@ def _patch_socket(module, guards):
         module.sethostname = refusal("socket.sethostname()", "the name is the machine's", _CHILD)
 
 
+def _patch_asyncio(module, guards):
+    """Let asyncio be collected when the session ends.
+
+    CPython 3.13 keeps the iterators of awaited futures in a free list inside the module. Each holds
+    its type and that the module, unseen by the collector, so that the module and with it the
+    whole package (6 MB) would stay for ever (gh-121621). Taken out of the list and tied to the
+    module they go with it.
+    """
+    future = module.Future
+
+    class Loop:
+        get_debug = staticmethod(bool)
+
+    def empty_free_list():
+        iterate = future(loop=Loop()).__iter__
+        module.__dict__["__iterators__"] = [iterate() for _ in range(_FREE_LIST_LENGTH)]
+
+    guards.undo_once("free list of _asyncio", empty_free_list)
+
+
+_FREE_LIST_LENGTH = 255  # FI_FREELIST_MAXLEN in Modules/_asynciomodule.c
+
 _PATCHES = {
     "_signal": _patch_signals,
     "signal": _patch_signal_wrappers,
@@ -100,4 +122,5 @@ _PATCHES = {
     "_interpreters": _patch_interpreters,
     "_xxsubinterpreters": _patch_interpreters,
     "_socket": _patch_socket,
+    "_asyncio": _patch_asyncio,
 }
