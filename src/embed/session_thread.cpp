@@ -215,6 +215,7 @@ bool SessionThread::open_session(SessionCore& core) {
 
 bool SessionThread::serve_requests(SessionCore& core) {
   CellNumber undrained = 0;
+  bool seen_open = false;
   std::unique_lock lock(core.mutex);
   for (;;) {
     core.changed.wait(lock, [&] {
@@ -247,12 +248,14 @@ bool SessionThread::serve_requests(SessionCore& core) {
       // Under the lock: an interrupt for this cell can't fall between the two.
       const auto deadline = core.running_since + request.timeout;
       const bool begun = stop_.begin(deadline);
-      const bool mended = mend_descriptors(core.pipes);
+      const bool mended = !seen_open && mend_descriptors(core.pipes);
       lock.unlock();
       if (!begun) give_up();
       stopper_.note_deadline(deadline);
       Ran ran = run_cell(core, request, mended);
       if (ran.has_output) undrained = request.number;
+      // A cell without output was found so by asking both pipes; what else could close them since?
+      seen_open = !ran.has_output && slot_.thread_count.load() <= 1;
       if (!ran.usable) return false;
       lock.lock();
     }
