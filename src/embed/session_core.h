@@ -1,7 +1,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -9,6 +8,7 @@
 #include <optional>
 
 #include "embed/session.h"
+#include "embed/wake_word.h"
 
 // What a session's handle (on the loop's thread), its thread and the stopper share. Held by
 // shared_ptr: the handle may go while the thread still unwinds, and the other way round.
@@ -49,7 +49,7 @@ struct SessionCore {
 
   // Guards what follows. Never held while Python's GIL is.
   std::mutex mutex;
-  std::condition_variable changed;  // the session's thread waits on it
+  WakeWord changed;  // the session's thread waits on it
   std::deque<CellRequest> queue;
   CellNumber running = 0;  // 0: none
   std::chrono::steady_clock::time_point running_since{};
