@@ -10,7 +10,12 @@ namespace pyember::embed {
 InProcessSession::InProcessSession(InterpreterPool& pool, SessionOptions options,
                                    SessionListener& listener, std::uint64_t serial)
     : core_(std::make_shared<SessionCore>(std::move(options), listener, serial)) {
-  pool.assign(core_);
+  if (core_->pipes.valid()) {
+    pool.assign(core_);
+    return;
+  }
+  listener.session_lost("The session could not be opened, because the server's descriptors have run "
+                        "out. Close sessions, or raise the limit on open files (ulimit -n).");
 }
 
 InProcessSession::~InProcessSession() {

@@ -253,7 +253,9 @@ bool Interpreter::end_threads(std::chrono::milliseconds deadline) {
       const Attached attached(thread_state_);
       const bool ask = std::chrono::steady_clock::now() >= ask_at;
       if (ask) ask_at = std::chrono::steady_clock::now() + kAskAgain;
-      if (count_other_threads(attached, thread_state_, ask) == 0) {
+      // A thread that C code started has no thread state, but must not outlive the session either.
+      const bool alone = slot.thread_count.load() == 1;
+      if (count_other_threads(attached, thread_state_, ask) == 0 && alone) {
         ended = true;
       } else if (!insisting && std::chrono::steady_clock::now() >= insist_at) {
         PyEval_SetTraceAllThreads(end_thread_trace, nullptr);

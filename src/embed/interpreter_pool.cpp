@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/limits.h"
 #include "embed/session_thread.h"
 
@@ -15,7 +17,8 @@ constexpr std::size_t kMadeAtOnce = 1;
 }  // namespace
 
 bool InterpreterPool::wants_more() const {
-  if (!failure_.empty() || being_made_ >= kMadeAtOnce) return false;
+  if (!failure_.empty() || resting_ || being_made_ >= kMadeAtOnce) return false;
+  if (retired_ >= limits::kMaximumRetired) return false;
   return spare_.size() + being_made_ < spares_ + waiting_.size();
 }
 
@@ -24,24 +27,29 @@ void InterpreterPool::assign(std::shared_ptr<SessionCore> core) {
   bool more = false;
   {
     std::unique_lock lock(mutex_);
-    if (retired_ >= limits::kMaximumRetired) {
-      failure_ = fmt::format(
-          "{} interpreters were given up and their memory can't be returned, which is the limit. "
-          "Code that never stops or crashes did that. Restart the server.",
-          retired_);
-    }
+    resting_ = false;
     if (!spare_.empty()) {
       thread = spare_.back();
       spare_.pop_back();
       serving_++;
     } else {
       waiting_.push_back(core);
-      if (!failure_.empty()) return fail_waiting(std::move(lock));
+      const std::string why = failure_.empty() ? used_up() : failure_;
+      if (!why.empty()) return turn_away(std::move(lock), why);
     }
     more = wants_more();
   }
   if (thread) thread->serve(std::move(core));
   if (more) run_later_({});
+}
+
+std::string InterpreterPool::used_up() const {
+  if (retired_ < limits::kMaximumRetired) return {};
+  return fmt::format(
+      "No session can be opened: {} interpreters were given up, which is the limit, because their "
+      "memory can't be returned. Code that never stops or crashes did that. Use a session that is "
+      "open, close one so that its interpreter is free again, or restart the server.",
+      retired_);
 }
 
 bool InterpreterPool::take_order() {
@@ -60,6 +68,7 @@ void InterpreterPool::offer(SessionThread& thread, std::size_t& leaves) {
     const std::lock_guard lock(mutex_);
     leaves--;
     made_one_ = true;
+    if (thread.is_lost()) return;  // between its last look and this one
     if (waiting_.empty()) {
       spare_.push_back(&thread);
     } else {
@@ -72,29 +81,39 @@ void InterpreterPool::offer(SessionThread& thread, std::size_t& leaves) {
   run_later_({});
 }
 
-void InterpreterPool::failed(const std::string& why) {
+void InterpreterPool::runtime_failed(const std::string& why) {
   std::unique_lock lock(mutex_);
-  being_made_ = 0;
   failure_ = why;
-  fail_waiting(std::move(lock));
+  turn_away(std::move(lock), why);
 }
 
-void InterpreterPool::fail_waiting(std::unique_lock<std::mutex> lock) {
+void InterpreterPool::making_failed(const std::string& why) {
+  std::unique_lock lock(mutex_);
+  being_made_--;
+  resting_ = true;
+  turn_away(std::move(lock), why);
+}
+
+void InterpreterPool::turn_away(std::unique_lock<std::mutex> lock, const std::string& why) {
   const std::deque<std::shared_ptr<SessionCore>> waiting = std::move(waiting_);
   waiting_.clear();
-  const std::string why = failure_;
   lock.unlock();
   for (const auto& core : waiting) {
     core->notify([&why](SessionListener& listener) { listener.session_lost(why); });
   }
 }
 
-void InterpreterPool::retire(std::int64_t bytes, bool was_serving) {
+void InterpreterPool::lost(SessionThread& thread, std::int64_t bytes) {
   {
     const std::lock_guard lock(mutex_);
     retired_++;
     retired_bytes_ += bytes;
-    if (was_serving) serving_--;
+    const auto found = std::find(spare_.begin(), spare_.end(), &thread);
+    if (found != spare_.end()) {
+      spare_.erase(found);
+    } else if (thread.is_serving()) {
+      serving_--;
+    }
   }
   run_later_({});
 }

@@ -43,19 +43,28 @@ class InterpreterPool {
   void offer_new(SessionThread& thread);
   void offer_again(SessionThread& thread);
 
-  // An interpreter could not be made, or a served one is beyond repair.
-  void failed(const std::string& why);
-  void retire(std::int64_t bytes, bool was_serving);
+  // CPython itself did not start: no session will ever get an interpreter.
+  void runtime_failed(const std::string& why);
+
+  // One interpreter could not be made: the sessions that wait are told `why`; the next session tries
+  // again.
+  void making_failed(const std::string& why);
+
+  // A thread that had been offered will run nothing more; its memory stays.
+  void lost(SessionThread& thread, std::int64_t bytes);
 
   Counts counts() const;
   bool has_made_one() const;
-  // Why no interpreter can be made; empty while all is well.
+  // Why CPython did not start; empty while all is well.
   std::string failure() const;
 
  private:
   bool wants_more() const;
+  // Why no interpreter may be made although one is wanted; empty: it may.
+  std::string used_up() const;
   void offer(SessionThread& thread, std::size_t& leaves);
-  void fail_waiting(std::unique_lock<std::mutex> lock);
+  // Tells the sessions that wait and forgets them; releases the lock.
+  void turn_away(std::unique_lock<std::mutex> lock, const std::string& why);
 
   const std::size_t spares_;
   const std::function<void(Chore)> run_later_;
@@ -67,6 +76,7 @@ class InterpreterPool {
   std::size_t serving_ = 0;
   std::size_t retired_ = 0;
   std::int64_t retired_bytes_ = 0;
+  bool resting_ = false;  // the last attempt failed; none is made until a session asks
   std::string failure_;
 };
 

@@ -134,7 +134,7 @@ class RuntimeImplementation final : public Runtime {
   void run() {
     is_server_thread = true;
     if (auto initialised = initialise(); !initialised) {
-      pool_.failed(initialised.error().message);
+      pool_.runtime_failed(initialised.error().message);
       return;
     }
     started_ = true;
@@ -144,10 +144,10 @@ class RuntimeImplementation final : public Runtime {
         import_the_rest();
         all_imported = true;
       }
-      do_chores();
+      do_a_chore();
       prove_alive();
       std::unique_lock lock(mutex_);
-      wanted_.wait_for(lock, kHeartbeatEvery, [this] { return called_; });
+      wanted_.wait_for(lock, kHeartbeatEvery, [this] { return called_ || !chores_.empty(); });
       called_ = false;
     }
   }
@@ -158,13 +158,16 @@ class RuntimeImplementation final : public Runtime {
     threads_.push_back(&thread);
   }
 
-  void do_chores() {
-    std::deque<InterpreterPool::Chore> chores;
+  // One a turn: a chore may take a second, and the heart must beat in between.
+  void do_a_chore() {
+    InterpreterPool::Chore chore;
     {
       const std::lock_guard lock(mutex_);
-      chores.swap(chores_);
+      if (chores_.empty()) return;
+      chore = std::move(chores_.front());
+      chores_.pop_front();
     }
-    for (const auto& chore : chores) chore();
+    chore();
   }
 
   // Takes CPython's process-wide locks once: a thread parked inside one of them would hang us here,
@@ -259,6 +262,7 @@ void RuntimeImplementation::import_the_rest() {
 }  // namespace
 
 std::unique_ptr<Runtime> Runtime::start(RuntimeOptions options) {
+  is_server_thread = true;  // the loop's: a crash there is the process's
   return std::make_unique<RuntimeImplementation>(std::move(options));
 }
 

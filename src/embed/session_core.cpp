@@ -1,11 +1,11 @@
 #include "embed/session_core.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <utility>
 
-#include "base/check.h"
 
 namespace pyember::embed {
 
@@ -18,8 +18,14 @@ constexpr int kPipeBytes = 1 << 20;
 }  // namespace
 
 OutputPipes::OutputPipes() {
-  for (auto& ends : ends_) {
-    CHECK(pipe2(ends, O_CLOEXEC) == 0);
+  for (int stream : {1, 2}) {
+    auto& ends = ends_[stream - 1];
+    struct stat status {};
+    if (pipe2(ends, O_CLOEXEC) != 0 || fstat(ends[1], &status) != 0) {
+      close();
+      return;
+    }
+    inodes_[stream - 1] = status.st_ino;
     fcntl(ends[1], F_SETPIPE_SZ, kPipeBytes);
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
   }

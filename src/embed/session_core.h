@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -22,7 +24,7 @@ class SessionThread;
 // their names in /proc.
 class OutputPipes {
  public:
-  OutputPipes();  // CHECKs: out of descriptors is refused earlier, by the number of sessions
+  OutputPipes();  // without pipes (valid() is false) when descriptors have run out
   ~OutputPipes();
   OutputPipes(const OutputPipes&) = delete;
   OutputPipes& operator=(const OutputPipes&) = delete;
@@ -31,11 +33,14 @@ class OutputPipes {
   // for ever, but must not keep the server's descriptors.
   void close();
 
+  bool valid() const { return ends_[0][0] >= 0 && ends_[1][0] >= 0; }
+  ino_t inode(int stream) const { return inodes_[stream - 1]; }
   int read_end(int stream) const { return ends_[stream - 1][0]; }
   int write_end(int stream) const { return ends_[stream - 1][1]; }
 
  private:
-  int ends_[2][2];
+  int ends_[2][2] = {{-1, -1}, {-1, -1}};
+  ino_t inodes_[2] = {0, 0};
 };
 
 struct SessionCore {
@@ -58,8 +63,6 @@ struct SessionCore {
   std::optional<std::uint64_t> reset_ticket;
   std::optional<std::uint64_t> inspect_ticket;
   SessionThread* thread = nullptr;  // null until an interpreter is there
-  bool lost = false;
-  bool stop_on_bind = false;
 
   // Odd while the loop reads the pipes; even otherwise. Changes with every read.
   std::atomic<std::uint64_t> read_epoch{0};

@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/check.h"
 #include "embed/kept_descriptor.h"
 #include "embed/session_slot.h"
 
@@ -27,9 +27,11 @@ bool open_output(const OutputPipes& pipes, int stream) {
   return placed;
 }
 
-bool is_empty(int descriptor) noexcept {
+bool is_empty(int descriptor, ino_t pipe) noexcept {
+  struct stat status {};
   int bytes = 0;
-  return ioctl(descriptor, FIONREAD, &bytes) == 0 && bytes == 0;
+  return fstat(descriptor, &status) == 0 && S_ISFIFO(status.st_mode) && status.st_ino == pipe &&
+         ioctl(descriptor, FIONREAD, &bytes) == 0 && bytes == 0;
 }
 
 bool is_open(int descriptor) noexcept { return fcntl(descriptor, F_GETFD) != -1; }
@@ -49,10 +51,10 @@ bool nothing_at(std::initializer_list<int> descriptors) {
 
 }  // namespace
 
-void leave_shared_tables() {
-  CHECK(syscall(SYS_unshare, CLONE_FS | CLONE_FILES) == 0);
-  CHECK(nothing_at({0, 1, 2}));
-  close_all_but_kept();
+bool leave_shared_tables() {
+  if (syscall(SYS_unshare, CLONE_FS | CLONE_FILES) != 0) return false;
+  close_all_but_kept();  // first: the server may have used up all there are
+  return nothing_at({0, 1, 2});
 }
 
 bool take_descriptors(const OutputPipes& pipes) {
@@ -75,6 +77,8 @@ void mute_descriptors() {
   nothing_at({1, 2});
 }
 
-bool pipes_are_empty() noexcept { return is_empty(1) && is_empty(2); }
+bool pipes_are_empty(const OutputPipes& pipes) noexcept {
+  return is_empty(1, pipes.inode(1)) && is_empty(2, pipes.inode(2));
+}
 
 }  // namespace pyember::embed

@@ -8,8 +8,8 @@
 namespace pyember::embed {
 
 // Gives the calling thread a table, a working directory and a umask of its own, with 0, 1 and 2 on
-// /dev/null. Needs no privilege (unshare(2)).
-void leave_shared_tables();
+// /dev/null. Needs no privilege (unshare(2)). False: descriptors have run out.
+bool leave_shared_tables();
 
 // Closes whatever is open and opens 0, 1 and 2 for a session. The pipes must not be closed
 // meanwhile (SessionCore::mutex). False: /proc is missing or descriptors have run out.
@@ -22,7 +22,7 @@ bool mend_descriptors(const OutputPipes& pipes);
 // Sends what is printed from here on nowhere, until take_descriptors.
 void mute_descriptors();
 
-// Nothing waits in the two pipes.
-bool pipes_are_empty() noexcept;
+// 1 and 2 still are the session's pipes, and nothing waits in them.
+bool pipes_are_empty(const OutputPipes& pipes) noexcept;
 
 }  // namespace pyember::embed

@@ -15,6 +15,7 @@
 #include "embed/interpreter_pool.h"
 #include "embed/interpose_locale.h"
 #include "embed/memory_account.h"
+#include "embed/python_gil.h"
 #include "embed/python_trace.h"
 #include "embed/session_descriptors.h"
 #include "embed/signals.h"
@@ -31,6 +32,7 @@ namespace pyember::embed {
 namespace {
 
 constexpr std::size_t kStackBytes = 16u << 20;  // virtual; deep recursion in C fits, overflow parks
+constexpr std::chrono::milliseconds kMakeDeadline{30'000};
 constexpr std::chrono::milliseconds kOpenDeadline{10'000};
 constexpr std::chrono::milliseconds kInspectDeadline{5'000};
 constexpr std::chrono::milliseconds kCloseDeadline{5'000};
@@ -102,7 +104,7 @@ SessionThread& SessionThread::start(const RuntimeOptions& options, InterpreterPo
   const int failed = pthread_create(&handle, &attributes, thread_main, thread);
   pthread_attr_destroy(&attributes);
   if (failed) {
-    pool.failed(fmt::format("no thread could be started for a session ({}). Close sessions, or raise "
+    pool.making_failed(fmt::format("no thread could be started for a session ({}). Close sessions, or raise "
                             "the limit on processes.",
                             strerror(failed)));
   }
@@ -120,41 +122,61 @@ void* SessionThread::thread_main(void* self) {
 
 void SessionThread::run() {
   if (!prepare()) return;
+  if (!become_spare()) give_up();
   pool_.offer_new(*this);
   for (;;) {
     const std::shared_ptr<SessionCore> core = wait_for_session();
     if (!serve_session(*core)) give_up();
-    {
-      const std::lock_guard lock(mutex_);
-      core_.reset();
-    }
+    if (!become_spare()) give_up();
     pool_.offer_again(*this);
   }
+}
+
+bool SessionThread::become_spare() {
+  const std::lock_guard lock(mutex_);
+  if (lost_) return false;
+  core_.reset();
+  stage_ = Stage::Spare;
+  return true;
 }
 
 bool SessionThread::prepare() {
   slot_.owner = this;
   slot_.memory_budget = options_.memory_budget_bytes;
-  leave_shared_tables();
+  if (!leave_shared_tables()) {
+    pool_.making_failed("No session can be opened: its thread could not get descriptors of its own, "
+                        "because they have run out. Close sessions, or raise the limit on open files.");
+    return false;
+  }
   enter_slot(slot_);
+  stopper_.watch(*this);
+  begin_service(kMakeDeadline);
   auto interpreter = Interpreter::create(options_);
+  end_service();
   if (!interpreter) {
-    pool_.failed(interpreter.error().message);
+    pool_.making_failed(interpreter.error().message);
     return false;
   }
   interpreter_ = interpreter.take();
   interpreter_state_ = interpreter_->state();
   own_thread_state = interpreter_->thread_state();
-  stopper_.watch(*this);
   return true;
 }
 
 void SessionThread::serve(std::shared_ptr<SessionCore> core) {
+  bool lost = false;
   {
     const std::lock_guard lock(mutex_);
-    core_ = std::move(core);
+    stage_ = Stage::Serving;
+    lost = lost_;
+    if (!lost) core_ = core;
   }
   assigned_.notify_one();
+  if (!lost) return;
+  core->notify([](SessionListener& listener) {
+    listener.session_lost("The interpreter meant for the session crashed just before: a thread that an "
+                          "earlier session left in C code did that. Call again.");
+  });
 }
 
 std::shared_ptr<SessionCore> SessionThread::wait_for_session() {
@@ -182,14 +204,15 @@ auto SessionThread::watched(std::chrono::milliseconds deadline, Work work) {
 }
 
 bool SessionThread::serve_session(SessionCore& core) {
+  bool has_pipes = false;
   {
     const std::lock_guard lock(core.mutex);
     if (core.closing) return true;
     core.thread = this;
     // Under the lock, because the handle closes the server's ends.
-    if (!take_descriptors(core.pipes)) core.lost = true;
+    has_pipes = take_descriptors(core.pipes);
   }
-  if (!open_session(core)) return false;
+  if (!open_session(core, has_pipes)) return false;
   if (!serve_requests(core)) return false;
   const bool clean = close_session();
   const std::lock_guard lock(core.mutex);
@@ -197,14 +220,14 @@ bool SessionThread::serve_session(SessionCore& core) {
   return clean;
 }
 
-bool SessionThread::open_session(SessionCore& core) {
+bool SessionThread::open_session(SessionCore& core, bool has_pipes) {
   slot_.session_serial = core.serial;
   slot_.memory_refusals = 0;
   Result<void> opened = Error{
       ErrorCode::Internal,
       "The session could not be opened, because its output pipes could not be: /proc is missing, or "
       "descriptors have run out. Mount /proc, or raise the limit on open files."};
-  if (!core.lost) {
+  if (has_pipes) {
     opened = watched(kOpenDeadline, [&] { return interpreter_->open(core.options, core.serial); });
   }
   if (opened) return true;
@@ -267,7 +290,7 @@ SessionThread::Ran SessionThread::run_cell(SessionCore& core, const CellRequest&
   const std::uint64_t epoch = core.read_epoch.load();
   const auto begun = StopState::Clock::now();
   RunResult result = interpreter_->run(request);
-  const StopCause cause = stop_.cause();
+  const StopCause cause = stop_.body_cause();
   if (!stop_.end()) give_up();
   Ran ran;
   ran.usable = result.kind != RunResult::Kind::Broken;
@@ -289,7 +312,7 @@ SessionThread::Ran SessionThread::run_cell(SessionCore& core, const CellRequest&
 // certain when they are empty and the loop took nothing out meanwhile.
 bool SessionThread::wrote_output(const SessionCore& core, std::uint64_t epoch_before) const {
   const bool untouched = core.read_epoch.load() == epoch_before && epoch_before % 2 == 0;
-  return !(untouched && pipes_are_empty() &&
+  return !(untouched && pipes_are_empty(core.pipes) &&
            core.read_epoch.load() == epoch_before);
 }
 
@@ -357,11 +380,19 @@ bool SessionThread::end_everything() {
 
 void SessionThread::report_lost() {
   std::shared_ptr<SessionCore> core;
+  bool making = false;
   {
     const std::lock_guard lock(mutex_);
     core = core_;
+    lost_ = true;
+    making = stage_ == Stage::Making;
   }
-  pool_.retire(slot_.memory_used, core != nullptr);
+  if (interpreter_) pyember_calm_gil_waits(interpreter_state_);
+  if (making) {
+    return pool_.making_failed("No session can be opened: making its interpreter crashed or took too "
+                               "long. See whether the Python it embeds still works, then call again.");
+  }
+  pool_.lost(*this, slot_.memory_used);
   if (!core) return;
   CellNumber number = 0;
   std::chrono::steady_clock::time_point since;
@@ -369,7 +400,6 @@ void SessionThread::report_lost() {
     const std::lock_guard lock(core->mutex);
     number = std::exchange(core->running, 0);
     since = core->running_since;
-    core->lost = true;
     core->thread = nullptr;
   }
   CellOutcome outcome = lost_outcome(slot_, stop_.cause());

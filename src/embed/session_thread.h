@@ -24,6 +24,8 @@ class SessionThread final : public Stoppable {
                               Stopper& stopper);
 
   const RuntimeOptions& options() const { return options_; }
+  bool is_lost() const { return lost_; }
+  bool is_serving() const { return stage_ == Stage::Serving; }
   std::int64_t memory_bytes() const { return slot_.memory_used; }
   pid_t thread_id() const { return slot_.threads[0].tid; }
   void interrupt(StopCause cause) {
@@ -58,10 +60,12 @@ class SessionThread final : public Stoppable {
   static void* thread_main(void* self);
   void run();
   bool prepare();
+  // False: the thread was lost meanwhile and must stop.
+  bool become_spare();
   std::shared_ptr<SessionCore> wait_for_session();
   // False: the thread must not serve another session.
   bool serve_session(SessionCore& core);
-  bool open_session(SessionCore& core);
+  bool open_session(SessionCore& core, bool has_pipes);
   bool serve_requests(SessionCore& core);
   struct Ran {
     bool has_output = false;  // the cell left output in the pipes
@@ -90,9 +94,13 @@ class SessionThread final : public Stoppable {
   std::unique_ptr<Interpreter> interpreter_;
   PyInterpreterState* interpreter_state_ = nullptr;
 
+  enum class Stage { Making, Spare, Serving };
+
   std::mutex mutex_;
   std::condition_variable assigned_;
   std::shared_ptr<SessionCore> core_;
+  std::atomic<Stage> stage_{Stage::Making};  // written under mutex_
+  std::atomic<bool> lost_{false};            // written under mutex_; final
 
   std::atomic<std::uint64_t> asked_region_{0};
   bool exception_pending_ = false;  // with the GIL: an asynchronous exception was set

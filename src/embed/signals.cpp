@@ -21,8 +21,8 @@
 // Where may a thread be stopped for ever? Not while it holds a lock that others need: malloc's,
 // the loader's, stdio's, or one of ours. So never inside libc, ld.so or this executable — except
 // in libc's leaf routines that copy and compare memory, which hold nothing themselves and are where
-// C code that takes for ever often sits; unless libc called them (realloc copies under the arena's
-// lock). Everything else, libpython and extension modules loaded later included, is allowed: a
+// C code that takes for ever often sits; unless libc or the server called them (realloc copies under
+// the arena's lock). Everything else, libpython and extension modules loaded later included, is allowed: a
 // CPython interpreter's own locks are its own.
 //
 // A thread blocked in a system call sits in libc and is not parked; the interposed waits park it
@@ -47,8 +47,6 @@ constexpr std::uintptr_t kLeafBytes = 2048;  // the vector variants are a few hu
 struct TextMap {
   std::array<Range, kMaximumRanges> forbidden;
   std::size_t forbidden_count = 0;
-  std::array<Range, kMaximumRanges> libc;
-  std::size_t libc_count = 0;
   std::array<Range, kMaximumRanges> leaves;
   std::size_t leaf_count = 0;
 };
@@ -90,7 +88,6 @@ int add_object(dl_phdr_info* object, std::size_t, void* data) noexcept {
     const Range range{object->dlpi_addr + header.p_vaddr,
                       object->dlpi_addr + header.p_vaddr + header.p_memsz};
     map.forbidden[map.forbidden_count++] = range;
-    if (libc) map.libc[map.libc_count++] = range;
   }
   return 0;
 }
@@ -190,7 +187,7 @@ void handle(int signal_number, void (*handler)(int, siginfo_t*, void*), int flag
 
 bool may_park_at(std::uintptr_t instruction, std::uintptr_t return_address) noexcept {
   if (any_holds(text_map.leaves, text_map.leaf_count, instruction)) {
-    return !any_holds(text_map.libc, text_map.libc_count, return_address);
+    return !any_holds(text_map.forbidden, text_map.forbidden_count, return_address);
   }
   return !any_holds(text_map.forbidden, text_map.forbidden_count, instruction);
 }

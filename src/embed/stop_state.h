@@ -23,22 +23,29 @@ class StopState {
   // meanwhile: its caller must not come back to Python and parks itself.
   [[nodiscard]] bool begin(Clock::time_point deadline) noexcept {
     cause_.store(StopCause::None, std::memory_order_relaxed);
+    body_cause_ = StopCause::None;
     deadline_.store(ticks(deadline), std::memory_order_relaxed);
     return move(Phase::Idle, Phase::Service);
   }
   [[nodiscard]] bool enter_body() noexcept { return move(Phase::Service, Phase::Body); }
   // After a stop the session gets a moment to say what happened; that is bounded too.
   [[nodiscard]] bool leave_body(Clock::duration grace) noexcept {
-    if (cause() != StopCause::None) deadline_.store(ticks(Clock::now() + grace));
+    if (body_cause_ == StopCause::None) body_cause_ = cause();
+    if (body_cause_ != StopCause::None) deadline_.store(ticks(Clock::now() + grace));
     return move(Phase::Body, Phase::Service);
   }
   [[nodiscard]] bool end() noexcept { return move(Phase::Service, Phase::Idle); }
+  // Why the body had to stop; None when the stop came after it.
+  StopCause body_cause() const noexcept { return body_cause_; }
 
   // --- anybody
   // Brings the deadline forward to now. Only the first cause counts.
   void request(StopCause cause) noexcept {
+    std::int64_t deadline = deadline_.load();
     StopCause none = StopCause::None;
-    if (cause_.compare_exchange_strong(none, cause)) deadline_.store(ticks(Clock::now()));
+    if (!cause_.compare_exchange_strong(none, cause)) return;
+    // Unless the body was left meanwhile: then its grace stands there.
+    deadline_.compare_exchange_strong(deadline, ticks(Clock::now()));
   }
   Phase phase() const noexcept { return phase_.load(std::memory_order_acquire); }
   StopCause cause() const noexcept { return cause_.load(std::memory_order_acquire); }
@@ -78,6 +85,7 @@ class StopState {
   std::atomic<StopCause> cause_{StopCause::None};
   std::atomic<std::int64_t> deadline_{std::numeric_limits<std::int64_t>::max()};
   std::atomic<std::uint64_t> region_{0};
+  StopCause body_cause_ = StopCause::None;  // the session's own thread only
 };
 
 }  // namespace pyember::embed

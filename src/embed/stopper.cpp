@@ -64,9 +64,13 @@ void Stopper::wake() noexcept {
 }
 
 std::chrono::milliseconds Stopper::overdue() const {
-  const auto late = Clock::now() - Clock::time_point(Clock::duration(next_wake_.load()));
-  return std::max(std::chrono::milliseconds(0),
-                  std::chrono::duration_cast<std::chrono::milliseconds>(late));
+  const auto since = [](std::int64_t ticks) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+        Clock::now() - Clock::time_point(Clock::duration(ticks)));
+  };
+  const std::int64_t began = round_began_.load();
+  const auto round = began ? since(began) : std::chrono::milliseconds(0);
+  return std::max({std::chrono::milliseconds(0), round, since(next_wake_.load())});
 }
 
 void Stopper::run() {
@@ -81,11 +85,13 @@ void Stopper::run() {
       next = Clock::time_point::max();
       next_wake_.store(next.time_since_epoch().count());
     }
+    round_began_ = Clock::now().time_since_epoch().count();
     {
       const std::lock_guard lock(mutex_);
       for (Watch& watch : watches_) next = std::min(next, look(watch, Clock::now()));
     }
     next_wake_.store(next.time_since_epoch().count());
+    round_began_ = 0;
     sleep_until(next, seen);
   }
 }

@@ -75,6 +75,7 @@ class Stopper {
   std::vector<Watch> watches_;
   std::atomic<std::uint32_t> wakes_{0};  // the futex
   std::atomic<std::int64_t> next_wake_{0};
+  std::atomic<std::int64_t> round_began_{0};  // 0 while asleep
   std::thread thread_;
 };
 

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "embed/session_slot.h"
+
 namespace pyember::host {
 
 namespace {
@@ -19,6 +21,7 @@ pthread_t loop_thread;
 void handle(int signal) {
   const int saved = errno;
   if (!pthread_equal(pthread_self(), loop_thread)) {
+    const embed::ServerScope server;  // session code may not signal the server; this is not it
     pthread_kill(loop_thread, signal);
   } else if (uv_async_t* async = wake.load()) {
     received.store(signal);

@@ -255,20 +255,23 @@ void HostSession::link_cell_finished(embed::CellNumber number, embed::CellOutcom
   lose(why);
 }
 
+// The session keeps one ticket of each kind, the newest: its answer is for all that came before.
 void HostSession::link_names_ready(std::uint64_t ticket, std::vector<embed::NameInfo> names) {
-  const auto found = inspections_.find(ticket);
-  if (found == inspections_.end()) return;
-  const NamesCallback done = std::move(found->second.done);
-  inspections_.erase(found);
-  done(std::move(names));
+  std::vector<NamesCallback> answered;
+  while (!inspections_.empty() && inspections_.begin()->first <= ticket) {
+    answered.push_back(std::move(inspections_.begin()->second.done));
+    inspections_.erase(inspections_.begin());
+  }
+  for (const NamesCallback& done : answered) done(names);
 }
 
 void HostSession::link_reset_finished(std::uint64_t ticket) {
-  const auto found = resets_.find(ticket);
-  if (found == resets_.end()) return;
-  const ResetCallback done = std::move(found->second);
-  resets_.erase(found);
-  done("");
+  std::vector<ResetCallback> answered;
+  while (!resets_.empty() && resets_.begin()->first <= ticket) {
+    answered.push_back(std::move(resets_.begin()->second));
+    resets_.erase(resets_.begin());
+  }
+  for (const ResetCallback& done : answered) done("");
 }
 
 void HostSession::link_lost(std::string reason) { lose(reason); }
