@@ -30,6 +30,7 @@ namespace {
 constexpr std::chrono::milliseconds kWakeEvery{2};
 constexpr std::chrono::milliseconds kParkEvery{1};
 constexpr std::chrono::milliseconds kBuryEvery{100};  // a lost thread that is still in a call
+constexpr std::chrono::milliseconds kBuryOldEvery{5'000};  // … and has been for long
 constexpr std::chrono::milliseconds kReplyGrace{30};  // between condemning and calling it abandoned
 
 void signal_threads(SessionSlot& slot, int signal_number) noexcept {
@@ -156,6 +157,9 @@ Stopper::Clock::time_point Stopper::climb(Watch& watch, Clock::time_point now) {
     return now + kParkEvery;
   }
   if (state.phase() != Phase::Body) {
+    // A report that has used up its grace: a KeyboardInterrupt makes it give up the description
+    // instead of the session.
+    if (watch.level == StopLevel::None && state.reporting()) watch.target->ask(region);
     watch.level = StopLevel::Asked;
     return now + kWakeEvery;
   }
@@ -194,8 +198,9 @@ Stopper::Clock::time_point Stopper::bury(Watch& watch, Clock::time_point now) {
   }
   signal_threads(slot, park_signal());
   wake_waiters(slot);
-  const bool fresh = now - watch.lost_at < std::chrono::seconds(1);
-  return now + (fresh ? kParkEvery : kBuryEvery);
+  const auto age = now - watch.lost_at;
+  if (age < std::chrono::seconds(1)) return now + kParkEvery;
+  return now + (age < std::chrono::seconds(10) ? kBuryEvery : kBuryOldEvery);
 }
 
 }  // namespace pyember::embed
