@@ -1,5 +1,6 @@
 #include "embed/stopper.h"
 
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -7,6 +8,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstring>
 
 #include "base/limits.h"
 #include "embed/locks.h"
@@ -32,6 +35,34 @@ constexpr std::chrono::milliseconds kParkEvery{1};
 constexpr std::chrono::milliseconds kBuryEvery{100};  // a lost thread that is still in a call
 constexpr std::chrono::milliseconds kBuryOldEvery{5'000};  // … and has been for long
 constexpr std::chrono::milliseconds kReplyGrace{30};  // between condemning and calling it abandoned
+
+// A thread that got less CPU than this since its last rung, and wants to run, is starved.
+constexpr std::chrono::milliseconds kFairShare{40};
+constexpr std::chrono::milliseconds kPatience{3'000};  // from the first rung, however starved
+
+// Nanoseconds of CPU a thread of this process has had; 0 when it is gone. The clock's number is made
+// of the thread's id as the kernel does it (include/linux/posix-timers_types.h, per-thread, SCHED).
+std::int64_t cpu_time_of(pid_t tid) noexcept {
+  timespec time{};
+  const auto clock = static_cast<clockid_t>((~static_cast<unsigned>(tid) << 3) | 6U);
+  if (clock_gettime(clock, &time) != 0) return 0;
+  return time.tv_sec * 1'000'000'000LL + time.tv_nsec;
+}
+
+// Running, or waiting for a CPU (proc(5), field 3 of stat; the name before it may hold anything).
+bool is_runnable(pid_t tid) {
+  char path[48];
+  std::snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+  const int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  char text[256];
+  const ssize_t size = read(file, text, sizeof text - 1);
+  close(file);
+  if (size <= 0) return false;
+  text[size] = '\0';
+  const char* name_end = std::strrchr(text, ')');
+  return name_end && name_end[1] == ' ' && name_end[2] == 'R';
+}
 
 void signal_threads(SessionSlot& slot, int signal_number) noexcept {
   for (SlotThread& thread : slot.threads) {
@@ -133,42 +164,50 @@ Stopper::Clock::time_point Stopper::look(Watch& watch, Clock::time_point now) {
   return climb(watch, now);
 }
 
+void Stopper::step(Watch& watch, StopLevel level, Clock::time_point now) {
+  watch.level = level;
+  watch.rung_start = now;
+  watch.cpu_at_rung = cpu_time_of(watch.target->slot().threads[0].tid);
+}
+
+// A thread that wants to run but gets no CPU can't obey; on a busy machine that is no reason to
+// take its session from it. Bounded, because the caller waits.
+bool Stopper::is_starved(const Watch& watch, Clock::time_point now) const {
+  if (now - watch.ladder_start >= kPatience) return false;
+  const pid_t tid = watch.target->slot().threads[0].tid;
+  const auto had = std::chrono::nanoseconds(cpu_time_of(tid) - watch.cpu_at_rung);
+  return had < kFairShare && is_runnable(tid);
+}
+
 Stopper::Clock::time_point Stopper::climb(Watch& watch, Clock::time_point now) {
   StopState& state = watch.target->stop_state();
   SessionSlot& slot = watch.target->slot();
   const std::uint64_t region = state.region();
   if (watch.level == StopLevel::None || watch.region != region) {
-    watch.level = StopLevel::None;
+    step(watch, StopLevel::None, now);
     watch.region = region;
     watch.ladder_start = now;
   }
-  const auto elapsed = now - watch.ladder_start;
-  if (elapsed >= limits::kParkAfter) {
-    if (!state.condemn()) return Clock::time_point::max();
-    watch.level = StopLevel::Park;
-    slot.stop = StopLevel::Park;
-    slot.condemned = true;
-    signal_threads(slot, park_signal());
-    wake_waiters(slot);
-    if (slot.threads[0].parked || elapsed >= limits::kAbandonAfter + kReplyGrace) {
-      report(watch, now);
-      return bury(watch, now);
-    }
-    return now + kParkEvery;
+  const bool in_body = state.phase() == Phase::Body;
+  const auto on_rung = now - watch.rung_start;
+  // The last rung before force; each has its time even when this thread itself came late.
+  const bool last = !in_body || watch.level == StopLevel::Insisted;
+  const auto patience = in_body ? limits::kParkAfter - limits::kInsistAfter : limits::kParkAfter;
+  if (watch.level == StopLevel::Park) return condemn(watch, now);
+  if (last && watch.level != StopLevel::None && on_rung >= patience && !is_starved(watch, now)) {
+    step(watch, StopLevel::Park, now);
+    return condemn(watch, now);
   }
-  if (state.phase() != Phase::Body) {
-    // A report that has used up its grace: a KeyboardInterrupt makes it give up the description
-    // instead of the session.
-    if (watch.level == StopLevel::None && state.reporting()) watch.target->ask(region);
-    watch.level = StopLevel::Asked;
+  if (!in_body) {
+    if (watch.level == StopLevel::None) step(watch, StopLevel::Asked, now);
     return now + kWakeEvery;
   }
   if (watch.level == StopLevel::None) {
-    watch.level = StopLevel::Asked;
+    step(watch, StopLevel::Asked, now);
     slot.stop = StopLevel::Asked;
     watch.target->ask(region);
-  } else if (watch.level == StopLevel::Asked && elapsed >= limits::kInsistAfter) {
-    watch.level = StopLevel::Insisted;
+  } else if (watch.level == StopLevel::Asked && on_rung >= limits::kInsistAfter) {
+    step(watch, StopLevel::Insisted, now);
     slot.stop = StopLevel::Insisted;
     watch.target->insist(region);
   }
@@ -179,6 +218,21 @@ Stopper::Clock::time_point Stopper::climb(Watch& watch, Clock::time_point now) {
   if (const pid_t tid = slot.threads[0].tid) syscall(SYS_tgkill, getpid(), tid, wake_signal());
   wake_waiters(slot);
   return now + kWakeEvery;
+}
+
+Stopper::Clock::time_point Stopper::condemn(Watch& watch, Clock::time_point now) {
+  SessionSlot& slot = watch.target->slot();
+  if (!watch.target->stop_state().condemn()) return Clock::time_point::max();
+  slot.stop = StopLevel::Park;
+  slot.condemned = true;
+  signal_threads(slot, park_signal());
+  wake_waiters(slot);
+  const auto abandon_after = limits::kAbandonAfter - limits::kParkAfter + kReplyGrace;
+  if (slot.threads[0].parked || now - watch.rung_start >= abandon_after) {
+    report(watch, now);
+    return bury(watch, now);
+  }
+  return now + kParkEvery;
 }
 
 void Stopper::report(Watch& watch, Clock::time_point now) {

@@ -59,6 +59,8 @@ class Stopper {
     Clock::time_point ladder_start{};
     std::uint64_t region = 0;
     StopLevel level = StopLevel::None;
+    Clock::time_point rung_start{};
+    std::int64_t cpu_at_rung = 0;  // nanoseconds the session's thread had run by then
     bool reported = false;
     bool at_rest = false;  // lost, and every thread of it is parked or gone
     Clock::time_point lost_at{};
@@ -67,6 +69,9 @@ class Stopper {
   void run();
   Clock::time_point look(Watch& watch, Clock::time_point now);
   Clock::time_point climb(Watch& watch, Clock::time_point now);
+  Clock::time_point condemn(Watch& watch, Clock::time_point now);
+  void step(Watch& watch, StopLevel level, Clock::time_point now);
+  bool is_starved(const Watch& watch, Clock::time_point now) const;
   Clock::time_point bury(Watch& watch, Clock::time_point now);
   void report(Watch& watch, Clock::time_point now);
   void sleep_until(Clock::time_point when, std::uint32_t seen);
