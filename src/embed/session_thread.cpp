@@ -38,7 +38,7 @@ constexpr std::chrono::milliseconds kInspectDeadline{5'000};
 constexpr std::chrono::milliseconds kCloseDeadline{5'000};
 constexpr std::chrono::milliseconds kThreadsDeadline{500};
 constexpr std::chrono::milliseconds kChildrenDeadline{1'000};
-constexpr std::chrono::milliseconds kReportGrace{1'000};  // to format a traceback after a stop
+constexpr std::chrono::milliseconds kReportGrace{100};  // to format a traceback after a stop
 
 constexpr char kMended[] =
     "An earlier cell had closed descriptor 1 or 2 (stdout, stderr), so they were opened again before "
@@ -436,7 +436,10 @@ void SessionThread::stoppable(bool on) {
 }
 
 bool SessionThread::must_stop() const {
-  return stop_.phase() == Phase::Body && stop_.cause() != StopCause::None;
+  if (stop_.cause() == StopCause::None) return false;
+  if (stop_.phase() == Phase::Body) return true;
+  return stop_.phase() == Phase::Service && stop_.reporting() &&
+         StopState::Clock::now() >= stop_.deadline();
 }
 
 void SessionThread::ask(std::uint64_t region) {

@@ -24,6 +24,7 @@ class StopState {
   [[nodiscard]] bool begin(Clock::time_point deadline) noexcept {
     cause_.store(StopCause::None, std::memory_order_relaxed);
     body_cause_ = StopCause::None;
+    reporting_.store(false, std::memory_order_relaxed);
     deadline_.store(ticks(deadline), std::memory_order_relaxed);
     return move(Phase::Idle, Phase::Service);
   }
@@ -31,7 +32,10 @@ class StopState {
   // After a stop the session gets a moment to say what happened; that is bounded too.
   [[nodiscard]] bool leave_body(Clock::duration grace) noexcept {
     if (body_cause_ == StopCause::None) body_cause_ = cause();
-    if (body_cause_ != StopCause::None) deadline_.store(ticks(Clock::now() + grace));
+    if (body_cause_ != StopCause::None) {
+      deadline_.store(ticks(Clock::now() + grace));
+      reporting_.store(true, std::memory_order_release);
+    }
     return move(Phase::Body, Phase::Service);
   }
   [[nodiscard]] bool end() noexcept { return move(Phase::Service, Phase::Idle); }
@@ -49,6 +53,9 @@ class StopState {
   }
   Phase phase() const noexcept { return phase_.load(std::memory_order_acquire); }
   StopCause cause() const noexcept { return cause_.load(std::memory_order_acquire); }
+  // The body was stopped and our runtime says so. That may have to be stopped too: hooks of the
+  // session's (audit, import) run in it.
+  bool reporting() const noexcept { return reporting_.load(std::memory_order_acquire); }
   // Counts the phases; the same number means that nothing has moved.
   std::uint64_t region() const noexcept { return region_.load(std::memory_order_acquire); }
   Clock::time_point deadline() const noexcept {
@@ -85,6 +92,7 @@ class StopState {
   std::atomic<StopCause> cause_{StopCause::None};
   std::atomic<std::int64_t> deadline_{std::numeric_limits<std::int64_t>::max()};
   std::atomic<std::uint64_t> region_{0};
+  std::atomic<bool> reporting_{false};
   StopCause body_cause_ = StopCause::None;  // the session's own thread only
 };
 

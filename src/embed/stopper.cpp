@@ -199,7 +199,12 @@ Stopper::Clock::time_point Stopper::climb(Watch& watch, Clock::time_point now) {
     return condemn(watch, now);
   }
   if (!in_body) {
-    if (watch.level == StopLevel::None) step(watch, StopLevel::Asked, now);
+    if (watch.level == StopLevel::None) {
+      step(watch, StopLevel::Asked, now);
+      // A report that has used up its grace: a KeyboardInterrupt makes it give up the description
+      // of what happened, not the session.
+      if (state.reporting()) watch.target->ask(region);
+    }
     return now + kWakeEvery;
   }
   if (watch.level == StopLevel::None) {
