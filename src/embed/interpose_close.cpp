@@ -29,6 +29,13 @@ int refuse() noexcept {
   return -1;
 }
 
+// Not in a vfork'ed child, whose table is another one.
+void note_touched(unsigned first, unsigned last) noexcept {
+  if (current_slot && first <= 2 && last >= 1 && interpose::in_server_process()) {
+    current_slot->outputs_touched = true;
+  }
+}
+
 }  // namespace
 
 int preferred_kept_descriptor() noexcept {
@@ -57,19 +64,29 @@ void close_all_but_kept() noexcept {
 
 using pyember::embed::is_kept;
 using pyember::embed::kept_descriptor;
+using pyember::embed::note_touched;
 using pyember::embed::refuse;
 
-PYEMBER_INTERPOSE(int, close, int fd) { return is_kept(fd) ? refuse() : real_close(fd); }
+PYEMBER_INTERPOSE(int, close, int fd) {
+  if (is_kept(fd)) return refuse();
+  note_touched(static_cast<unsigned>(fd), static_cast<unsigned>(fd));
+  return real_close(fd);
+}
 
 PYEMBER_INTERPOSE(int, dup2, int from, int to) {
-  return is_kept(from) || is_kept(to) ? refuse() : real_dup2(from, to);
+  if (is_kept(from) || is_kept(to)) return refuse();
+  note_touched(static_cast<unsigned>(to), static_cast<unsigned>(to));
+  return real_dup2(from, to);
 }
 
 PYEMBER_INTERPOSE(int, dup3, int from, int to, int flags) {
-  return is_kept(from) || is_kept(to) ? refuse() : real_dup3(from, to, flags);
+  if (is_kept(from) || is_kept(to)) return refuse();
+  note_touched(static_cast<unsigned>(to), static_cast<unsigned>(to));
+  return real_dup3(from, to, flags);
 }
 
 PYEMBER_INTERPOSE(int, close_range, unsigned first, unsigned last, int flags) {
+  note_touched(first, last);
   const int descriptor = kept_descriptor();
   const auto number = static_cast<unsigned>(descriptor);
   if (!is_kept(descriptor) || number < first || number > last) {
@@ -82,6 +99,7 @@ PYEMBER_INTERPOSE(int, close_range, unsigned first, unsigned last, int flags) {
 }
 
 PYEMBER_INTERPOSE(void, closefrom, int first) {
+  note_touched(static_cast<unsigned>(std::max(first, 0)), ~0U);
   if (!is_kept(kept_descriptor())) {
     real_closefrom(first);
     return;

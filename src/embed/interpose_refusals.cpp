@@ -523,6 +523,7 @@ PYEMBER_INTERPOSE(long, syscall, long number, ...) {
   if (current_slot && number != SYS_futex && in_server_process()) {
     if (number == SYS_exit || number == SYS_exit_group) park_current_thread(ParkReason::Exited);
     if (is_refused_syscall(number, a)) return refuse();
+    current_slot->outputs_touched = true;  // it may be one of many; the check is cheap
   }
   return real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

@@ -53,6 +53,9 @@ struct SessionSlot {
   // been asked for, so that its threads can be ended.
   std::atomic<bool> ending{false};
 
+  // Code closed or replaced descriptor 1 or 2: what is there may not be the session's pipe.
+  std::atomic<bool> outputs_touched{false};
+
   std::atomic<ParkReason> park_reason{ParkReason::None};
   std::atomic<int> crash_signal{0};
   std::atomic<bool> crash_text_ready{false};
