@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -45,7 +46,8 @@ int make_descriptor() {
 }  // namespace
 
 LoopWaker::LoopWaker(EventLoop& loop, std::function<void()> woken)
-    : descriptor_(make_descriptor()),
+    : loop_(loop),
+      descriptor_(make_descriptor()),
       loop_thread_(pthread_self()),
       woken_(std::move(woken)),
       poll_(loop, descriptor_, [this](int) { readable(); }) {
@@ -74,9 +76,23 @@ void LoopWaker::wake() const {
 }
 
 void LoopWaker::readable() {
-  std::uint64_t count = 0;
-  if (read(descriptor_, &count, sizeof count) < 0) CHECK(errno == EAGAIN || errno == EINTR);
+  if (!edge_triggered_) {
+    std::uint64_t count = 0;
+    if (read(descriptor_, &count, sizeof count) < 0) CHECK(errno == EAGAIN || errno == EINTR);
+    edge_triggered_ = set_edge_triggered();
+  }
   woken_();
+}
+
+// Every write to an eventfd is an edge of its own (eventfd(2)), so nothing need be read: one system
+// call less for each answer. libuv has registered the descriptor by the time of the first wake-up,
+// and touches the registration again only when what is watched for changes. The counter has room
+// for 2^64 wake-ups.
+bool LoopWaker::set_edge_triggered() const {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLET;
+  event.data.fd = descriptor_;  // how libuv finds the handle
+  return epoll_ctl(uv_backend_fd(loop_.raw()), EPOLL_CTL_MOD, descriptor_, &event) == 0;
 }
 
 }  // namespace pyember::host

@@ -24,8 +24,11 @@ class LoopWaker {
 
  private:
   void readable();
+  bool set_edge_triggered() const;
 
+  EventLoop& loop_;
   const int descriptor_;
+  bool edge_triggered_ = false;
   const pthread_t loop_thread_;
   const std::function<void()> woken_;
   Poll poll_;
