@@ -231,23 +231,36 @@ void SessionRegistry::wake(std::uint64_t id) {
 // --- CPUs ----------------------------------------------------------------------------------------
 
 void SessionRegistry::dispatching(HostSession& session) {
+  // Two sessions at work must not share the home CPU for long.
+  const bool beside_another =
+      sessions_.size() > 1 && let_go_after(limits::kLongBeside, session.busy_since_ns(), &session);
   home_.dispatch(session.home_thread(), session.thread_id(), session.busy_since_ns());
   if (home_.home() >= 0 && spread_home_ >= 0 && home_.home() != spread_home_) {
     spread_long_sessions();
   }
   // Left to fire in vain when the cell turns out short: cheaper than stopping it each time.
-  if (!long_timer_.active()) long_timer_.start(limits::kLongCell);
+  if (beside_another && !looking_soon_) {
+    looking_soon_ = true;
+    long_timer_.start(limits::kLongBeside);
+  } else if (!long_timer_.active()) {
+    long_timer_.start(limits::kLongCell);
+  }
 }
 
 void SessionRegistry::look_for_long_cells() {
-  bool look_again = false;
+  const auto time = looking_soon_ ? limits::kLongBeside : limits::kLongCell;
+  looking_soon_ = false;
+  if (let_go_after(time / 2, now_ns(), nullptr)) long_timer_.start(limits::kLongCell);
+}
+
+bool SessionRegistry::let_go_after(std::chrono::nanoseconds time, std::uint64_t now,
+                                   const HostSession* but) {
+  bool others_run = false;
   bool any_long = false;
-  const std::uint64_t now = now_ns();
-  const std::uint64_t long_ns = in_ns(limits::kLongCell) / 2;
   for (auto& [name, session] : sessions_) {
-    if (session->cells().empty() || session->runs_long()) continue;
-    if (now - session->busy_since_ns() < long_ns) {
-      look_again = true;
+    if (session.get() == but || session->cells().empty() || session->runs_long()) continue;
+    if (session->busy_since_ns() + static_cast<std::uint64_t>(time.count()) > now) {
+      others_run = true;
     } else {
       session->set_runs_long(true);
       any_long = true;
@@ -259,7 +272,7 @@ void SessionRegistry::look_for_long_cells() {
       memory_timer_.start(limits::kMemoryLookPeriod, limits::kMemoryLookPeriod);
     }
   }
-  if (look_again) long_timer_.start(limits::kLongCell);
+  return others_run;
 }
 
 void SessionRegistry::look_at_memory() {

@@ -92,6 +92,9 @@ class SessionRegistry {
  private:
   void wake(std::uint64_t id);
   void look_for_long_cells();
+  // Cells that have run for `time` at `now` leave the home CPU, except that of `but`. True: others
+  // run that have not yet.
+  bool let_go_after(std::chrono::nanoseconds time, std::uint64_t now, const HostSession* but);
   void look_at_memory();
   void spread_long_sessions();
   void remember(Tombstone tombstone);
@@ -106,6 +109,7 @@ class SessionRegistry {
   HomeCpu home_;
   int spread_home_ = -1;  // the home that long sessions were told to leave
   Timer long_timer_;
+  bool looking_soon_ = false;  // the timer was set to kLongBeside
   Timer memory_timer_;
   std::function<void()> long_cells_callback_;
   std::function<void()> outputs_changed_;
