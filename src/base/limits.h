@@ -52,7 +52,6 @@ static_assert(kMaximumBytesInFlight >= 8 * kMaximumLineBytes);
 // --- host: loop, transport, memory watch --------------------------------------------------------
 inline constexpr std::chrono::milliseconds kHomeCpuPeriod = 100ms;  // how long a home CPU is kept
 inline constexpr std::chrono::milliseconds kLongCell = 20ms;  // then its thread may leave the home CPU
-inline constexpr std::chrono::milliseconds kLongBeside = 1ms;  // … while another session runs too
 inline constexpr std::size_t kPostsPerTurn = 4096;           // tasks of other threads per loop turn
 inline constexpr std::chrono::milliseconds kLoopCloseDeadline = 2s;
 inline constexpr std::size_t kReadChunkBytes = 64u << 10;    // the capacity of a pipe

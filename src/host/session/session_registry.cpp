@@ -231,36 +231,40 @@ void SessionRegistry::wake(std::uint64_t id) {
 // --- CPUs ----------------------------------------------------------------------------------------
 
 void SessionRegistry::dispatching(HostSession& session) {
-  // Two sessions at work must not share the home CPU for long.
-  const bool beside_another =
-      sessions_.size() > 1 && let_go_after(limits::kLongBeside, session.busy_since_ns(), &session);
+  // Left to fire in vain when the cell turns out short: cheaper than stopping it each time.
+  if (!long_timer_.active()) long_timer_.start(limits::kLongCell);
+  // The home CPU holds one session at a time: the next one starts elsewhere, at the price of a
+  // hand-over between CPUs, instead of sharing it.
+  if (home_is_taken(session)) {
+    session.set_runs_long(true);
+    spread_long_sessions();
+    return;
+  }
   home_.dispatch(session.home_thread(), session.thread_id(), session.busy_since_ns());
   if (home_.home() >= 0 && spread_home_ >= 0 && home_.home() != spread_home_) {
     spread_long_sessions();
   }
-  // Left to fire in vain when the cell turns out short: cheaper than stopping it each time.
-  if (beside_another && !looking_soon_) {
-    looking_soon_ = true;
-    long_timer_.start(limits::kLongBeside);
-  } else if (!long_timer_.active()) {
-    long_timer_.start(limits::kLongCell);
-  }
+}
+
+bool SessionRegistry::home_is_taken(const HostSession& next) const {
+  if (sessions_.size() < 2) return false;
+  return std::any_of(sessions_.begin(), sessions_.end(), [&next](const auto& entry) {
+    const HostSession& other = *entry.second;
+    return &other != &next && !other.cells().empty() && !other.runs_long();
+  });
 }
 
 void SessionRegistry::look_for_long_cells() {
-  const auto time = looking_soon_ ? limits::kLongBeside : limits::kLongCell;
-  looking_soon_ = false;
-  if (let_go_after(time / 2, now_ns(), nullptr)) long_timer_.start(limits::kLongCell);
-}
-
-bool SessionRegistry::let_go_after(std::chrono::nanoseconds time, std::uint64_t now,
-                                   const HostSession* but) {
-  bool others_run = false;
+  bool look_again = false;
   bool any_long = false;
+  const std::uint64_t now = now_ns();
+  const std::uint64_t long_ns = in_ns(limits::kLongCell) / 2;
   for (auto& [name, session] : sessions_) {
-    if (session.get() == but || session->cells().empty() || session->runs_long()) continue;
-    if (session->busy_since_ns() + static_cast<std::uint64_t>(time.count()) > now) {
-      others_run = true;
+    if (session->cells().empty()) continue;
+    if (session->runs_long()) {
+      any_long = true;
+    } else if (now - session->busy_since_ns() < long_ns) {
+      look_again = true;
     } else {
       session->set_runs_long(true);
       any_long = true;
@@ -272,7 +276,7 @@ bool SessionRegistry::let_go_after(std::chrono::nanoseconds time, std::uint64_t 
       memory_timer_.start(limits::kMemoryLookPeriod, limits::kMemoryLookPeriod);
     }
   }
-  return others_run;
+  if (look_again) long_timer_.start(limits::kLongCell);
 }
 
 void SessionRegistry::look_at_memory() {

@@ -92,9 +92,8 @@ class SessionRegistry {
  private:
   void wake(std::uint64_t id);
   void look_for_long_cells();
-  // Cells that have run for `time` at `now` leave the home CPU, except that of `but`. True: others
-  // run that have not yet.
-  bool let_go_after(std::chrono::nanoseconds time, std::uint64_t now, const HostSession* but);
+  // Another session runs a cell on the home CPU.
+  bool home_is_taken(const HostSession& next) const;
   void look_at_memory();
   void spread_long_sessions();
   void remember(Tombstone tombstone);
@@ -109,7 +108,6 @@ class SessionRegistry {
   HomeCpu home_;
   int spread_home_ = -1;  // the home that long sessions were told to leave
   Timer long_timer_;
-  bool looking_soon_ = false;  // the timer was set to kLongBeside
   Timer memory_timer_;
   std::function<void()> long_cells_callback_;
   std::function<void()> outputs_changed_;
