@@ -65,17 +65,28 @@ Options parse(int count, char** words) {
     }
     if (++at >= count) give_up("missing value of " + std::string(name));
     const char* value = words[at];
-    if (name == "--era") options.era = value;
-    else if (name == "--tool") options.tool = value;
-    else if (name == "--arguments") options.arguments = value;
-    else if (name == "--expect") options.expected = value;
-    else if (name == "--calls") options.calls = std::atoi(value);
-    else if (name == "--warm-up") options.warm_up = std::atoi(value);
-    else if (name == "--idle-calls") options.idle_calls = std::atoi(value);
-    else if (name == "--pipelined") options.pipelined = std::atoi(value);
-    else if (name == "--repeat") options.repeat = std::atoi(value);
-    else if (name == "--pin") options.pin = std::atoi(value);
-    else give_up("unknown option " + std::string(name));
+    if (name == "--era")
+      options.era = value;
+    else if (name == "--tool")
+      options.tool = value;
+    else if (name == "--arguments")
+      options.arguments = value;
+    else if (name == "--expect")
+      options.expected = value;
+    else if (name == "--calls")
+      options.calls = std::atoi(value);
+    else if (name == "--warm-up")
+      options.warm_up = std::atoi(value);
+    else if (name == "--idle-calls")
+      options.idle_calls = std::atoi(value);
+    else if (name == "--pipelined")
+      options.pipelined = std::atoi(value);
+    else if (name == "--repeat")
+      options.repeat = std::atoi(value);
+    else if (name == "--pin")
+      options.pin = std::atoi(value);
+    else
+      give_up("unknown option " + std::string(name));
   }
   for (++at; at < count; ++at) options.command.emplace_back(words[at]);
   if (options.command.empty()) give_up("no command after --");
@@ -95,8 +106,7 @@ std::string request(const Options& options, std::uint64_t id, std::string_view m
 
 std::string tool_call(const Options& options, std::uint64_t id, const std::string& tool,
                       const std::string& arguments) {
-  return request(options, id, "tools/call",
-                 R"("name":")" + tool + R"(","arguments":)" + arguments);
+  return request(options, id, "tools/call", R"("name":")" + tool + R"(","arguments":)" + arguments);
 }
 
 // The first exchange with a server; ids from 1.
@@ -217,7 +227,8 @@ int measure_sessions(const Options& options) {
     const std::string name = "fresh-" + std::to_string(i);
     samples.push_back(timed_call(peer, options, id++, options.tool,
                                  R"({"code":"1+1","session":")" + name + "\"}", options.expected));
-    timed_call(peer, options, id++, "close_session", R"({"session":")" + name + "\"}", "\"result\"");
+    timed_call(peer, options, id++, "close_session", R"({"session":")" + name + "\"}",
+               "\"result\"");
   }
   std::printf("{");
   print_samples("first_result_us", samples);

@@ -32,24 +32,40 @@ void add_serve_options(CLI::App& app, host::Options& options, Durations& duratio
                  "Environment whose packages sessions import (else VIRTUAL_ENV, else ./.venv)")
       ->envname("PYEMBER_ENV");
   app.add_option("--timeout", durations.timeout, "Seconds a cell may run when a call names none")
-      ->envname("PYEMBER_TIMEOUT")->check(CLI::Range(0.001, kYear))->capture_default_str();
+      ->envname("PYEMBER_TIMEOUT")
+      ->check(CLI::Range(0.001, kYear))
+      ->capture_default_str();
   app.add_option("--max-timeout", durations.maximum_timeout, "Most seconds a call may ask for")
-      ->envname("PYEMBER_MAX_TIMEOUT")->check(CLI::Range(0.001, kYear))->capture_default_str();
+      ->envname("PYEMBER_MAX_TIMEOUT")
+      ->check(CLI::Range(0.001, kYear))
+      ->capture_default_str();
   app.add_option("--max-sessions", options.maximum_sessions, "Sessions open at once")
-      ->envname("PYEMBER_MAX_SESSIONS")->check(CLI::Range(1, 4096))->capture_default_str();
+      ->envname("PYEMBER_MAX_SESSIONS")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
   app.add_option("--spares", options.spares, "Interpreters kept ready for new sessions")
-      ->envname("PYEMBER_SPARES")->check(CLI::Range(0, 64))->capture_default_str();
+      ->envname("PYEMBER_SPARES")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
   app.add_option("--idle-timeout", durations.idle_timeout,
                  "Seconds without a call after which a session is closed; 0: never")
-      ->envname("PYEMBER_IDLE_TIMEOUT")->check(CLI::Range(0.0, kYear))->capture_default_str();
+      ->envname("PYEMBER_IDLE_TIMEOUT")
+      ->check(CLI::Range(0.0, kYear))
+      ->capture_default_str();
   app.add_option("--output-budget", options.output_budget, "Characters of output in one answer")
-      ->envname("PYEMBER_OUTPUT_BUDGET")->check(CLI::Range(100, 10'000'000))->capture_default_str();
+      ->envname("PYEMBER_OUTPUT_BUDGET")
+      ->check(CLI::Range(100, 10'000'000))
+      ->capture_default_str();
   app.add_option("--held-output", options.held_output_bytes,
                  "Bytes of output held for each session, on disk (units: 256MB)")
-      ->envname("PYEMBER_HELD_OUTPUT")->transform(CLI::AsSizeValue(false))->capture_default_str();
+      ->envname("PYEMBER_HELD_OUTPUT")
+      ->transform(CLI::AsSizeValue(false))
+      ->capture_default_str();
   app.add_option("--memory-budget", options.memory_budget_bytes,
                  "Bytes each session may allocate; 0: half of what is free at start (units: 2GB)")
-      ->envname("PYEMBER_MEMORY_BUDGET")->transform(CLI::AsSizeValue(false))->capture_default_str();
+      ->envname("PYEMBER_MEMORY_BUDGET")
+      ->transform(CLI::AsSizeValue(false))
+      ->capture_default_str();
   app.add_option("--log-level", options.log_level, "Least severe level logged to stderr")
       ->envname("PYEMBER_LOG_LEVEL")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "critical", "off"}))
@@ -73,7 +89,8 @@ CommandLine parse_command_line(int argc, char** argv) {
   app.fallthrough();
   add_serve_options(app, line.options, durations);
   app.add_subcommand("serve", "Serve one client over stdin and stdout (the default)")
-      ->fallthrough()->footer("Takes every option of the program: pyember --help lists them.");
+      ->fallthrough()
+      ->footer("Takes every option of the program: pyember --help lists them.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -10,28 +10,30 @@ namespace pyember::limits {
 using namespace std::chrono_literals;
 
 // --- cells ---------------------------------------------------------------------------------
-inline constexpr std::chrono::milliseconds kDefaultTimeout = 60s;     // option --timeout
-inline constexpr std::chrono::milliseconds kMaximumTimeout = 3600s;   // option --max-timeout
-inline constexpr std::size_t kMaximumCodeBytes = 4u << 20;   // a cell is typed or generated text
-inline constexpr std::size_t kMaximumQueuedCells = 2048;     // per session; 1,000 pipelined calls fit
+inline constexpr std::chrono::milliseconds kDefaultTimeout = 60s;    // option --timeout
+inline constexpr std::chrono::milliseconds kMaximumTimeout = 3600s;  // option --max-timeout
+inline constexpr std::size_t kMaximumCodeBytes = 4u << 20;  // a cell is typed or generated text
+inline constexpr std::size_t kMaximumQueuedCells = 2048;  // per session; 1,000 pipelined calls fit
 inline constexpr std::size_t kMaximumResultCharacters = 20'000;  // repr of the last expression
 
 // --- sessions ------------------------------------------------------------------------------
-inline constexpr std::size_t kMaximumSessions = 64;          // option --max-sessions; about 4 MB each
-inline constexpr std::size_t kSpareInterpreters = 2;         // option --spares; about 3 MB each
-inline constexpr std::size_t kMaximumRetired = 64;           // parked interpreters whose memory is gone
+inline constexpr std::size_t kMaximumSessions = 64;   // option --max-sessions; about 4 MB each
+inline constexpr std::size_t kSpareInterpreters = 2;  // option --spares; about 3 MB each
+inline constexpr std::size_t kMaximumRetired = 64;    // parked interpreters whose memory is gone
 inline constexpr std::chrono::milliseconds kIdleSessionTimeout = 24h;  // option --idle-timeout
 inline constexpr std::size_t kMaximumThreadsPerSession = 256;  // beyond: "can't start new thread"
 
 // --- stopping a cell (see docs/threads.md, "The ladder") --------------------------------------
-inline constexpr std::chrono::milliseconds kInsistAfter = 12ms;   // KeyboardInterrupt was swallowed
-inline constexpr std::chrono::milliseconds kParkAfter = 120ms;    // the code sits in C
-inline constexpr std::chrono::milliseconds kAbandonAfter = 200ms; // nothing wakes it: answer anyway
+inline constexpr std::chrono::milliseconds kInsistAfter = 12ms;  // KeyboardInterrupt was swallowed
+inline constexpr std::chrono::milliseconds kParkAfter = 120ms;   // the code sits in C
+inline constexpr std::chrono::milliseconds kAbandonAfter =
+    200ms;  // nothing wakes it: answer anyway
 
 // --- output --------------------------------------------------------------------------------
-inline constexpr std::size_t kOutputBudgetCharacters = 20'000;    // option --output-budget, per call
-inline constexpr std::size_t kHeldOutputBytes = 256u << 20;       // option --held-output, on disk
-inline constexpr std::size_t kOutputMemoryBytes = 256u << 10;     // per stream before it spills to disk
+inline constexpr std::size_t kOutputBudgetCharacters = 20'000;  // option --output-budget, per call
+inline constexpr std::size_t kHeldOutputBytes = 256u << 20;     // option --held-output, on disk
+inline constexpr std::size_t kOutputMemoryBytes = 256u
+                                                  << 10;  // per stream before it spills to disk
 
 // --- protocol ------------------------------------------------------------------------------
 inline constexpr std::size_t kMaximumLineBytes = 16u << 20;  // the largest cell, escaped, with room
@@ -39,49 +41,58 @@ inline constexpr std::size_t kMaximumJsonDepth = 64;         // MCP itself needs
 inline constexpr std::size_t kMaximumJsonMembers = 256;      // per object; looked up linearly
 inline constexpr std::size_t kMaximumJsonValues = 1u << 18;  // per message; 16 bytes each and more
 inline constexpr std::size_t kMaximumIdBytes = 256;          // a request id; UUIDs take 36
-inline constexpr std::size_t kMaximumRequestsInFlight = 4096;  // above kMaximumQueuedCells
+inline constexpr std::size_t kMaximumRequestsInFlight = 4096;     // above kMaximumQueuedCells
 inline constexpr std::size_t kMaximumBytesInFlight = 256u << 20;  // lines of those; eight at least
-inline constexpr std::size_t kMaximumSubscriptions = 64;     // streams open at once
-inline constexpr std::size_t kMaximumSubscribedUris = 256;   // per stream
+inline constexpr std::size_t kMaximumSubscriptions = 64;          // streams open at once
+inline constexpr std::size_t kMaximumSubscribedUris = 256;        // per stream
 inline constexpr std::size_t kMaximumUriBytes = 4096;
-inline constexpr std::size_t kPageSize = 100;                // entries of one page of a list
-static_assert(kMaximumLineBytes >= 3 * kMaximumCodeBytes);   // non-ASCII code is escaped threefold
+inline constexpr std::size_t kPageSize = 100;               // entries of one page of a list
+static_assert(kMaximumLineBytes >= 3 * kMaximumCodeBytes);  // non-ASCII code is escaped threefold
 static_assert(kMaximumRequestsInFlight > kMaximumQueuedCells);
 static_assert(kMaximumBytesInFlight >= 8 * kMaximumLineBytes);
 
 // --- host: loop, transport, memory watch --------------------------------------------------------
 inline constexpr std::chrono::milliseconds kHomeCpuPeriod = 100ms;  // how long a home CPU is kept
-inline constexpr std::chrono::milliseconds kLongCell = 20ms;  // then its thread may leave the home CPU
-inline constexpr std::size_t kPostsPerTurn = 4096;           // tasks of other threads per loop turn
+inline constexpr std::chrono::milliseconds kLongCell =
+    20ms;                                           // then its thread may leave the home CPU
+inline constexpr std::size_t kPostsPerTurn = 4096;  // tasks of other threads per loop turn
 inline constexpr std::chrono::milliseconds kLoopCloseDeadline = 2s;
-inline constexpr std::size_t kReadChunkBytes = 64u << 10;    // the capacity of a pipe
-inline constexpr std::size_t kOutputReadsPerTurn = 8;        // of one session, then others get a turn
-inline constexpr std::size_t kInputSliceBytes = 4u << 10;    // given to the server between two looks at
-                                                             // how much output waits
-inline constexpr std::size_t kPendingOutputBytes = 8u << 20; // unsent: new requests wait, cancels don't
-inline constexpr std::size_t kHeldInputBytes = 4u << 20;     // read while requests wait; then stop
-inline constexpr std::chrono::milliseconds kTick = 1s;       // watchdog, idle sessions
+inline constexpr std::size_t kReadChunkBytes = 64u << 10;  // the capacity of a pipe
+inline constexpr std::size_t kOutputReadsPerTurn = 8;      // of one session, then others get a turn
+inline constexpr std::size_t kInputSliceBytes = 4u << 10;  // given to the server between two looks
+                                                           // at how much output waits
+inline constexpr std::size_t kPendingOutputBytes =
+    8u << 20;  // unsent: new requests wait, cancels don't
+inline constexpr std::size_t kHeldInputBytes = 4u << 20;  // read while requests wait; then stop
+inline constexpr std::chrono::milliseconds kTick = 1s;    // watchdog, idle sessions
 inline constexpr std::chrono::milliseconds kMemoryLookPeriod = 100ms;  // while a cell runs long
 inline constexpr std::chrono::milliseconds kWedgedAfter = 10s;  // runtime silent: end the server
-inline constexpr int kWedgedExitCode = 86;                   // tells a supervisor why we ended
-inline constexpr std::int64_t kMemoryFloorBytes = 512ll << 20;  // or 5 % of the machine's, the lesser
-inline constexpr std::chrono::milliseconds kMemoryStopPause = 2s;  // between two stopped sessions
+inline constexpr int kWedgedExitCode = 86;                      // tells a supervisor why we ended
+inline constexpr std::int64_t kMemoryFloorBytes = 512ll
+                                                  << 20;  // or 5 % of the machine's, the lesser
+inline constexpr std::chrono::milliseconds kMemoryStopPause = 2s;    // between two stopped sessions
 inline constexpr std::chrono::milliseconds kInputEndGrace = 1000ms;  // running cells, stdin closed
-inline constexpr std::chrono::milliseconds kStopGrace = 500ms;  // interrupted cells answer in this time
+inline constexpr std::chrono::milliseconds kStopGrace =
+    500ms;  // interrupted cells answer in this time
 inline constexpr std::chrono::milliseconds kEndChildrenDeadline = 150ms;
 inline constexpr std::chrono::milliseconds kFlushDeadline = 100ms;  // of the last answers
 
-// --- host: sessions and what is remembered of them ------------------------------------------------
+// --- host: sessions and what is remembered of them
+// ------------------------------------------------
 inline constexpr std::size_t kMaximumSessionNameBytes = 64;
-inline constexpr std::size_t kMaximumTombstones = 256;       // closed or lost sessions we can explain
-inline constexpr std::size_t kRememberedCells = 64;          // ended background cells per session
-inline constexpr std::size_t kHeldCells = 4096;              // cells per session whose output is held
-inline constexpr std::size_t kCodeExcerptCharacters = 400;   // of a running cell's code, when inspected
+inline constexpr std::size_t kMaximumTombstones = 256;  // closed or lost sessions we can explain
+inline constexpr std::size_t kRememberedCells = 64;     // ended background cells per session
+inline constexpr std::size_t kHeldCells = 4096;         // cells per session whose output is held
+inline constexpr std::size_t kCodeExcerptCharacters =
+    400;  // of a running cell's code, when inspected
 inline constexpr std::size_t kOutputPageBytes = 1u << 20;    // of one resource read
 inline constexpr std::size_t kOutputTailBytes = 128u << 10;  // kept of what passes the held limit
-inline constexpr std::chrono::milliseconds kProgressPeriod = 100ms;  // between two progress messages
-inline constexpr std::chrono::milliseconds kKeepAlivePeriod = 5s;    // progress when nothing is printed
-inline constexpr std::size_t kProgressMessageBytes = 8u << 10;       // of output in one message
-inline constexpr std::chrono::milliseconds kInspectDeadline = 1s;    // then answered without the names
+inline constexpr std::chrono::milliseconds kProgressPeriod =
+    100ms;  // between two progress messages
+inline constexpr std::chrono::milliseconds kKeepAlivePeriod =
+    5s;                                                         // progress when nothing is printed
+inline constexpr std::size_t kProgressMessageBytes = 8u << 10;  // of output in one message
+inline constexpr std::chrono::milliseconds kInspectDeadline =
+    1s;  // then answered without the names
 
 }  // namespace pyember::limits

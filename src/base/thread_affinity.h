@@ -9,8 +9,8 @@ namespace pyember {
 
 // What HomeCpu remembers of one session's thread. A member of whatever owns the session.
 struct HomeThread {
-  int cpu = -1;              // the one CPU it was set to; -1: it may use all
-  std::uint64_t epoch = 0;   // the HomeCpu epoch that `cpu` was written in
+  int cpu = -1;             // the one CPU it was set to; -1: it may use all
+  std::uint64_t epoch = 0;  // the HomeCpu epoch that `cpu` was written in
 };
 
 // Keeps the loop's thread and the thread of the session it hands a small cell to on one CPU: a

@@ -29,11 +29,13 @@ constexpr char kSignalsUs[] =
     "the server and with other sessions. To end the cell raise SystemExit; to end a child process "
     "signal its own pid (subprocess.Popen.kill).";
 constexpr char kMemory[] =
-    "Refused to open %s: it is the memory or a descriptor of the server, which this session shares a "
+    "Refused to open %s: it is the memory or a descriptor of the server, which this session shares "
+    "a "
     "process with. Use the session's own descriptors (/proc/thread-self/fd), or start a child "
     "process with subprocess and look at that.";
 constexpr char kTestModules[] =
-    "Refused to import one of CPython's test modules: it can crash the process or make interpreters "
+    "Refused to import one of CPython's test modules: it can crash the process or make "
+    "interpreters "
     "outside the session's fences. Import it in a child process started with subprocess.";
 
 const Refusal kAlways[] = {
@@ -63,11 +65,24 @@ constexpr char kRuntimeFunctions[] =
 
 // What libpython exports to end or restart the runtime, or to run outside the session's fences.
 constexpr std::string_view kRuntimePrefixes[] = {
-    "Py_Exit",       "Py_Finalize",       "Py_Initialize",          "Py_EndInterpreter",
-    "Py_NewInterp",  "Py_Main",           "Py_BytesMain",           "Py_RunMain",
-    "Py_FatalError", "_Py_FatalError",    "PyInterpreterState_",    "PyThreadState_Swap",
-    "PyGILState_",   "PyEval_Release",    "PyEval_SaveThread",      "_PyInterpreterState_",
-    "PyThreadState_Delete", "PyThreadState_Clear",
+    "Py_Exit",
+    "Py_Finalize",
+    "Py_Initialize",
+    "Py_EndInterpreter",
+    "Py_NewInterp",
+    "Py_Main",
+    "Py_BytesMain",
+    "Py_RunMain",
+    "Py_FatalError",
+    "_Py_FatalError",
+    "PyInterpreterState_",
+    "PyThreadState_Swap",
+    "PyGILState_",
+    "PyEval_Release",
+    "PyEval_SaveThread",
+    "_PyInterpreterState_",
+    "PyThreadState_Delete",
+    "PyThreadState_Clear",
 };
 
 int raise(PyObject* type, const char* message) {
@@ -134,8 +149,8 @@ int check_kill(PyObject* args, long own_group) {
 int check_prlimit(PyObject* args) {
   const long pid = number_at(args, 0, 0);
   // (pid, resource, None) only reads.
-  const bool changes = PyTuple_Check(args) && PyTuple_GET_SIZE(args) > 2 &&
-                       PyTuple_GET_ITEM(args, 2) != Py_None;
+  const bool changes =
+      PyTuple_Check(args) && PyTuple_GET_SIZE(args) > 2 && PyTuple_GET_ITEM(args, 2) != Py_None;
   if (!changes || (pid != 0 && pid != getpid())) return 0;
   return raise(PyExc_PermissionError, kAlways[5].message);
 }
@@ -168,11 +183,16 @@ int check(std::string_view event, PyObject* args) {
 // First characters only: most events ("compile", "exec", "marshal.loads", "socket.…") end here.
 bool is_of_interest(const char* event) {
   switch (event[0]) {
-    case 'c': return event[1] == 't';
-    case 'o': return event[1] == 's' || event[1] == 'p';
-    case 'i': return event[1] == 'm';
-    case 'r': return event[1] == 'e';
-    default: return false;
+    case 'c':
+      return event[1] == 't';
+    case 'o':
+      return event[1] == 's' || event[1] == 'p';
+    case 'i':
+      return event[1] == 'm';
+    case 'r':
+      return event[1] == 'e';
+    default:
+      return false;
   }
 }
 

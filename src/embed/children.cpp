@@ -26,7 +26,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-constexpr std::chrono::milliseconds kGrace = 200ms;  // from SIGTERM to SIGKILL, at most half the deadline
+constexpr std::chrono::milliseconds kGrace =
+    200ms;                        // from SIGTERM to SIGKILL, at most half the deadline
 constexpr int kLookAgainMs = 20;  // a wait for any child notices children started meanwhile
 
 // Which session owns which child. Leaked on purpose: threads of sessions outlive static objects.
@@ -69,9 +70,10 @@ bool read_process(pid_t pid, Process& process) {
   const std::size_t end = text.rfind(')');
   if (end == std::string::npos) return false;
   process.pid = pid;
-  return std::sscanf(text.c_str() + end + 1,
-                     " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-                     &process.state, &process.parent, &process.started) == 3;
+  return std::sscanf(
+             text.c_str() + end + 1,
+             " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+             &process.state, &process.parent, &process.started) == 3;
 }
 
 std::vector<Process> all_processes() {
@@ -91,7 +93,8 @@ bool carries_mark(pid_t pid, const std::string& mark) {
   const std::string environment = read_whole("/proc/" + std::to_string(pid) + "/environ");
   for (std::size_t at = 0; (at = environment.find(mark, at)) != std::string::npos; ++at) {
     const bool begins = at == 0 || environment[at - 1] == '\0';
-    const bool ends = at + mark.size() == environment.size() || environment[at + mark.size()] == '\0';
+    const bool ends =
+        at + mark.size() == environment.size() || environment[at + mark.size()] == '\0';
     if (begins && ends) return true;
   }
   return false;
@@ -197,10 +200,15 @@ int first_of(const SessionSlot& slot, pid_t selector, bool blocks, Attempt attem
       if (!in_group(child, selector)) continue;
       const int outcome = attempt(child);
       if (outcome > 0) return 1;
-      if (outcome == 0) candidates.push_back(child);
-      else forget_child(slot, child);
+      if (outcome == 0)
+        candidates.push_back(child);
+      else
+        forget_child(slot, child);
     }
-    if (candidates.empty()) { errno = ECHILD; return -1; }
+    if (candidates.empty()) {
+      errno = ECHILD;
+      return -1;
+    }
     if (!blocks) return 0;
     if (wait_for_news(candidates) < 0) return -1;
   }
@@ -273,7 +281,10 @@ int wait_for_child_state(const SessionSlot& slot, idtype_t type, id_t id, siginf
   };
   found->si_pid = 0;
   if (type != P_ALL && type != P_PGID) {
-    if (type == P_PID && belongs_to_another(slot, static_cast<pid_t>(id))) { errno = ECHILD; return -1; }
+    if (type == P_PID && belongs_to_another(slot, static_cast<pid_t>(id))) {
+      errno = ECHILD;
+      return -1;
+    }
     const int result = wait(type, id, found, options);
     if (result == 0) forget_if_reaped();
     return result;

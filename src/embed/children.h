@@ -27,8 +27,8 @@ void forget_child(const SessionSlot& slot, pid_t pid);
 bool belongs_to_another(const SessionSlot& slot, pid_t pid);  // noted by a different session
 std::vector<pid_t> children(const SessionSlot& slot);
 
-// Call on a server thread. Ends everything the session left running: SIGTERM, a short grace, SIGKILL, and reaps its own
-// children. True when nothing of it is left. Takes at most `deadline`.
+// Call on a server thread. Ends everything the session left running: SIGTERM, a short grace,
+// SIGKILL, and reaps its own children. True when nothing of it is left. Takes at most `deadline`.
 bool end_children(const SessionSlot& slot, std::chrono::milliseconds deadline);
 
 // wait4() for any child (`pid` -1, 0 or a group), limited to the session's noted children. `wait`
@@ -37,8 +37,8 @@ pid_t wait_for_any_child(const SessionSlot& slot, pid_t pid, int options,
                          const std::function<pid_t(pid_t child, int options)>& wait);
 
 // waitid() under the same rule.
-int wait_for_child_state(
-    const SessionSlot& slot, idtype_t type, id_t id, siginfo_t* info, int options,
-    const std::function<int(idtype_t, id_t, siginfo_t*, int)>& wait);
+int wait_for_child_state(const SessionSlot& slot, idtype_t type, id_t id, siginfo_t* info,
+                         int options,
+                         const std::function<int(idtype_t, id_t, siginfo_t*, int)>& wait);
 
 }  // namespace pyember::embed

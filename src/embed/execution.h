@@ -32,7 +32,7 @@ using CellNumber = std::uint64_t;
 
 struct CellRequest {
   CellNumber number = 0;
-  std::string code;                    // UTF-8
+  std::string code;                     // UTF-8
   std::chrono::milliseconds timeout{};  // > 0; counted from the moment the cell starts to run
 };
 
@@ -40,8 +40,8 @@ struct CellOutcome {
   Status status = Status::Completed;
   std::optional<std::string> result;  // repr of the last expression; nullopt when it was None
   std::optional<CellError> error;
-  std::vector<std::string> notices;   // what the caller should know about the session's state
-  std::chrono::nanoseconds elapsed{}; // from start of the run to its end
+  std::vector<std::string> notices;    // what the caller should know about the session's state
+  std::chrono::nanoseconds elapsed{};  // from start of the run to its end
 };
 
 // One name of a session's namespace, described without running user code.

@@ -14,8 +14,9 @@ InProcessSession::InProcessSession(InterpreterPool& pool, SessionOptions options
     pool.assign(core_);
     return;
   }
-  listener.session_lost("The session could not be opened, because the server's descriptors have run "
-                        "out. Close sessions, or raise the limit on open files (ulimit -n).");
+  listener.session_lost(
+      "The session could not be opened, because the server's descriptors have run "
+      "out. Close sessions, or raise the limit on open files (ulimit -n).");
 }
 
 InProcessSession::~InProcessSession() {

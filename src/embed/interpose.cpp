@@ -74,8 +74,8 @@ void park_if_condemned(const SessionSlot& slot) noexcept {
 // ctypes.CDLL("libc.so.6")._exit looks into libc's own table; on a session's thread it finds ours
 // there all the same. RTLD_NEXT depends on who calls: there this must stay a tail call, which the
 // optimiser makes of it.
-extern "C" [[gnu::visibility("default"), gnu::used]] void* interposed_dlsym(void*, const char*)
-    asm(PYEMBER_LIBC_NAME(dlsym));
+extern "C" [[gnu::visibility("default"), gnu::used]] void* interposed_dlsym(void*, const char*) asm(
+    PYEMBER_LIBC_NAME(dlsym));
 extern "C" void* interposed_dlsym(void* library, const char* name) {
   using namespace pyember::embed;
   if (current_slot && name) {

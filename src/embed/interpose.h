@@ -92,12 +92,13 @@ void park_if_condemned(const SessionSlot& slot) noexcept;
 #define PYEMBER_LIBC_NAME(name) #name
 #endif
 
-#define PYEMBER_INTERPOSE(result, name, ...)                                        \
-  static constinit ::pyember::embed::interpose::Real<result(__VA_ARGS__)> real_##name{#name}; \
-  extern "C" [[gnu::visibility("default"), gnu::used]] result interposed_##name(__VA_ARGS__) asm(PYEMBER_LIBC_NAME(name)); \
-  [[gnu::constructor]] static void resolve_##name() {                               \
-    real_##name.get();                                                              \
-    ::pyember::embed::interpose::note_interposed(#name,                             \
-        reinterpret_cast<void*>(&interposed_##name));                               \
-  }                                                                                 \
+#define PYEMBER_INTERPOSE(result, name, ...)                                                      \
+  static constinit ::pyember::embed::interpose::Real<result(__VA_ARGS__)> real_##name{#name};     \
+  extern "C" [[gnu::visibility("default"), gnu::used]] result interposed_##name(__VA_ARGS__) asm( \
+      PYEMBER_LIBC_NAME(name));                                                                   \
+  [[gnu::constructor]] static void resolve_##name() {                                             \
+    real_##name.get();                                                                            \
+    ::pyember::embed::interpose::note_interposed(#name,                                           \
+                                                 reinterpret_cast<void*>(&interposed_##name));    \
+  }                                                                                               \
   extern "C" result interposed_##name(__VA_ARGS__)

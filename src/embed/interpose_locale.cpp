@@ -2,8 +2,8 @@
 // can have different ones and the server's stays "C". What asks for the locale (localeconv,
 // nl_langinfo, strcoll, strftime, mbstowcs, strtod) looks at the thread's first.
 //
-// A thread gets the locale of the one that starts it (copy_thread_locale); a later change is seen by
-// the thread that makes it alone.
+// A thread gets the locale of the one that starts it (copy_thread_locale); a later change is seen
+// by the thread that makes it alone.
 #include "embed/interpose_locale.h"
 
 #include <langinfo.h>
@@ -24,19 +24,19 @@ struct Category {
   const char* name;
 };
 
-constexpr std::array<Category, 12> kCategories{{{LC_CTYPE, LC_CTYPE_MASK, "LC_CTYPE"},
-                                                {LC_NUMERIC, LC_NUMERIC_MASK, "LC_NUMERIC"},
-                                                {LC_TIME, LC_TIME_MASK, "LC_TIME"},
-                                                {LC_COLLATE, LC_COLLATE_MASK, "LC_COLLATE"},
-                                                {LC_MONETARY, LC_MONETARY_MASK, "LC_MONETARY"},
-                                                {LC_MESSAGES, LC_MESSAGES_MASK, "LC_MESSAGES"},
-                                                {LC_PAPER, LC_PAPER_MASK, "LC_PAPER"},
-                                                {LC_NAME, LC_NAME_MASK, "LC_NAME"},
-                                                {LC_ADDRESS, LC_ADDRESS_MASK, "LC_ADDRESS"},
-                                                {LC_TELEPHONE, LC_TELEPHONE_MASK, "LC_TELEPHONE"},
-                                                {LC_MEASUREMENT, LC_MEASUREMENT_MASK, "LC_MEASUREMENT"},
-                                                {LC_IDENTIFICATION, LC_IDENTIFICATION_MASK,
-                                                 "LC_IDENTIFICATION"}}};
+constexpr std::array<Category, 12> kCategories{
+    {{LC_CTYPE, LC_CTYPE_MASK, "LC_CTYPE"},
+     {LC_NUMERIC, LC_NUMERIC_MASK, "LC_NUMERIC"},
+     {LC_TIME, LC_TIME_MASK, "LC_TIME"},
+     {LC_COLLATE, LC_COLLATE_MASK, "LC_COLLATE"},
+     {LC_MONETARY, LC_MONETARY_MASK, "LC_MONETARY"},
+     {LC_MESSAGES, LC_MESSAGES_MASK, "LC_MESSAGES"},
+     {LC_PAPER, LC_PAPER_MASK, "LC_PAPER"},
+     {LC_NAME, LC_NAME_MASK, "LC_NAME"},
+     {LC_ADDRESS, LC_ADDRESS_MASK, "LC_ADDRESS"},
+     {LC_TELEPHONE, LC_TELEPHONE_MASK, "LC_TELEPHONE"},
+     {LC_MEASUREMENT, LC_MEASUREMENT_MASK, "LC_MEASUREMENT"},
+     {LC_IDENTIFICATION, LC_IDENTIFICATION_MASK, "LC_IDENTIFICATION"}}};
 
 bool has_own_locale() { return uselocale(nullptr) != LC_GLOBAL_LOCALE; }
 

@@ -31,7 +31,8 @@ constexpr std::size_t kMaximumParts = 16;  // deeper paths lead to no descriptor
 struct Parts {
   std::array<std::string_view, kMaximumParts> part;
   std::size_t count = 0;
-  bool climbs_in_proc = false;  // ".." after a link such as thread-self: not to be told from the text
+  bool climbs_in_proc =
+      false;  // ".." after a link such as thread-self: not to be told from the text
 };
 
 // Splits an absolute path, without empty parts and ".", ".." applied as text. False: too deep.
@@ -80,7 +81,8 @@ const char* device_path(const Parts& parts, const char* path, std::array<char, P
   if (parts.count == 2 && parts.part[1] == "stdin") return "/proc/thread-self/fd/0";
   if (parts.count == 2 && parts.part[1] == "stdout") return "/proc/thread-self/fd/1";
   if (parts.count == 2 && parts.part[1] == "stderr") return "/proc/thread-self/fd/2";
-  if (parts.count >= 2 && parts.part[1] == "fd") return join(room, "/proc/thread-self/fd", parts, 2);
+  if (parts.count >= 2 && parts.part[1] == "fd")
+    return join(room, "/proc/thread-self/fd", parts, 2);
   return path;
 }
 
@@ -131,7 +133,8 @@ namespace {
 // Opening a FIFO waits for its other end, hence waiting().
 template <typename Call>
 int opening(const char* path, Call call) {
-  if (!current_slot) [[likely]] return call(path);
+  if (!current_slot) [[likely]]
+    return call(path);
   std::array<char, PATH_MAX> room;
   const char* real_path = path;
   if (guarded()) real_path = session_path(path, room);

@@ -69,7 +69,8 @@ bool is_fault(int number) {
 // asks whether a process exists.
 bool signal_reaches_us(pid_t pid, int number) {
   if (number == 0) return false;
-  if (pid > 1) return pid == server_pid() || pid == getppid() || is_slot_thread(pid) || is_foreign_thread(pid);
+  if (pid > 1)
+    return pid == server_pid() || pid == getppid() || is_slot_thread(pid) || is_foreign_thread(pid);
   return pid == 0 || pid == -1 || pid == 1 || -pid == getpgrp();
 }
 
@@ -92,11 +93,11 @@ pid_t pid_of(int pidfd) {
 
 // --- the end of the process --------------------------------------------------------------------
 
-#define PYEMBER_REFUSE_EXIT(name)                                                     \
-  PYEMBER_INTERPOSE(void, name, int status) {                                         \
-    if (guarded()) park_current_thread(ParkReason::Exited);                           \
-    real_##name(status);                                                              \
-    __builtin_unreachable();                                                          \
+#define PYEMBER_REFUSE_EXIT(name)                           \
+  PYEMBER_INTERPOSE(void, name, int status) {               \
+    if (guarded()) park_current_thread(ParkReason::Exited); \
+    real_##name(status);                                    \
+    __builtin_unreachable();                                \
   }
 
 PYEMBER_REFUSE_EXIT(_exit)
@@ -142,7 +143,8 @@ PYEMBER_INTERPOSE(int, execvp, const char* file, char* const* arguments) {
   spread_to_all_cpus();
   return real_execvp(file, arguments);
 }
-PYEMBER_INTERPOSE(int, execvpe, const char* file, char* const* arguments, char* const* environment) {
+PYEMBER_INTERPOSE(int, execvpe, const char* file, char* const* arguments,
+                  char* const* environment) {
   if (guarded()) return refuse();
   spread_to_all_cpus();
   return real_execvpe(file, arguments, environment);
@@ -164,14 +166,14 @@ std::vector<char*> gather(const char* first, va_list& rest) {
 
 }  // namespace
 
-#define PYEMBER_REFUSE_EXECL(name, target)                                            \
-  PYEMBER_INTERPOSE(int, name, const char* path, const char* first, ...) {            \
-    if (guarded()) return refuse();                                                   \
-    va_list rest;                                                                     \
-    va_start(rest, first);                                                            \
-    const std::vector<char*> all = gather(first, rest);                               \
-    va_end(rest);                                                                     \
-    return real_##target(path, all.data());                                           \
+#define PYEMBER_REFUSE_EXECL(name, target)                                 \
+  PYEMBER_INTERPOSE(int, name, const char* path, const char* first, ...) { \
+    if (guarded()) return refuse();                                        \
+    va_list rest;                                                          \
+    va_start(rest, first);                                                 \
+    const std::vector<char*> all = gather(first, rest);                    \
+    va_end(rest);                                                          \
+    return real_##target(path, all.data());                                \
   }
 
 PYEMBER_REFUSE_EXECL(execl, execv)
@@ -196,7 +198,8 @@ PYEMBER_INTERPOSE(pid_t, fork, void) {
   if (!guarded()) return real_fork();
   Dl_info caller{};
   const bool known = dladdr(__builtin_return_address(0), &caller) != 0 && caller.dli_fname;
-  if (!known || (!strstr(caller.dli_fname, "libpython") && !strstr(caller.dli_fname, "_posixsubprocess"))) {
+  if (!known ||
+      (!strstr(caller.dli_fname, "libpython") && !strstr(caller.dli_fname, "_posixsubprocess"))) {
     return refuse();
   }
   const SessionSlot& slot = *current_slot;
@@ -212,16 +215,16 @@ PYEMBER_INTERPOSE(int, daemon, int keep_folder, int keep_streams) {
 using SpawnActions = const posix_spawn_file_actions_t*;
 using SpawnAttributes = const posix_spawnattr_t*;
 
-#define PYEMBER_NOTE_SPAWN(name)                                                          \
-  PYEMBER_INTERPOSE(int, name, pid_t* pid, const char* path, SpawnActions actions,        \
-                    SpawnAttributes attributes, char* const* arguments,                   \
-                    char* const* environment) {                                           \
-    pid_t own = 0;                                                                        \
-    spread_to_all_cpus();                                                                 \
+#define PYEMBER_NOTE_SPAWN(name)                                                            \
+  PYEMBER_INTERPOSE(int, name, pid_t* pid, const char* path, SpawnActions actions,          \
+                    SpawnAttributes attributes, char* const* arguments,                     \
+                    char* const* environment) {                                             \
+    pid_t own = 0;                                                                          \
+    spread_to_all_cpus();                                                                   \
     const int error = real_##name(&own, path, actions, attributes, arguments, environment); \
-    if (pid) *pid = own;                                                                  \
-    if (error == 0 && guarded()) note_child(*current_slot, own);                          \
-    return error;                                                                         \
+    if (pid) *pid = own;                                                                    \
+    if (error == 0 && guarded()) note_child(*current_slot, own);                            \
+    return error;                                                                           \
   }
 
 PYEMBER_NOTE_SPAWN(posix_spawn)
@@ -264,8 +267,10 @@ PYEMBER_INTERPOSE(int, setpgid, pid_t pid, pid_t group) {
   PYEMBER_INTERPOSE(int, name, A a) { return guarded() ? refuse() : real_##name(a); }
 #define PYEMBER_REFUSE_2(name, A, B) \
   PYEMBER_INTERPOSE(int, name, A a, B b) { return guarded() ? refuse() : real_##name(a, b); }
-#define PYEMBER_REFUSE_3(name, A, B, C) \
-  PYEMBER_INTERPOSE(int, name, A a, B b, C c) { return guarded() ? refuse() : real_##name(a, b, c); }
+#define PYEMBER_REFUSE_3(name, A, B, C)                 \
+  PYEMBER_INTERPOSE(int, name, A a, B b, C c) {         \
+    return guarded() ? refuse() : real_##name(a, b, c); \
+  }
 
 PYEMBER_REFUSE_0(setpgrp)
 PYEMBER_REFUSE_0(setsid)
@@ -308,7 +313,8 @@ PYEMBER_INTERPOSE(int, sigqueue, pid_t pid, int number, union sigval value) {
   return guarded() && signal_reaches_us(pid, number) ? refuse() : real_sigqueue(pid, number, value);
 }
 
-// --- timers and limits -----------------------------------------------------------------------------
+// --- timers and limits
+// -----------------------------------------------------------------------------
 
 PYEMBER_INTERPOSE(unsigned, alarm, unsigned seconds) {
   return guarded() ? 0 : real_alarm(seconds);  // has no way to fail; SIGALRM would end the process
@@ -332,7 +338,8 @@ PYEMBER_REFUSE_2(setrlimit64, int, const struct rlimit64*)
 PYEMBER_REFUSE_PRLIMIT(prlimit, struct rlimit)
 PYEMBER_REFUSE_PRLIMIT(prlimit64, struct rlimit64)
 
-// --- scheduling --------------------------------------------------------------------------------------
+// --- scheduling
+// --------------------------------------------------------------------------------------
 //
 // On Linux these act on one thread (sched(7)). A session's own thread serves other sessions after
 // it and could not raise its priority again.
@@ -354,7 +361,8 @@ PYEMBER_INTERPOSE(int, setpriority, __priority_which_t which, id_t who, int prio
 }
 
 PYEMBER_INTERPOSE(int, sched_setscheduler, pid_t pid, int policy, const sched_param* parameters) {
-  return guarded() && is_own_process(pid) ? refuse() : real_sched_setscheduler(pid, policy, parameters);
+  return guarded() && is_own_process(pid) ? refuse()
+                                          : real_sched_setscheduler(pid, policy, parameters);
 }
 
 PYEMBER_INTERPOSE(int, sched_setparam, pid_t pid, const sched_param* parameters) {
@@ -366,7 +374,8 @@ PYEMBER_INTERPOSE(int, sched_setaffinity, pid_t pid, size_t size, const cpu_set_
   return guarded() && is_foreign_thread(pid) ? refuse() : real_sched_setaffinity(pid, size, cpus);
 }
 
-PYEMBER_INTERPOSE(int, pthread_setschedparam, pthread_t thread, int policy, const sched_param* parameters) {
+PYEMBER_INTERPOSE(int, pthread_setschedparam, pthread_t thread, int policy,
+                  const sched_param* parameters) {
   return guarded() ? EPERM : real_pthread_setschedparam(thread, policy, parameters);
 }
 
@@ -374,7 +383,8 @@ PYEMBER_INTERPOSE(int, pthread_setschedprio, pthread_t thread, int priority) {
   return guarded() ? EPERM : real_pthread_setschedprio(thread, priority);
 }
 
-// --- identity, root, namespaces ------------------------------------------------------------------------
+// --- identity, root, namespaces
+// ------------------------------------------------------------------------
 
 PYEMBER_REFUSE_1(setuid, uid_t)
 PYEMBER_REFUSE_1(setgid, gid_t)
@@ -403,10 +413,21 @@ namespace {
 // the whole process, or a thread that other sessions will use, for good.
 bool is_harmless_prctl(int option) {
   switch (option) {
-    case PR_SET_NAME: case PR_GET_NAME: case PR_GET_PDEATHSIG: case PR_GET_DUMPABLE:
-    case PR_GET_KEEPCAPS: case PR_GET_TIMING: case PR_GET_SECCOMP: case PR_CAPBSET_READ:
-    case PR_GET_TSC: case PR_GET_SECUREBITS: case PR_SET_TIMERSLACK: case PR_GET_TIMERSLACK:
-    case PR_GET_CHILD_SUBREAPER: case PR_GET_NO_NEW_PRIVS: case PR_GET_THP_DISABLE:
+    case PR_SET_NAME:
+    case PR_GET_NAME:
+    case PR_GET_PDEATHSIG:
+    case PR_GET_DUMPABLE:
+    case PR_GET_KEEPCAPS:
+    case PR_GET_TIMING:
+    case PR_GET_SECCOMP:
+    case PR_CAPBSET_READ:
+    case PR_GET_TSC:
+    case PR_GET_SECUREBITS:
+    case PR_SET_TIMERSLACK:
+    case PR_GET_TIMERSLACK:
+    case PR_GET_CHILD_SUBREAPER:
+    case PR_GET_NO_NEW_PRIVS:
+    case PR_GET_THP_DISABLE:
     case 0x53564d41:  // PR_SET_VMA, which names a mapping (libc's allocator and others use it)
       return true;
     default:
@@ -426,7 +447,8 @@ PYEMBER_INTERPOSE(int, prctl, int option, ...) {
   return real_prctl(option, values[0], values[1], values[2], values[3]);
 }
 
-// --- the environment ---------------------------------------------------------------------------------
+// --- the environment
+// ---------------------------------------------------------------------------------
 //
 // environ belongs to the process and is read without a lock. A session has an environment of its
 // own on the Python side; children get that.
@@ -436,10 +458,12 @@ PYEMBER_REFUSE_3(setenv, const char*, const char*, int)
 PYEMBER_REFUSE_1(unsetenv, const char*)
 PYEMBER_REFUSE_0(clearenv)
 
-// --- memory of this process, by other ways -----------------------------------------------------------
+// --- memory of this process, by other ways
+// -----------------------------------------------------------
 
-PYEMBER_INTERPOSE(ssize_t, process_vm_writev, pid_t pid, const iovec* from, unsigned long from_count,
-                  const iovec* to, unsigned long to_count, unsigned long flags) {
+PYEMBER_INTERPOSE(ssize_t, process_vm_writev, pid_t pid, const iovec* from,
+                  unsigned long from_count, const iovec* to, unsigned long to_count,
+                  unsigned long flags) {
   if (guarded() && is_own_process(pid)) return refuse();
   return real_process_vm_writev(pid, from, from_count, to, to_count, flags);
 }
@@ -454,7 +478,8 @@ PYEMBER_INTERPOSE(long, ptrace, int request, ...) {
   return guarded() ? refuse() : real_ptrace(request, pid, address, data);
 }
 
-// --- syscall() -----------------------------------------------------------------------------------------
+// --- syscall()
+// -----------------------------------------------------------------------------------------
 
 namespace {
 
@@ -471,11 +496,13 @@ using SyscallArguments = std::array<long, 6>;
 bool is_refused_syscall(long number, const SyscallArguments& a) {
   const auto pid = static_cast<pid_t>(a[0]);
   switch (number) {
-    case SYS_kill: case SYS_rt_sigqueueinfo:
+    case SYS_kill:
+    case SYS_rt_sigqueueinfo:
       return signal_reaches_us(pid, static_cast<int>(a[1]));
     case SYS_tkill:
       return is_own_process(pid) && a[1] != 0;
-    case SYS_tgkill: case SYS_rt_tgsigqueueinfo:
+    case SYS_tgkill:
+    case SYS_rt_tgsigqueueinfo:
       return pid == server_pid() && a[2] != 0;
     case SYS_pidfd_send_signal: {
       const pid_t target = pid_of(pid);
@@ -485,8 +512,11 @@ bool is_refused_syscall(long number, const SyscallArguments& a) {
       const pid_t target = pid_of(pid);
       return target == 0 || is_own_process(target);
     }
-    case SYS_process_vm_writev: case SYS_sched_setscheduler: case SYS_sched_setparam:
-    case SYS_sched_setattr: case SYS_setpgid:
+    case SYS_process_vm_writev:
+    case SYS_sched_setscheduler:
+    case SYS_sched_setparam:
+    case SYS_sched_setattr:
+    case SYS_setpgid:
       return is_own_process(pid);
     case SYS_sched_setaffinity:
       return is_foreign_thread(pid);
@@ -494,17 +524,43 @@ bool is_refused_syscall(long number, const SyscallArguments& a) {
       return a[2] != 0 && is_own_process(pid);
     case SYS_prctl:
       return !is_harmless_prctl(static_cast<int>(a[0]));
-    case SYS_rt_sigaction: case SYS_sigaltstack:
+    case SYS_rt_sigaction:
+    case SYS_sigaltstack:
       return a[number == SYS_rt_sigaction ? 1 : 0] != 0;
-    case SYS_clone: case SYS_clone3: case SYS_execve: case SYS_execveat: case SYS_ptrace:
-    case SYS_setrlimit: case SYS_setitimer: case SYS_timer_create: case SYS_setpriority:
-    case SYS_setuid: case SYS_setgid: case SYS_setreuid: case SYS_setregid: case SYS_setresuid:
-    case SYS_setresgid: case SYS_setgroups: case SYS_setfsuid: case SYS_setfsgid: case SYS_capset:
-    case SYS_setsid: case SYS_chroot: case SYS_pivot_root: case SYS_unshare: case SYS_setns:
-    case SYS_mlockall: case SYS_munlockall: case SYS_personality: case SYS_rt_sigprocmask:
+    case SYS_clone:
+    case SYS_clone3:
+    case SYS_execve:
+    case SYS_execveat:
+    case SYS_ptrace:
+    case SYS_setrlimit:
+    case SYS_setitimer:
+    case SYS_timer_create:
+    case SYS_setpriority:
+    case SYS_setuid:
+    case SYS_setgid:
+    case SYS_setreuid:
+    case SYS_setregid:
+    case SYS_setresuid:
+    case SYS_setresgid:
+    case SYS_setgroups:
+    case SYS_setfsuid:
+    case SYS_setfsgid:
+    case SYS_capset:
+    case SYS_setsid:
+    case SYS_chroot:
+    case SYS_pivot_root:
+    case SYS_unshare:
+    case SYS_setns:
+    case SYS_mlockall:
+    case SYS_munlockall:
+    case SYS_personality:
+    case SYS_rt_sigprocmask:
     case SYS_seccomp:
 #ifdef SYS_fork
-    case SYS_fork: case SYS_vfork: case SYS_alarm: case SYS_arch_prctl:
+    case SYS_fork:
+    case SYS_vfork:
+    case SYS_alarm:
+    case SYS_arch_prctl:
 #endif
       return true;
     default:

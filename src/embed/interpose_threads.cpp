@@ -66,9 +66,9 @@ PYEMBER_INTERPOSE(int, pthread_create, pthread_t* thread, const pthread_attr_t* 
   park_if_condemned(*slot);
   SlotThread* entry = reserve_slot_thread(*slot);
   if (!entry) return EAGAIN;  // pthread_create(3): a limit on the number of threads was reached
-  std::unique_ptr<Start> start{new (std::nothrow) Start{routine, argument, slot, entry, copy_thread_locale()}};
-  const int error =
-      start ? real_pthread_create(thread, attributes, run, start.get()) : ENOMEM;
+  std::unique_ptr<Start> start{new (std::nothrow)
+                                   Start{routine, argument, slot, entry, copy_thread_locale()}};
+  const int error = start ? real_pthread_create(thread, attributes, run, start.get()) : ENOMEM;
   if (error == 0) {
     start.release();
   } else {
@@ -84,7 +84,8 @@ namespace {
 // The set without the signals that must stay deliverable on a session's thread.
 sigset_t without_vital(const sigset_t& set) {
   sigset_t rest = set;
-  for (int vital : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, wake_signal(), park_signal()}) {
+  for (int vital :
+       {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, wake_signal(), park_signal()}) {
     sigdelset(&rest, vital);
   }
   return rest;
@@ -101,16 +102,14 @@ int change_mask(int how, const sigset_t* set, Call call) {
 
 PYEMBER_INTERPOSE(int, pthread_sigmask, int how, const sigset_t* set, sigset_t* old) {
   if (!current_slot) return real_pthread_sigmask(how, set, old);
-  return change_mask(how, set, [=](const sigset_t* allowed) {
-    return real_pthread_sigmask(how, allowed, old);
-  });
+  return change_mask(
+      how, set, [=](const sigset_t* allowed) { return real_pthread_sigmask(how, allowed, old); });
 }
 
 PYEMBER_INTERPOSE(int, sigprocmask, int how, const sigset_t* set, sigset_t* old) {
   if (!current_slot) return real_sigprocmask(how, set, old);
-  return change_mask(how, set, [=](const sigset_t* allowed) {
-    return real_sigprocmask(how, allowed, old);
-  });
+  return change_mask(how, set,
+                     [=](const sigset_t* allowed) { return real_sigprocmask(how, allowed, old); });
 }
 
 // --- signal handlers --------------------------------------------------------------------------

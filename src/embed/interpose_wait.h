@@ -8,7 +8,8 @@ namespace pyember::embed::interpose {
 template <typename Call>
 [[gnu::always_inline]] inline auto waiting(Call call) noexcept {
   SessionSlot* slot = current_slot;
-  if (!slot) [[likely]] return call();
+  if (!slot) [[likely]]
+    return call();
   park_if_condemned(*slot);
   const auto result = call();
   if (result == -1 && errno == EINTR) {

@@ -58,7 +58,8 @@ PYEMBER_INTERPOSE(ssize_t, writev, int fd, const iovec* parts, int count) {
   return waiting([=] { return real_writev(fd, parts, count); });
 }
 
-// What code compiled with _FORTIFY_SOURCE calls instead (/usr/include/x86_64-linux-gnu/bits/unistd.h).
+// What code compiled with _FORTIFY_SOURCE calls instead
+// (/usr/include/x86_64-linux-gnu/bits/unistd.h).
 PYEMBER_INTERPOSE(ssize_t, __read_chk, int fd, void* bytes, size_t size, size_t room) {
   return waiting([=] { return real___read_chk(fd, bytes, size, room); });
 }
@@ -93,7 +94,8 @@ PYEMBER_INTERPOSE(ssize_t, recvfrom, int fd, void* bytes, size_t size, int flags
 
 PYEMBER_INTERPOSE(ssize_t, __recvfrom_chk, int fd, void* bytes, size_t size, size_t room, int flags,
                   sockaddr* from, socklen_t* from_size) {
-  return waiting([=] { return real___recvfrom_chk(fd, bytes, size, room, flags, from, from_size); });
+  return waiting(
+      [=] { return real___recvfrom_chk(fd, bytes, size, room, flags, from, from_size); });
 }
 
 PYEMBER_INTERPOSE(ssize_t, recvmsg, int fd, msghdr* message, int flags) {
@@ -154,7 +156,8 @@ PYEMBER_INTERPOSE(int, select, int count, fd_set* readable, fd_set* writable, fd
 
 PYEMBER_INTERPOSE(int, pselect, int count, fd_set* readable, fd_set* writable, fd_set* exceptional,
                   const timespec* timeout, const sigset_t* mask) {
-  return waiting([=] { return real_pselect(count, readable, writable, exceptional, timeout, mask); });
+  return waiting(
+      [=] { return real_pselect(count, readable, writable, exceptional, timeout, mask); });
 }
 
 PYEMBER_INTERPOSE(int, epoll_wait, int fd, epoll_event* events, int count, int timeout_ms) {
@@ -221,12 +224,15 @@ pid_t wait_exactly(Call call) {
 PYEMBER_INTERPOSE(pid_t, wait4, pid_t pid, int* status, int options, rusage* usage) {
   if (!current_slot) return real_wait4(pid, status, options, usage);
   if (names_one(pid)) {
-    if (pyember::embed::belongs_to_another(*current_slot, pid)) { errno = ECHILD; return -1; }
+    if (pyember::embed::belongs_to_another(*current_slot, pid)) {
+      errno = ECHILD;
+      return -1;
+    }
     return wait_exactly([=] { return real_wait4(pid, status, options, usage); });
   }
-  return pyember::embed::wait_for_any_child(
-      *current_slot, pid, options,
-      [=](pid_t child, int how) { return real_wait4(child, status, how, usage); });
+  return pyember::embed::wait_for_any_child(*current_slot, pid, options, [=](pid_t child, int how) {
+    return real_wait4(child, status, how, usage);
+  });
 }
 
 PYEMBER_INTERPOSE(pid_t, waitpid, pid_t pid, int* status, int options) {
@@ -256,14 +262,14 @@ PYEMBER_INTERPOSE(int, flock, int fd, int operation) {
 
 // The third argument is an int, a pointer or nothing, by command. Passed on as a pointer-sized
 // value, as libc's own fcntl64 does (glibc, sysdeps/unix/sysv/linux/fcntl64.c).
-#define PYEMBER_INTERPOSE_FCNTL(name)                                                   \
-  PYEMBER_INTERPOSE(int, name, int fd, int command, ...) {                              \
-    va_list arguments;                                                                  \
-    va_start(arguments, command);                                                       \
-    void* argument = va_arg(arguments, void*);                                          \
-    va_end(arguments);                                                                  \
+#define PYEMBER_INTERPOSE_FCNTL(name)                                                              \
+  PYEMBER_INTERPOSE(int, name, int fd, int command, ...) {                                         \
+    va_list arguments;                                                                             \
+    va_start(arguments, command);                                                                  \
+    void* argument = va_arg(arguments, void*);                                                     \
+    va_end(arguments);                                                                             \
     if (command != F_SETLKW && command != F_OFD_SETLKW) return real_##name(fd, command, argument); \
-    return waiting([=] { return real_##name(fd, command, argument); });                 \
+    return waiting([=] { return real_##name(fd, command, argument); });                            \
   }
 
 PYEMBER_INTERPOSE_FCNTL(fcntl)
@@ -292,7 +298,8 @@ sigset_t without_ours(const sigset_t* set) {
 
 }  // namespace
 
-PYEMBER_INTERPOSE(int, sigtimedwait, const sigset_t* set, siginfo_t* info, const timespec* timeout) {
+PYEMBER_INTERPOSE(int, sigtimedwait, const sigset_t* set, siginfo_t* info,
+                  const timespec* timeout) {
   if (!current_slot) return real_sigtimedwait(set, info, timeout);
   const sigset_t rest = without_ours(set);
   return waiting([&] { return real_sigtimedwait(&rest, info, timeout); });

@@ -133,16 +133,20 @@ Result<void> Interpreter::bootstrap(const RuntimeOptions& options) {
   };
   PyObject* path = PySys_GetObject("path");  // borrowed
   Reference directory = to_str(attached, options.runtime_directory);
-  if (!path || !directory || PyList_Insert(path, 0, directory.get()) != 0) return failed("be found");
+  if (!path || !directory || PyList_Insert(path, 0, directory.get()) != 0)
+    return failed("be found");
   Reference native(PyImport_ImportModule("_pyember"));
   if (!native) return failed("load its native part");
   Reference module(PyImport_ImportModule("mcp_runtime.inprocess"));
   if (!module) return failed("be imported");
   Reference config = bootstrap_config(attached, options);
-  Reference runtime(PyObject_CallMethod(module.get(), "bootstrap", "OO", native.get(), config.get()));
+  Reference runtime(
+      PyObject_CallMethod(module.get(), "bootstrap", "OO", native.get(), config.get()));
   if (!runtime) return failed("start");
-  for (auto [name, slot] : {std::pair{"open", &methods_.open}, {"run", &methods_.run},
-                            {"names", &methods_.names}, {"close", &methods_.close},
+  for (auto [name, slot] : {std::pair{"open", &methods_.open},
+                            {"run", &methods_.run},
+                            {"names", &methods_.names},
+                            {"close", &methods_.close},
                             {"reset", &methods_.reset}}) {
     *slot = PyObject_GetAttrString(runtime.get(), name);
     if (!*slot) return failed("be used");
@@ -159,8 +163,8 @@ Result<void> Interpreter::open(const SessionOptions& options, std::uint64_t seri
   PyDict_SetItemString(config.get(), "serial", number.get());
   Reference answer(PyObject_CallOneArg(methods_.open, config.get()));
   if (answer) return {};
-  return Error{ErrorCode::Internal,
-               fmt::format("the session could not be opened: {}", describe_and_clear_error(attached))};
+  return Error{ErrorCode::Internal, fmt::format("the session could not be opened: {}",
+                                                describe_and_clear_error(attached))};
 }
 
 RunResult Interpreter::run(const CellRequest& request) {

@@ -46,8 +46,8 @@ class InterpreterPool {
   // CPython itself did not start: no session will ever get an interpreter.
   void runtime_failed(const std::string& why);
 
-  // One interpreter could not be made: the sessions that wait are told `why`; the next session tries
-  // again.
+  // One interpreter could not be made: the sessions that wait are told `why`; the next session
+  // tries again.
   void making_failed(const std::string& why);
 
   // A thread that had been offered will run nothing more; its memory stays.

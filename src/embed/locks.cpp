@@ -43,7 +43,7 @@ struct LockWaiter {
   static constexpr std::uint32_t kAsleep = 0, kReleased = 1, kLook = 2;
 
   std::atomic<std::uint32_t> word{kAsleep};
-  LockWaiter* next_in_lock = nullptr;  // guarded by the GIL
+  LockWaiter* next_in_lock = nullptr;      // guarded by the GIL
   LockWaiter* previous_in_slot = nullptr;  // these two by SessionSlot::lock_waiters.mutex
   LockWaiter* next_in_slot = nullptr;
 };
@@ -152,9 +152,18 @@ Taken wait_for(Core& core, const Deadline& deadline, Patience patience) {
   for (;;) {
     sleep_detached(waiter, deadline);
     waiter.word.store(LockWaiter::kAsleep);
-    if (must_leave(current_slot, patience)) { result = Taken::Stopped; break; }
-    if (!core.taken) { core.taken = true; break; }
-    if (deadline && monotonic_now() >= *deadline) { result = Taken::TimedOut; break; }
+    if (must_leave(current_slot, patience)) {
+      result = Taken::Stopped;
+      break;
+    }
+    if (!core.taken) {
+      core.taken = true;
+      break;
+    }
+    if (deadline && monotonic_now() >= *deadline) {
+      result = Taken::TimedOut;
+      break;
+    }
   }
   remove(core, waiter);
   if (result != Taken::Yes && !core.taken && core.first) wake(*core.first, LockWaiter::kReleased);
@@ -200,7 +209,8 @@ bool read_seconds(PyObject* object, std::int64_t& nanoseconds) {
   }
   const long long seconds = PyLong_AsLongLong(object);
   if (seconds == -1 && PyErr_Occurred()) {
-    if (PyErr_ExceptionMatches(PyExc_OverflowError)) PyErr_SetString(PyExc_OverflowError, kTooLarge);
+    if (PyErr_ExceptionMatches(PyExc_OverflowError))
+      PyErr_SetString(PyExc_OverflowError, kTooLarge);
     return false;
   }
   if (__builtin_mul_overflow(seconds, kSecond, &nanoseconds)) {
@@ -264,8 +274,7 @@ bool read_arguments(PyObject* const* positional, Py_ssize_t count, PyObject* nam
 // --- Lock --------------------------------------------------------------------------------------
 
 struct Lock {
-  PyObject_HEAD
-  PyObject* weak_references;
+  PyObject_HEAD PyObject* weak_references;
   Core core;
 };
 
@@ -278,9 +287,12 @@ PyObject* acquire_core(Core& core, const Arguments& arguments) {
   }
   if (!arguments.blocking) Py_RETURN_FALSE;
   switch (wait_for(core, arguments.deadline, Patience::Interruptible)) {
-    case Taken::Yes: Py_RETURN_TRUE;
-    case Taken::TimedOut: Py_RETURN_FALSE;
-    case Taken::Stopped: break;
+    case Taken::Yes:
+      Py_RETURN_TRUE;
+    case Taken::TimedOut:
+      Py_RETURN_FALSE;
+    case Taken::Stopped:
+      break;
   }
   raise_stop();
   return nullptr;
@@ -309,7 +321,9 @@ PyObject* lock_exit(PyObject* self, PyObject* const*, Py_ssize_t) {
   return lock_release(self, nullptr);
 }
 
-PyObject* lock_locked(PyObject* self, PyObject*) { return PyBool_FromLong(as_lock(self).core.taken); }
+PyObject* lock_locked(PyObject* self, PyObject*) {
+  return PyBool_FromLong(as_lock(self).core.taken);
+}
 
 // CPython calls it in the child of a fork, where no other thread is left to wait. Sessions don't
 // fork; whoever calls it all the same must not strand a waiter.
@@ -319,7 +333,8 @@ PyObject* lock_reinit(PyObject* self, PyObject*) {
 }
 
 PyObject* lock_repr(PyObject* self) {
-  return PyUnicode_FromFormat("<%s %s object at %p>", as_lock(self).core.taken ? "locked" : "unlocked",
+  return PyUnicode_FromFormat("<%s %s object at %p>",
+                              as_lock(self).core.taken ? "locked" : "unlocked",
                               Py_TYPE(self)->tp_name, self);
 }
 
@@ -365,7 +380,8 @@ PyMethodDef lock_methods[] = {
     {}};
 
 PyMemberDef lock_members[] = {
-    {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(Lock, weak_references), Py_READONLY, nullptr}, {}};
+    {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(Lock, weak_references), Py_READONLY, nullptr},
+    {}};
 
 PyType_Slot lock_slots[] = {
     {Py_tp_new, reinterpret_cast<void*>(lock_new)},
@@ -385,8 +401,7 @@ PyType_Spec lock_spec = {"_thread.lock", sizeof(Lock), 0,
 // --- RLock -------------------------------------------------------------------------------------
 
 struct RLock {
-  PyObject_HEAD
-  PyObject* weak_references;
+  PyObject_HEAD PyObject* weak_references;
   Core core;
   unsigned long owner;  // meaningful while core.taken
   unsigned long count;
@@ -444,9 +459,13 @@ PyObject* rlock_exit(PyObject* self, PyObject* const*, Py_ssize_t) {
   return rlock_release(self, nullptr);
 }
 
-PyObject* rlock_is_owned(PyObject* self, PyObject*) { return PyBool_FromLong(owned_here(as_rlock(self))); }
+PyObject* rlock_is_owned(PyObject* self, PyObject*) {
+  return PyBool_FromLong(owned_here(as_rlock(self)));
+}
 
-PyObject* rlock_locked(PyObject* self, PyObject*) { return PyBool_FromLong(as_rlock(self).core.taken); }
+PyObject* rlock_locked(PyObject* self, PyObject*) {
+  return PyBool_FromLong(as_rlock(self).core.taken);
+}
 
 PyObject* rlock_recursion_count(PyObject* self, PyObject*) {
   const RLock& lock = as_rlock(self);
@@ -503,7 +522,8 @@ PyMethodDef rlock_methods[] = {
     {"locked", rlock_locked, METH_NOARGS, "locked() -> bool\n\nWhether any thread has the lock."},
     {"_is_owned", rlock_is_owned, METH_NOARGS, "Whether this thread has the lock."},
     {"_recursion_count", rlock_recursion_count, METH_NOARGS, "How often this thread took it."},
-    {"_acquire_restore", rlock_acquire_restore, METH_O, "Take the lock as _release_save() left it."},
+    {"_acquire_restore", rlock_acquire_restore, METH_O,
+     "Take the lock as _release_save() left it."},
     {"_release_save", rlock_release_save, METH_NOARGS, "Release at once, however often taken."},
     {"__enter__", rlock_enter, METH_NOARGS, "Take the lock."},
     {"__exit__", PYEMBER_FASTCALL(rlock_exit), METH_FASTCALL, "Release the lock."},
@@ -511,7 +531,8 @@ PyMethodDef rlock_methods[] = {
     {}};
 
 PyMemberDef rlock_members[] = {
-    {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(RLock, weak_references), Py_READONLY, nullptr}, {}};
+    {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(RLock, weak_references), Py_READONLY, nullptr},
+    {}};
 
 PyType_Slot rlock_slots[] = {
     {Py_tp_new, reinterpret_cast<void*>(rlock_new)},
@@ -523,10 +544,10 @@ PyType_Slot rlock_slots[] = {
     {Py_tp_doc, const_cast<char*>("A reentrant lock whose acquire() can be interrupted.")},
     {}};
 
-PyType_Spec rlock_spec = {"_thread.RLock", sizeof(RLock), 0,
-                          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE |
-                              Py_TPFLAGS_IMMUTABLETYPE,
-                          rlock_slots};
+PyType_Spec rlock_spec = {
+    "_thread.RLock", sizeof(RLock), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+    rlock_slots};
 
 int add_type(PyObject* module, const char* name, PyType_Spec& spec) {
   PyObject* type = PyType_FromModuleAndSpec(module, &spec, nullptr);

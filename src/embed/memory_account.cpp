@@ -52,8 +52,8 @@ bool admits(SessionSlot& slot, std::size_t bytes, std::size_t size) noexcept {
 }
 
 // A refusal by the raw allocator becomes a MemoryError: its handler gets a step of headroom. A
-// refused mapping does not count: the allocator of small objects asks for an arena first, each time,
-// and falls back to the raw one.
+// refused mapping does not count: the allocator of small objects asks for an arena first, each
+// time, and falls back to the raw one.
 void* refused(SessionSlot& slot) noexcept {
   const std::int64_t budget = slot.memory_budget.load(std::memory_order_relaxed);
   const std::int64_t cap = std::max(slot.memory_small_cap.load(), budget + kCodeReserve);
@@ -94,8 +94,8 @@ void* raw_realloc(void*, void* block, std::size_t size) {
   if (size > before && !admits(*slot, size - before, size)) return refused(*slot);
   void* moved = underlying.realloc(underlying.ctx, block, size);
   if (moved) {
-    count(*slot, static_cast<std::int64_t>(malloc_usable_size(moved)) -
-                     static_cast<std::int64_t>(before));
+    count(*slot,
+          static_cast<std::int64_t>(malloc_usable_size(moved)) - static_cast<std::int64_t>(before));
   }
   return moved;
 }
@@ -151,7 +151,9 @@ class Mappings {
     SessionSlot* slot;
   };
 
-  static std::uintptr_t begin_of(void* address) { return reinterpret_cast<std::uintptr_t>(address); }
+  static std::uintptr_t begin_of(void* address) {
+    return reinterpret_cast<std::uintptr_t>(address);
+  }
 
   std::mutex mutex_;
   std::map<std::uintptr_t, Range> ranges_;
@@ -163,7 +165,7 @@ class Mappings {
   return instance;
 }
 
-std::size_t whole_pages(std::size_t size) {
+[[maybe_unused]] std::size_t whole_pages(std::size_t size) {
   constexpr std::size_t kPage = 4096;
   return size > SIZE_MAX - kPage ? size : (size + kPage - 1) & ~(kPage - 1);
 }
@@ -175,7 +177,7 @@ std::size_t whole_pages(std::size_t size) {
   if ((flags & MAP_ANONYMOUS) || fd < 0) return true;
   const bool private_copy = (flags & MAP_TYPE) == MAP_PRIVATE && (protection & PROT_WRITE);
   if (private_copy) return true;
-  struct statfs file_system{};
+  struct statfs file_system {};
   if (fstatfs(fd, &file_system) != 0) return false;
   return file_system.f_type == TMPFS_MAGIC || file_system.f_type == RAMFS_MAGIC ||
          file_system.f_type == HUGETLBFS_MAGIC;
@@ -233,16 +235,14 @@ void* map_counted(std::size_t size, int protection, int flags, int fd, Map map) 
 
 PYEMBER_INTERPOSE(void*, mmap, void* address, size_t size, int protection, int flags, int fd,
                   off_t offset) {
-  return map_counted(size, protection, flags, fd, [=] {
-    return real_mmap(address, size, protection, flags, fd, offset);
-  });
+  return map_counted(size, protection, flags, fd,
+                     [=] { return real_mmap(address, size, protection, flags, fd, offset); });
 }
 
 PYEMBER_INTERPOSE(void*, mmap64, void* address, size_t size, int protection, int flags, int fd,
                   off64_t offset) {
-  return map_counted(size, protection, flags, fd, [=] {
-    return real_mmap64(address, size, protection, flags, fd, offset);
-  });
+  return map_counted(size, protection, flags, fd,
+                     [=] { return real_mmap64(address, size, protection, flags, fd, offset); });
 }
 
 PYEMBER_INTERPOSE(int, munmap, void* address, size_t size) {

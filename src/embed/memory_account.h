@@ -20,8 +20,9 @@ void install_memory_account();
 
 // A session that has filled its budget must still be able to say so and to run the cell that
 // deletes the data. So each MemoryError is followed by a little headroom for small requests, up to
-// a reserve that is there anew in each cell, and our own runtime (compiling, formatting a traceback) a larger one for any. Called on the session's
-// thread when user code begins and ends; a few stores.
+// a reserve that is there anew in each cell, and our own runtime (compiling, formatting a
+// traceback) a larger one for any. Called on the session's thread when user code begins and ends; a
+// few stores.
 void allow_memory_for_code(SessionSlot& slot) noexcept;
 void allow_memory_for_runtime(SessionSlot& slot) noexcept;
 

@@ -5,8 +5,8 @@
 #include "embed/session_slot.h"
 #include "embed/session_thread.h"
 
-// `_pyember`: what the session runtime (python/mcp_runtime/inprocess) asks of the server. One module
-// object in each interpreter; every function finds its session by the calling thread.
+// `_pyember`: what the session runtime (python/mcp_runtime/inprocess) asks of the server. One
+// module object in each interpreter; every function finds its session by the calling thread.
 
 namespace py = pybind11;
 

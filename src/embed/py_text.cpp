@@ -5,7 +5,8 @@ namespace pyember::embed {
 std::string text_of(const Attached&, PyObject* object) {
   if (!object || !PyUnicode_Check(object)) return {};
   Py_ssize_t size = 0;
-  if (const char* utf8 = PyUnicode_AsUTF8AndSize(object, &size)) return {utf8, static_cast<std::size_t>(size)};
+  if (const char* utf8 = PyUnicode_AsUTF8AndSize(object, &size))
+    return {utf8, static_cast<std::size_t>(size)};
   PyErr_Clear();
   Reference bytes(PyUnicode_AsEncodedString(object, "utf-8", "replace"));
   if (!bytes) {
@@ -16,7 +17,8 @@ std::string text_of(const Attached&, PyObject* object) {
 }
 
 Reference to_str(const Attached&, std::string_view utf8) {
-  return Reference(PyUnicode_DecodeUTF8(utf8.data(), static_cast<Py_ssize_t>(utf8.size()), "replace"));
+  return Reference(
+      PyUnicode_DecodeUTF8(utf8.data(), static_cast<Py_ssize_t>(utf8.size()), "replace"));
 }
 
 std::string describe_and_clear_error(const Attached& attached) {

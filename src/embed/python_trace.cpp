@@ -19,8 +19,8 @@ bool is_runtime_frame(PyFrameObject* frame, std::string_view runtime_directory) 
     PyErr_Clear();
     return false;
   }
-  return std::string_view(text, static_cast<std::size_t>(size)).substr(0, runtime_directory.size()) ==
-         runtime_directory;
+  return std::string_view(text, static_cast<std::size_t>(size))
+             .substr(0, runtime_directory.size()) == runtime_directory;
 }
 
 }  // namespace

@@ -35,8 +35,8 @@ namespace {
 constexpr std::chrono::milliseconds kHeartbeatEvery{500};
 
 // Imported first in sub-interpreters, _datetime takes the process down when one of them ends: its
-// types are static (CPython 3.12, 3.13; tests/embed/mitigation_test.cpp). Imported in main first, it
-// does not.
+// types are static (CPython 3.12, 3.13; tests/embed/mitigation_test.cpp). Imported in main first,
+// it does not.
 constexpr const char* kFirstImports[] = {"_datetime"};
 
 // Seen to do the same together with _datetime, not without it. They cost tens of milliseconds, so
@@ -74,8 +74,8 @@ class RuntimeImplementation final : public Runtime {
       : options_(std::move(options)),
         pool_(options_.spare_interpreters, [this](auto chore) { run_later(std::move(chore)); }) {
     if (options_.memory_budget_bytes == 0) options_.memory_budget_bytes = half_of_free_memory();
-    // C code's stdout is one buffer for the whole process: without it every byte goes to descriptor 1
-    // of the thread that wrote it, which is its session's.
+    // C code's stdout is one buffer for the whole process: without it every byte goes to descriptor
+    // 1 of the thread that wrote it, which is its session's.
     std::setvbuf(stdout, nullptr, _IONBF, 0);
     beat();
     set_parked_hook(wake_stopper);
@@ -109,8 +109,9 @@ class RuntimeImplementation final : public Runtime {
     const auto until = std::chrono::steady_clock::now() + deadline;
     for (SessionThread* thread : threads()) {
       const auto left = until - std::chrono::steady_clock::now();
-      embed::end_children(thread->slot(), std::max(std::chrono::milliseconds(1),
-                          std::chrono::duration_cast<std::chrono::milliseconds>(left)));
+      embed::end_children(thread->slot(),
+                          std::max(std::chrono::milliseconds(1),
+                                   std::chrono::duration_cast<std::chrono::milliseconds>(left)));
     }
   }
 
@@ -213,17 +214,17 @@ PyStatus RuntimeImplementation::configure(PyConfig& config) const {
   const PyStatus status =
       PyConfig_SetBytesString(&config, &config.executable, options_.python_executable.c_str());
   if (PyStatus_Exception(status)) return status;
-  return PyConfig_SetBytesString(&config, &config.program_name,
-                                 options_.python_executable.c_str());
+  return PyConfig_SetBytesString(&config, &config.program_name, options_.python_executable.c_str());
 }
 
 Result<void> RuntimeImplementation::initialise() {
   const auto failed = [this](const PyStatus& status) {
-    return Error{ErrorCode::Unavailable,
-                 fmt::format("Python could not be started from {}: {}. Check that this Python still "
-                             "works (run it), or name another with PYEMBER_PYTHON and build again.",
-                             options_.python_executable,
-                             status.err_msg ? status.err_msg : "unknown reason")};
+    return Error{
+        ErrorCode::Unavailable,
+        fmt::format("Python could not be started from {}: {}. Check that this Python still "
+                    "works (run it), or name another with PYEMBER_PYTHON and build again.",
+                    options_.python_executable,
+                    status.err_msg ? status.err_msg : "unknown reason")};
   };
   install_memory_account();
   install_audit_hook();

@@ -19,19 +19,19 @@ namespace pyember::embed {
 // Read from the environment variable PYEMBER_TEST_SWITCHES by main.cpp (comma separated), which
 // says so on stderr.
 struct TestSwitches {
-  bool no_main_imports = false;    // don't import datetime, _zoneinfo, sqlite3 … in main first
-  bool hold_main_gil = false;      // main never releases its GIL
-  bool no_executable = false;      // don't set PyConfig.executable
-  bool no_loader_hook = false;     // let extension modules be dlopened before they are refused
+  bool no_main_imports = false;  // don't import datetime, _zoneinfo, sqlite3 … in main first
+  bool hold_main_gil = false;    // main never releases its GIL
+  bool no_executable = false;    // don't set PyConfig.executable
+  bool no_loader_hook = false;   // let extension modules be dlopened before they are refused
 };
 
 struct RuntimeOptions {
-  std::string python_executable;   // absolute; what sys.executable says and children run
-  std::string runtime_directory;   // the folder that holds the package mcp_runtime
+  std::string python_executable;              // absolute; what sys.executable says and children run
+  std::string runtime_directory;              // the folder that holds the package mcp_runtime
   std::vector<std::string> site_directories;  // site-packages of the environment; may be empty
-  std::string environment_root;    // the environment those belong to (sys.prefix); may be empty
+  std::string environment_root;  // the environment those belong to (sys.prefix); may be empty
   std::size_t spare_interpreters = limits::kSpareInterpreters;
-  std::int64_t memory_budget_bytes = 0;       // per session; 0: half of what is free at start
+  std::int64_t memory_budget_bytes = 0;  // per session; 0: half of what is free at start
   TestSwitches test;
 };
 

@@ -12,8 +12,8 @@
 #include "base/limits.h"
 #include "embed/attached.h"
 #include "embed/children.h"
-#include "embed/interpreter_pool.h"
 #include "embed/interpose_locale.h"
+#include "embed/interpreter_pool.h"
 #include "embed/memory_account.h"
 #include "embed/python_gil.h"
 #include "embed/python_trace.h"
@@ -41,7 +41,8 @@ constexpr std::chrono::milliseconds kChildrenDeadline{1'000};
 constexpr std::chrono::milliseconds kReportGrace{100};  // to format a traceback after a stop
 
 constexpr char kMended[] =
-    "An earlier cell had closed descriptor 1 or 2 (stdout, stderr), so they were opened again before "
+    "An earlier cell had closed descriptor 1 or 2 (stdout, stderr), so they were opened again "
+    "before "
     "this one. To drop output use contextlib.redirect_stdout.";
 
 [[noreturn]] void give_up() noexcept { park_current_thread(ParkReason::Stopped); }
@@ -59,19 +60,22 @@ std::string why_lost(const SessionSlot& slot, StopCause cause) {
     case ParkReason::Crashed:
       return fmt::format(
           "The code crashed with SIG{} ({}), so its session's state is gone; the other sessions "
-          "go on. The next call with this session's name starts a fresh one. Avoid the failing call "
+          "go on. The next call with this session's name starts a fresh one. Avoid the failing "
+          "call "
           "(ctypes and very deep recursion are the usual causes).",
           signal_name(signal_number), strsignal(signal_number));
     case ParkReason::Exited:
       return "The code tried to end the process, which the other sessions share, so its thread was "
-             "stopped and its session's state is gone. The next call with this session's name starts "
+             "stopped and its session's state is gone. The next call with this session's name "
+             "starts "
              "a fresh one. Use sys.exit() to end a cell.";
     default:
       break;
   }
   const char* when = cause == StopCause::Timeout ? "its time was over" : "it was asked to";
   return fmt::format(
-      "The cell did not stop when {}: it sat in C code or in a system call that never looks. It was "
+      "The cell did not stop when {}: it sat in C code or in a system call that never looks. It "
+      "was "
       "stopped by force and its session's state is gone. The next call with this session's name "
       "starts a fresh one; split the work into smaller steps, or give it more time.",
       when);
@@ -104,9 +108,10 @@ SessionThread& SessionThread::start(const RuntimeOptions& options, InterpreterPo
   const int failed = pthread_create(&handle, &attributes, thread_main, thread);
   pthread_attr_destroy(&attributes);
   if (failed) {
-    pool.making_failed(fmt::format("no thread could be started for a session ({}). Close sessions, or raise "
-                            "the limit on processes.",
-                            strerror(failed)));
+    pool.making_failed(
+        fmt::format("no thread could be started for a session ({}). Close sessions, or raise "
+                    "the limit on processes.",
+                    strerror(failed)));
   }
   return *thread;
 }
@@ -144,8 +149,9 @@ bool SessionThread::prepare() {
   slot_.owner = this;
   slot_.memory_budget = options_.memory_budget_bytes;
   if (!leave_shared_tables()) {
-    pool_.making_failed("No session can be opened: its thread could not get descriptors of its own, "
-                        "because they have run out. Close sessions, or raise the limit on open files.");
+    pool_.making_failed(
+        "No session can be opened: its thread could not get descriptors of its own, "
+        "because they have run out. Close sessions, or raise the limit on open files.");
     return false;
   }
   enter_slot(slot_);
@@ -174,8 +180,9 @@ void SessionThread::serve(std::shared_ptr<SessionCore> core) {
   assigned_.notify_one();
   if (!lost) return;
   core->notify([](SessionListener& listener) {
-    listener.session_lost("The interpreter meant for the session crashed just before: a thread that an "
-                          "earlier session left in C code did that. Call again.");
+    listener.session_lost(
+        "The interpreter meant for the session crashed just before: a thread that an "
+        "earlier session left in C code did that. Call again.");
   });
 }
 
@@ -223,10 +230,11 @@ bool SessionThread::serve_session(SessionCore& core) {
 bool SessionThread::open_session(SessionCore& core, bool has_pipes) {
   slot_.session_serial = core.serial;
   slot_.memory_refusals = 0;
-  Result<void> opened = Error{
-      ErrorCode::Internal,
-      "The session could not be opened, because its output pipes could not be: /proc is missing, or "
-      "descriptors have run out. Mount /proc, or raise the limit on open files."};
+  Result<void> opened =
+      Error{ErrorCode::Internal,
+            "The session could not be opened, because its output pipes could not be: /proc is "
+            "missing, or "
+            "descriptors have run out. Mount /proc, or raise the limit on open files."};
   if (has_pipes) {
     opened = watched(kOpenDeadline, [&] { return interpreter_->open(core.options, core.serial); });
   }
@@ -260,7 +268,8 @@ bool SessionThread::serve_requests(SessionCore& core) {
       const std::uint64_t ticket = *std::exchange(core.inspect_ticket, std::nullopt);
       lock.unlock();
       auto names = watched(kInspectDeadline, [this] { return interpreter_->names(); });
-      core.notify([&](SessionListener& listener) { listener.names_ready(ticket, std::move(names)); });
+      core.notify(
+          [&](SessionListener& listener) { listener.names_ready(ticket, std::move(names)); });
       lock.lock();
     } else {
       CellRequest request = std::move(core.queue.front());
@@ -312,8 +321,7 @@ SessionThread::Ran SessionThread::run_cell(SessionCore& core, const CellRequest&
 // certain when they are empty and the loop took nothing out meanwhile.
 bool SessionThread::wrote_output(const SessionCore& core, std::uint64_t epoch_before) const {
   const bool untouched = core.read_epoch.load() == epoch_before && epoch_before % 2 == 0;
-  return !(untouched && pipes_are_empty(core.pipes) &&
-           core.read_epoch.load() == epoch_before);
+  return !(untouched && pipes_are_empty(core.pipes) && core.read_epoch.load() == epoch_before);
 }
 
 CellOutcome SessionThread::outcome_of(RunResult result, StopCause cause) const {
@@ -334,8 +342,7 @@ CellOutcome SessionThread::outcome_of(RunResult result, StopCause cause) const {
   } else if (cause != StopCause::None) {
     outcome.status = Status::Interrupted;
   } else {
-    outcome.status =
-        result.kind == RunResult::Kind::Completed ? Status::Completed : Status::Raised;
+    outcome.status = result.kind == RunResult::Kind::Completed ? Status::Completed : Status::Raised;
   }
   outcome.result = std::move(result.result);
   outcome.error = std::move(result.error);
@@ -347,8 +354,8 @@ bool SessionThread::reset_session(SessionCore& core, std::uint64_t ticket) {
   // What threads and finalisers print meanwhile belongs to no cell: it would stand at the head of
   // the next one's output, most often as tracebacks of threads that were told to end.
   mute_descriptors();
-  bool clean = watched(kCloseDeadline,
-                       [this] { return end_everything() && interpreter_->reset(); });
+  bool clean =
+      watched(kCloseDeadline, [this] { return end_everything() && interpreter_->reset(); });
   {
     const std::lock_guard lock(core.mutex);
     if (!core.closing) clean = take_descriptors(core.pipes) && clean;
@@ -357,8 +364,9 @@ bool SessionThread::reset_session(SessionCore& core, std::uint64_t ticket) {
     core.notify([ticket](SessionListener& listener) { listener.reset_finished(ticket); });
   } else {
     core.notify([](SessionListener& listener) {
-      listener.session_lost("The session could not be brought back to a clean state, so it was "
-                            "ended. The next call with its name starts a fresh one.");
+      listener.session_lost(
+          "The session could not be brought back to a clean state, so it was "
+          "ended. The next call with its name starts a fresh one.");
     });
   }
   return clean;
@@ -389,8 +397,9 @@ void SessionThread::report_lost() {
   }
   if (interpreter_) pyember_calm_gil_waits(interpreter_state_);
   if (making) {
-    return pool_.making_failed("No session can be opened: making its interpreter crashed or took too "
-                               "long. See whether the Python it embeds still works, then call again.");
+    return pool_.making_failed(
+        "No session can be opened: making its interpreter crashed or took too "
+        "long. See whether the Python it embeds still works, then call again.");
   }
   pool_.lost(*this, slot_.memory_used);
   if (!core) return;

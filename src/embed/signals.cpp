@@ -21,9 +21,9 @@
 // Where may a thread be stopped for ever? Not while it holds a lock that others need: malloc's,
 // the loader's, stdio's, or one of ours. So never inside libc, ld.so or this executable — except
 // in libc's leaf routines that copy and compare memory, which hold nothing themselves and are where
-// C code that takes for ever often sits; unless libc or the server called them (realloc copies under
-// the arena's lock). Everything else, libpython and extension modules loaded later included, is allowed: a
-// CPython interpreter's own locks are its own.
+// C code that takes for ever often sits; unless libc or the server called them (realloc copies
+// under the arena's lock). Everything else, libpython and extension modules loaded later included,
+// is allowed: a CPython interpreter's own locks are its own.
 //
 // A thread blocked in a system call sits in libc and is not parked; the interposed waits park it
 // when the call returns (interpose_waits.cpp).
@@ -62,9 +62,8 @@ bool any_holds(const std::array<Range, kMaximumRanges>& ranges, std::size_t coun
 bool starts_with_one_of(const char* path, std::initializer_list<const char*> names) noexcept {
   const char* base = strrchr(path, '/');
   base = base ? base + 1 : path;
-  return std::any_of(names.begin(), names.end(), [base](const char* name) {
-    return strncmp(base, name, strlen(name)) == 0;
-  });
+  return std::any_of(names.begin(), names.end(),
+                     [base](const char* name) { return strncmp(base, name, strlen(name)) == 0; });
 }
 
 bool is_libc(const char* path) noexcept {
@@ -73,8 +72,8 @@ bool is_libc(const char* path) noexcept {
 
 // Libraries the server itself runs in.
 bool is_ours(const char* path) noexcept {
-  return starts_with_one_of(path, {"libstdc++", "libgcc_s", "libuv", "libfmt", "libspdlog", "libasan",
-                                   "libtsan", "libubsan"});
+  return starts_with_one_of(path, {"libstdc++", "libgcc_s", "libuv", "libfmt", "libspdlog",
+                                   "libasan", "libtsan", "libubsan"});
 }
 
 int add_object(dl_phdr_info* object, std::size_t, void* data) noexcept {
@@ -94,10 +93,10 @@ int add_object(dl_phdr_info* object, std::size_t, void* data) noexcept {
 
 void add_leaves(TextMap& map) noexcept {
   // dlsym answers with the variant chosen for this CPU, which is what runs.
-  for (const char* name : {"memcpy", "memmove", "memset", "memchr", "memrchr", "memcmp", "memmem",
-                           "strlen", "strnlen", "strchr", "strrchr", "strcmp", "strncmp", "strstr",
-                           "rawmemchr", "wmemchr", "wmemcmp", "wmemset", "wcslen", "strspn",
-                           "strcspn", "strpbrk"}) {
+  for (const char* name :
+       {"memcpy",  "memmove", "memset",  "memchr", "memrchr", "memcmp", "memmem",    "strlen",
+        "strnlen", "strchr",  "strrchr", "strcmp", "strncmp", "strstr", "rawmemchr", "wmemchr",
+        "wmemcmp", "wmemset", "wcslen",  "strspn", "strcspn", "strpbrk"}) {
     const auto address = reinterpret_cast<std::uintptr_t>(dlsym(RTLD_DEFAULT, name));
     if (address && map.leaf_count < kMaximumRanges) {
       map.leaves[map.leaf_count++] = {address, address + kLeafBytes};

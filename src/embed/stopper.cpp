@@ -32,7 +32,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kWakeEvery{2};
 constexpr std::chrono::milliseconds kParkEvery{1};
-constexpr std::chrono::milliseconds kBuryEvery{100};  // a lost thread that is still in a call
+constexpr std::chrono::milliseconds kBuryEvery{100};       // a lost thread that is still in a call
 constexpr std::chrono::milliseconds kBuryOldEvery{5'000};  // … and has been for long
 constexpr std::chrono::milliseconds kReplyGrace{30};  // between condemning and calling it abandoned
 
@@ -40,8 +40,9 @@ constexpr std::chrono::milliseconds kReplyGrace{30};  // between condemning and 
 constexpr std::chrono::milliseconds kFairShare{40};
 constexpr std::chrono::milliseconds kPatience{3'000};  // from the first rung, however starved
 
-// Nanoseconds of CPU a thread of this process has had; 0 when it is gone. The clock's number is made
-// of the thread's id as the kernel does it (include/linux/posix-timers_types.h, per-thread, SCHED).
+// Nanoseconds of CPU a thread of this process has had; 0 when it is gone. The clock's number is
+// made of the thread's id as the kernel does it (include/linux/posix-timers_types.h, per-thread,
+// SCHED).
 std::int64_t cpu_time_of(pid_t tid) noexcept {
   timespec time{};
   const auto clock = static_cast<clockid_t>((~static_cast<unsigned>(tid) << 3) | 6U);

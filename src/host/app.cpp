@@ -50,11 +50,10 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
       poster_(loop_) {
   // A client that stops reading is an error of write(), not the end of the process.
   signal(SIGPIPE, SIG_IGN);
-  transport_.emplace(loop_, descriptors,
-                     StdioTransport::Callbacks{
-                         [this](std::string_view bytes) { server_->receive(bytes); },
-                         [this] { input_ended(); },
-                         [this] { end_soon(Ending::Stopping); }});
+  transport_.emplace(
+      loop_, descriptors,
+      StdioTransport::Callbacks{[this](std::string_view bytes) { server_->receive(bytes); },
+                                [this] { input_ended(); }, [this] { end_soon(Ending::Stopping); }});
   SessionSettings sessions;
   sessions.maximum_sessions = options_.maximum_sessions;
   sessions.idle_timeout = options_.idle_timeout;
@@ -175,10 +174,10 @@ void App::tick() {
 void App::check_health(std::uint64_t now) {
   const embed::RuntimeHealth health = runtime_->health();
   if (!health.start_error.empty()) {
-    const std::string message =
-        fmt::format("No Python can be run: the embedded interpreter did not start ({}). See the "
-                    "server's log on stderr, mend its installation and restart it.",
-                    health.start_error);
+    const std::string message = fmt::format(
+        "No Python can be run: the embedded interpreter did not start ({}). See the "
+        "server's log on stderr, mend its installation and restart it.",
+        health.start_error);
     if (!runtime_ready_) spdlog::error("runtime_start_failed error={}", health.start_error);
     registry_->refuse(message);
     registry_->end_all(embed::Status::Lost, message);
@@ -193,7 +192,8 @@ void App::check_health(std::uint64_t now) {
     }
     return;
   }
-  stale_ticks_ = health.started && health.heartbeat_age > limits::kWedgedAfter ? stale_ticks_ + 1 : 0;
+  stale_ticks_ =
+      health.started && health.heartbeat_age > limits::kWedgedAfter ? stale_ticks_ + 1 : 0;
   if (stale_ticks_ >= kStaleTicks) {
     wedged(fmt::format("the Python runtime has not answered for {:.1f} s",
                        static_cast<double>(health.heartbeat_age.count()) / 1000));
@@ -202,9 +202,11 @@ void App::check_health(std::uint64_t now) {
 
 void App::wedged(const std::string& why) {
   spdlog::critical("runtime_wedged reason=\"{}\" exit_code={}", why, limits::kWedgedExitCode);
-  registry_->end_all(embed::Status::Lost,
-                     fmt::format("The server is ending, because {}. All sessions are lost. Start the "
-                                 "server again and define again what you need.", why));
+  registry_->end_all(
+      embed::Status::Lost,
+      fmt::format("The server is ending, because {}. All sessions are lost. Start the "
+                  "server again and define again what you need.",
+                  why));
   finish(limits::kWedgedExitCode);
 }
 

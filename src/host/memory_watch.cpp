@@ -45,12 +45,14 @@ MemoryReading read_memory() {
   if (total < 0 || available < 0) return reading;
   reading.total_bytes = total * 1024;
   reading.available_bytes = available * 1024;
-  const std::int64_t limit = number_after(slurp("/sys/fs/cgroup/memory.max", buffer, sizeof buffer), "");
+  const std::int64_t limit =
+      number_after(slurp("/sys/fs/cgroup/memory.max", buffer, sizeof buffer), "");
   const std::int64_t used =
       number_after(slurp("/sys/fs/cgroup/memory.current", buffer, sizeof buffer), "");
   if (limit > 0 && used >= 0 && limit < reading.total_bytes) {
     reading.total_bytes = limit;
-    reading.available_bytes = std::min(reading.available_bytes, std::max<std::int64_t>(0, limit - used));
+    reading.available_bytes =
+        std::min(reading.available_bytes, std::max<std::int64_t>(0, limit - used));
   }
   // statm: total and resident size in pages.
   const std::string_view own = slurp("/proc/self/statm", buffer, sizeof buffer);
@@ -72,7 +74,8 @@ std::string MemoryWatch::look(std::uint64_t now_ns) {
     left_when_stopped_ = -1;
     return {};
   }
-  if (left_when_stopped_ >= 0 && reading.available_bytes > left_when_stopped_ - floor / 8) return {};
+  if (left_when_stopped_ >= 0 && reading.available_bytes > left_when_stopped_ - floor / 8)
+    return {};
   // Others use the memory: stopping a session of ours would cost its state and help nobody.
   if (reading.own_bytes < reading.total_bytes / 4) return {};
   stopped_at_ns_ = now_ns;

@@ -10,7 +10,7 @@ namespace pyember::host {
 struct MemoryReading {
   std::int64_t available_bytes = -1;  // -1: unknown
   std::int64_t total_bytes = -1;
-  std::int64_t own_bytes = -1;        // resident in this process
+  std::int64_t own_bytes = -1;  // resident in this process
 };
 
 // Keeps the machine from running out because of memory that session code takes past CPython's

@@ -54,10 +54,10 @@ Result<PythonEnvironment> find_environment(const std::string& named) {
   PythonEnvironment none;
   none.executable = PYEMBER_PYTHON_EXECUTABLE;
   const char* active = getenv("VIRTUAL_ENV");
-  const std::string root = !named.empty()                             ? named
-                           : active != nullptr && *active != '\0'     ? active
-                           : is_folder(".venv")                       ? ".venv"
-                                                                      : "";
+  const std::string root = !named.empty()                         ? named
+                           : active != nullptr && *active != '\0' ? active
+                           : is_folder(".venv")                   ? ".venv"
+                                                                  : "";
   if (root.empty()) return none;
   PythonEnvironment found = look_at(root);
   if (!found.site_directories.empty()) return found;
@@ -98,7 +98,8 @@ Result<embed::TestSwitches> parse_test_switches(const std::string& text) {
       return Error{ErrorCode::InvalidArgument,
                    fmt::format("PYEMBER_TEST_SWITCHES holds '{}', which is no switch. They are "
                                "no_main_imports, hold_main_gil, no_executable, no_loader_hook; "
-                               "unset the variable unless you test the server itself.", word)};
+                               "unset the variable unless you test the server itself.",
+                               word)};
     }
   }
   return switches;

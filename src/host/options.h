@@ -29,10 +29,10 @@ struct Options {
 
 // An environment (venv) whose packages sessions may import.
 struct PythonEnvironment {
-  std::string root;                           // empty: none
-  std::string executable;                     // of it, or the embedded Python's own
+  std::string root;        // empty: none
+  std::string executable;  // of it, or the embedded Python's own
   std::vector<std::string> site_directories;
-  std::string warning;                        // something about it that the user should know
+  std::string warning;  // something about it that the user should know
 };
 
 // Finds the environment: the one named, else VIRTUAL_ENV, else .venv in the working directory. An

@@ -7,8 +7,8 @@
 #include <catch2/catch.hpp>
 #endif
 
-#include <cstdio>
 #include <unistd.h>
+#include <cstdio>
 
 int main(int argc, char** argv) {
   Catch::Session session;

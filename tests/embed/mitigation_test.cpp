@@ -9,8 +9,8 @@
 namespace {
 
 int exit_code_of(const std::string& arguments) {
-  return std::system((std::string("timeout 60 ") + PYEMBER_ENDING_PROBE + arguments +
-                      " >/dev/null 2>&1").c_str());
+  return std::system(
+      (std::string("timeout 60 ") + PYEMBER_ENDING_PROBE + arguments + " >/dev/null 2>&1").c_str());
 }
 
 }  // namespace

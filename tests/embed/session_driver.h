@@ -37,7 +37,8 @@ class SessionDriver final : public embed::SessionListener {
       : session_(runtime().open_session({std::move(name), std::move(directory)}, *this)) {}
 
   // Runs one cell and waits for its end; fails the test's process after a generous time.
-  Answer run(const std::string& code, std::chrono::milliseconds timeout = std::chrono::seconds(60)) {
+  Answer run(const std::string& code,
+             std::chrono::milliseconds timeout = std::chrono::seconds(60)) {
     const CellNumber number = submit(code, timeout);
     return wait(number);
   }

@@ -84,7 +84,8 @@ TEST_CASE("Session: two sessions have their own directory, environment and names
 
 TEST_CASE("Session: top-level await works and the loop lives between cells") {
   SessionDriver session;
-  session.run("import asyncio\nasync def later():\n    await asyncio.sleep(0.01)\n    return 'done'");
+  session.run(
+      "import asyncio\nasync def later():\n    await asyncio.sleep(0.01)\n    return 'done'");
   session.run("task = asyncio.ensure_future(later())\nawait asyncio.sleep(0)");
   CHECK(session.run("await task").outcome.result == "'done'");
 }
@@ -112,7 +113,9 @@ TEST_CASE("Session: names are listed without running user code") {
 
 TEST_CASE("Session: an interrupt from outside stops the running cell") {
   SessionDriver session;
-  const auto number = session.submit("import threading\nthreading.Lock().acquire()\nl = threading.Lock()\nl.acquire()\nl.acquire()");
+  const auto number = session.submit(
+      "import threading\nthreading.Lock().acquire()\nl = "
+      "threading.Lock()\nl.acquire()\nl.acquire()");
   while (!session.session().running()) usleep(1000);
   usleep(50'000);
   session.session().interrupt(0);
@@ -123,7 +126,8 @@ TEST_CASE("Session: an interrupt from outside stops the running cell") {
 TEST_CASE("Session: what C code prints through stdio arrives at once, in order") {
   SessionDriver session;
   const auto answer = session.run(
-      "import ctypes\nlibc = ctypes.CDLL(None)\nprint('one')\nlibc.printf(b'two\\n')\nprint('three')");
+      "import ctypes\nlibc = "
+      "ctypes.CDLL(None)\nprint('one')\nlibc.printf(b'two\\n')\nprint('three')");
   CHECK(answer.output == "one\ntwo\nthree\n");
 }
 

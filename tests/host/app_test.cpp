@@ -48,7 +48,8 @@ TEST_CASE("App: a runtime that could not start is told to every caller, and the 
   CHECK(app.run("list_sessions", mcp::Json::object())["isError"] == false);
 }
 
-TEST_CASE("App: a wedged runtime ends the server with its own exit code, calls answered", "[slow]") {
+TEST_CASE("App: a wedged runtime ends the server with its own exit code, calls answered",
+          "[slow]") {
   AppDriver app;
   const int id = app.call("run_python", {{"code", "sleep 60000"}});
   app.read_for(0.1);
@@ -71,6 +72,6 @@ TEST_CASE("App: a slow cell in one session delays neither another session nor a 
   CHECK(sessions[1]["state"] == "busy");
   app.notify("notifications/cancelled", {{"requestId", slow}});
   app.read_for(0.05);
-  CHECK(app.run("list_sessions", mcp::Json::object())["structuredContent"]["sessions"][1]["state"] ==
-        "idle");
+  CHECK(app.run("list_sessions",
+                mcp::Json::object())["structuredContent"]["sessions"][1]["state"] == "idle");
 }

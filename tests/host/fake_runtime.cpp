@@ -194,11 +194,11 @@ class FakeSession final : public embed::Session {
 
   void later(const std::string& rest) {
     const std::size_t space = rest.find(' ');
-    later_.emplace_back([this, wait = std::chrono::milliseconds(std::stol(rest)),
-                         text = rest.substr(space + 1)] {
-      std::this_thread::sleep_for(wait);
-      out_.write_all(text + "\n");
-    });
+    later_.emplace_back(
+        [this, wait = std::chrono::milliseconds(std::stol(rest)), text = rest.substr(space + 1)] {
+          std::this_thread::sleep_for(wait);
+          out_.write_all(text + "\n");
+        });
   }
 
   embed::SessionListener& listener_;

@@ -110,8 +110,9 @@ TEST_CASE("StdioTransport: while the client does not read, requests wait but can
     piped.read_some();
     return piped.transport->flushed();
   }));
-  CHECK(piped.received.ends_with("{\"request\":1}\n{\"method\":\"notifications/cancelled\"}\n"
-                                 "{\"request\":2}\n"));
+  CHECK(
+      piped.received.ends_with("{\"request\":1}\n{\"method\":\"notifications/cancelled\"}\n"
+                               "{\"request\":2}\n"));
 }
 
 TEST_CASE("StdioTransport: a client that only writes can't make it hold without bound") {
@@ -177,9 +178,9 @@ TEST_CASE("StdioTransport: a regular file serves as input") {
   LoopFixture fixture;
   std::string received;
   bool ended = false;
-  StdioTransport transport(fixture.loop, ProtocolDescriptors{file, open("/dev/null", O_WRONLY)},
-                           {[&](std::string_view b) { received += b; }, [&] { ended = true; },
-                            [] {}});
+  StdioTransport transport(
+      fixture.loop, ProtocolDescriptors{file, open("/dev/null", O_WRONLY)},
+      {[&](std::string_view b) { received += b; }, [&] { ended = true; }, [] {}});
   transport.start();
   REQUIRE(fixture.until([&] { return ended; }));
   CHECK(received == "from a file\n");

@@ -48,7 +48,8 @@ struct WaitingThread {
 
 }  // namespace
 
-TEST_CASE("HomeCpu: a dispatch brings both threads to one CPU and spreading gives the others back") {
+TEST_CASE(
+    "HomeCpu: a dispatch brings both threads to one CPU and spreading gives the others back") {
   const int all = cpus_of(0);
   HomeCpu home;
   if (!home.enabled()) {

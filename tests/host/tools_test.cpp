@@ -42,8 +42,9 @@ TEST_CASE("run_python: an exception is an error of the call, with type, message 
   CHECK(result["isError"] == true);
   CHECK(result["structuredContent"]["status"] == "raised");
   CHECK(result["structuredContent"]["stdout"] == "before\n");
-  CHECK(result["structuredContent"]["error"] ==
-        Json{{"type", "ValueError"}, {"message", "told to"}, {"traceback", "Traceback: ValueError"}});
+  CHECK(result["structuredContent"]["error"] == Json{{"type", "ValueError"},
+                                                     {"message", "told to"},
+                                                     {"traceback", "Traceback: ValueError"}});
 }
 
 TEST_CASE("run_python: a timeout stops the cell, and bad timeouts are refused with the bounds") {
@@ -85,22 +86,25 @@ TEST_CASE("run_python: output over the budget is cut, linked and readable to its
   std::string uri = link["uri"].get<std::string>();
   int pages = 0;
   while (!uri.empty() && pages < 100) {
-    const Json page = app.answer(app.request("resources/read", {{"uri", uri}}))["result"]["contents"][0];
+    const Json page =
+        app.answer(app.request("resources/read", {{"uri", uri}}))["result"]["contents"][0];
     all += page["text"].get<std::string>();
     uri = page["_meta"].value("nextUri", "");
     ++pages;
   }
   CHECK(pages == 3);
   CHECK(all == "begin\n" + std::string(3'000'000, 'x') + "end\n");
-  const Json list = app.answer(app.request("resources/list", Json::object()))["result"]["resources"];
+  const Json list =
+      app.answer(app.request("resources/list", Json::object()))["result"]["resources"];
   REQUIRE(list.size() == 1);
   CHECK(list[0]["uri"] == link["uri"]);
 }
 
 TEST_CASE("run_python: progress brings output as it is printed, with rising values") {
   AppDriver app;
-  const int id = app.call("run_python", {{"code", "sleep 150\nprint one\nsleep 150\nprint two\nsleep 150"}},
-                          {{"progressToken", "p"}});
+  const int id =
+      app.call("run_python", {{"code", "sleep 150\nprint one\nsleep 150\nprint two\nsleep 150"}},
+               {{"progressToken", "p"}});
   CHECK(app.answer(id)["result"]["isError"] == false);
   std::string messages;
   double last = -1;
@@ -130,8 +134,8 @@ TEST_CASE("run_python: a cancelled call is not answered and its cell is stopped"
 
 TEST_CASE("run_python: a background cell is answered at once and inspected later") {
   AppDriver app;
-  const Json started = app.run(
-      "run_python", {{"code", "print so far\nsleep 60000"}, {"background", true}});
+  const Json started =
+      app.run("run_python", {{"code", "print so far\nsleep 60000"}, {"background", true}});
   CHECK(started["isError"] == false);
   CHECK(started["structuredContent"]["status"] == "running");
   CHECK(started["structuredContent"]["cell"] == 1);

@@ -10,7 +10,8 @@ namespace pyember::host {
 
 namespace {
 
-std::string show(const OutputBuffer& buffer, std::size_t budget, const std::string& uri, bool& cut) {
+std::string show(const OutputBuffer& buffer, std::size_t budget, const std::string& uri,
+                 bool& cut) {
   if (buffer.characters() <= budget && buffer.lost() == 0) {
     return buffer.read(0, static_cast<std::size_t>(buffer.size()));
   }
@@ -24,8 +25,8 @@ std::string show(const OutputBuffer& buffer, std::size_t budget, const std::stri
     lost = fmt::format(", of which {} bytes passed the limit on held output and are gone",
                        buffer.lost());
   }
-  return fmt::format("{}\n[... {} characters left out{}; read them at {} ...]\n{}", head, left, lost,
-                     uri, tail);
+  return fmt::format("{}\n[... {} characters left out{}; read them at {} ...]\n{}", head, left,
+                     lost, uri, tail);
 }
 
 }  // namespace
@@ -35,8 +36,8 @@ std::string output_uri(const std::string& session, embed::CellNumber number, Str
   return fmt::format("session-output://{}/{}/{}", session, number, to_string(stream));
 }
 
-Excerpt make_excerpt(const CellOutput* output, const std::string& session,
-                     embed::CellNumber number, std::size_t budget) {
+Excerpt make_excerpt(const CellOutput* output, const std::string& session, embed::CellNumber number,
+                     std::size_t budget) {
   Excerpt excerpt;
   if (output == nullptr) return excerpt;
   const OutputBuffer& out = output->of(Stream::Stdout);

@@ -20,8 +20,8 @@ struct Excerpt {
 
 // `budget` is in characters and for both streams together; a stream that needs less than half of
 // it leaves the rest to the other. `output` null: nothing was written.
-Excerpt make_excerpt(const CellOutput* output, const std::string& session,
-                     embed::CellNumber number, std::size_t budget);
+Excerpt make_excerpt(const CellOutput* output, const std::string& session, embed::CellNumber number,
+                     std::size_t budget);
 
 // The URI under which a stream of a cell can be read: session-output://{session}/{cell}/{stream}.
 std::string output_uri(const std::string& session, embed::CellNumber number, Stream stream);

@@ -84,7 +84,8 @@ Error not_found(std::string_view uri, const std::string& why) {
   return {ErrorCode::NotFound,
           fmt::format("There is nothing to read at {}: {}. Output is read at "
                       "session-output://SESSION/CELL/stdout or …/stderr; run_python's answer links "
-                      "to it.", uri.substr(0, 200), why)};
+                      "to it.",
+                      uri.substr(0, 200), why)};
 }
 
 }  // namespace
@@ -137,7 +138,8 @@ std::vector<mcp::ResourceTemplate> OutputResources::templates() {
   output.name = "session-output";
   output.title = "Output of a cell";
   output.description = fmt::format(
-      "What a cell wrote to its stream (stdout or stderr), while it runs and afterwards. offset and "
+      "What a cell wrote to its stream (stdout or stderr), while it runs and afterwards. offset "
+      "and "
       "limit count bytes; one read returns {} bytes at most, and its _meta names the next page.",
       limits::kOutputPageBytes);
   output.mime_type = "text/plain";
@@ -152,12 +154,14 @@ Result<std::vector<mcp::ResourceContent>> OutputResources::page(std::string_view
   HostSession* session = registry_.find(address->session);
   if (session == nullptr) return not_found(uri, registry_.no_session(address->session).message);
   if (address->cell == 0 || address->cell >= session->next_number()) {
-    return not_found(uri, fmt::format("session '{}' has no cell {}", session->name(), address->cell));
+    return not_found(uri,
+                     fmt::format("session '{}' has no cell {}", session->name(), address->cell));
   }
   const CellOutput* output = session->outputs().find(address->cell);
   if (output == nullptr && address->cell <= session->outputs().dropped_up_to()) {
     return not_found(uri, fmt::format("the session's held output passed its limit of {} bytes and "
-                                      "the oldest was dropped", session->outputs().held_limit()));
+                                      "the oldest was dropped",
+                                      session->outputs().held_limit()));
   }
   mcp::ResourceContent content;
   content.uri = std::string(uri);
@@ -192,10 +196,9 @@ Result<std::vector<mcp::ResourceContent>> OutputResources::page(std::string_view
   content.meta["offset"] = address->offset;
   content.meta["size"] = size;
   if (next < size) {
-    content.meta["nextUri"] =
-        fmt::format("{}?offset={}&limit={}",
-                    output_uri(session->name(), address->cell, address->stream), next,
-                    address->limit);
+    content.meta["nextUri"] = fmt::format(
+        "{}?offset={}&limit={}", output_uri(session->name(), address->cell, address->stream), next,
+        address->limit);
   }
   std::vector<mcp::ResourceContent> contents;
   contents.push_back(std::move(content));

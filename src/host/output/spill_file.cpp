@@ -33,8 +33,8 @@ bool SpillFile::append(std::string_view bytes, std::vector<Extent>& extents) {
   if (!open()) return false;
   std::size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t n = pwrite(fd_, bytes.data() + done, bytes.size() - done,
-                             static_cast<off_t>(end_ + done));
+    const ssize_t n =
+        pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(end_ + done));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return false;  // what was written lies behind the end and is overwritten later
     done += static_cast<std::size_t>(n);
@@ -57,7 +57,8 @@ bool SpillFile::read(const std::vector<Extent>& extents, std::uint64_t from, std
       from -= extent.size;
       continue;
     }
-    const std::size_t part = static_cast<std::size_t>(std::min<std::uint64_t>(size, extent.size - from));
+    const std::size_t part =
+        static_cast<std::size_t>(std::min<std::uint64_t>(size, extent.size - from));
     const std::size_t before = out.size();
     out.resize(before + part);
     std::size_t done = 0;

@@ -80,8 +80,9 @@ void HostSession::cancel(embed::CellNumber number) {
   const auto cell = std::find_if(cells_.begin(), cells_.end(),
                                  [&](const Cell& each) { return each.number == number; });
   if (cell == cells_.end() || !link_) return;
-  if (!withdraw(cell, "The cell was not run: its caller cancelled the call before its turn came. "
-                      "Send it again to run it.")) {
+  if (!withdraw(cell,
+                "The cell was not run: its caller cancelled the call before its turn came. "
+                "Send it again to run it.")) {
     link_->session().interrupt(number);
   }
 }
@@ -90,8 +91,9 @@ embed::CellNumber HostSession::interrupt() {
   if (cells_.empty() || !link_) return 0;
   const embed::CellNumber number = cells_.front().number;
   // In front but not begun: the session is still being made.
-  if (!withdraw(cells_.begin(), "The cell was not run: it was interrupted before it began. Send it "
-                                "again to run it.")) {
+  if (!withdraw(cells_.begin(),
+                "The cell was not run: it was interrupted before it began. Send it "
+                "again to run it.")) {
     link_->session().interrupt(number);
   }
   return number;
@@ -144,8 +146,9 @@ void HostSession::add_notices(const Cell& cell, embed::CellOutcome& outcome) {
 // --- reset, inspect, end ---------------------------------------------------------------------
 
 void HostSession::reset(ResetCallback done) {
-  withdraw_waiting("The cell was not run: the session was reset while it was waiting for the cells "
-                   "before it. Send it again to run it in the empty session.");
+  withdraw_waiting(
+      "The cell was not run: the session was reset while it was waiting for the cells "
+      "before it. Send it again to run it in the empty session.");
   if (!link_) {
     done("");
     return;
@@ -216,14 +219,17 @@ void HostSession::lose(const std::string& reason) {
   cells_.clear();
   const std::string unrun_reason = fmt::format(
       "The cell was not run: session '{}' was lost before its turn came ({}). Define again what "
-      "the cell needs, then send it again.", name_, why);
+      "the cell needs, then send it again.",
+      name_, why);
   for (Cell& cell : waiting) finish_unrun(std::move(cell), embed::Status::Lost, unrun_reason);
   idle_since_ns_ = now_ns();
-  answer_waiting_questions("The session was lost while it was being reset and was replaced by a "
-                           "new, empty one.");
+  answer_waiting_questions(
+      "The session was lost while it was being reset and was replaced by a "
+      "new, empty one.");
   add_notice(fmt::format(
       "Session '{}' was lost ({}) and has been replaced: this is a new interpreter, and names "
-      "defined before are gone. Import and define again what you need.", name_, why));
+      "defined before are gone. Import and define again what you need.",
+      name_, why));
 }
 
 void HostSession::link_output(Stream stream, std::string_view bytes) {

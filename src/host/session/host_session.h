@@ -99,7 +99,9 @@ class HostSession final : private SessionLink::Owner {
   void add_notice(std::string notice) { notices_.push_back(std::move(notice)); }
 
   void tick(std::uint64_t now_ns);
-  void pump() { if (link_) link_->pump(); }
+  void pump() {
+    if (link_) link_->pump();
+  }
 
   // For the registry's care for CPUs.
   std::uint64_t busy_since_ns() const { return busy_since_ns_; }

@@ -103,12 +103,12 @@ class SessionLink final : public embed::SessionListener {
   std::vector<char>& chunk_;
 
   std::mutex mutex_;
-  std::vector<Event> arrived_;         // guarded by mutex_
+  std::vector<Event> arrived_;  // guarded by mutex_
   std::atomic<bool> any_arrived_{false};
-  std::vector<Event> handling_;        // loop's thread; kept for its capacity
+  std::vector<Event> handling_;  // loop's thread; kept for its capacity
 
   Stream piece_stream_ = Stream::Stdout;
-  std::string_view piece_;             // read, and not yet given to a cell
+  std::string_view piece_;  // read, and not yet given to a cell
 
   std::unique_ptr<embed::Session> session_;
   Pipe stdout_{};

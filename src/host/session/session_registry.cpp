@@ -25,13 +25,15 @@ std::string duration_text(std::chrono::milliseconds duration) {
 
 Result<void> check_session_name(std::string_view name) {
   const bool fits = !name.empty() && name.size() <= limits::kMaximumSessionNameBytes &&
-                    name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                           "0123456789_.-") == std::string_view::npos;
+                    name.find_first_not_of(
+                        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                        "0123456789_.-") == std::string_view::npos;
   if (fits) return {};
-  return Error{ErrorCode::InvalidArgument,
-               fmt::format("The session name '{}' can't be used: a name is 1 to {} letters, digits, "
-                           "'_', '.' or '-'. Choose such a name, or leave 'session' out for 'main'.",
-                           name.substr(0, 80), limits::kMaximumSessionNameBytes)};
+  return Error{
+      ErrorCode::InvalidArgument,
+      fmt::format("The session name '{}' can't be used: a name is 1 to {} letters, digits, "
+                  "'_', '.' or '-'. Choose such a name, or leave 'session' out for 'main'.",
+                  name.substr(0, 80), limits::kMaximumSessionNameBytes)};
 }
 
 SessionRegistry::SessionRegistry(RuntimeSource runtime, EventLoop& loop, LoopPoster& poster,
@@ -94,8 +96,10 @@ HostSession& SessionRegistry::make(const std::string& name) {
   if (grave != tombstones_.end()) {
     first = grave->next_number;  // links to the old one's output must not show the new one's
     if (!grave->asked_for) {
-      notice = fmt::format("Session '{}' is new and empty: the one of that name is gone, because {}. "
-                           "Import and define again what you need.", name, grave->why);
+      notice = fmt::format(
+          "Session '{}' is new and empty: the one of that name is gone, because {}. "
+          "Import and define again what you need.",
+          name, grave->why);
     }
     tombstones_.erase(grave);
   }
@@ -118,8 +122,7 @@ Error SessionRegistry::no_session(const std::string& name) const {
   return {ErrorCode::NotFound,
           fmt::format("There is no session '{}': {}. {} run_python opens a session by its name.",
                       name.substr(0, 80),
-                      grave == tombstones_.end() ? "none of that name has been opened"
-                                                 : grave->why,
+                      grave == tombstones_.end() ? "none of that name has been opened" : grave->why,
                       open.empty() ? "No session is open;" : "Open sessions: " + open + ";")};
 }
 
@@ -131,7 +134,8 @@ Result<void> SessionRegistry::close(const std::string& name) {
   remember({name, "it was closed with close_session", session->next_number(), now_ns(), true});
   session->end(embed::Status::Interrupted,
                fmt::format("The cell was stopped or not run: session '{}' was closed with "
-                           "close_session. Send it again to run it in a new session.", name));
+                           "close_session. Send it again to run it in a new session.",
+                           name));
   outputs_changed();
   return {};
 }
@@ -156,9 +160,8 @@ void SessionRegistry::interrupt_all(const std::string& why) {
 }
 
 std::size_t SessionRegistry::busy_sessions() const {
-  return static_cast<std::size_t>(
-      std::count_if(sessions_.begin(), sessions_.end(),
-                    [](const auto& entry) { return entry.second->busy(); }));
+  return static_cast<std::size_t>(std::count_if(
+      sessions_.begin(), sessions_.end(), [](const auto& entry) { return entry.second->busy(); }));
 }
 
 std::string SessionRegistry::stop_largest(const std::string& why) {
@@ -174,9 +177,11 @@ std::string SessionRegistry::stop_largest(const std::string& why) {
   const std::unique_ptr<HostSession> session = std::move(sessions_.at(name));
   sessions_.erase(name);
   remember({name, why, session->next_number(), now_ns(), false});
-  session->end(embed::Status::Lost,
-               fmt::format("Session '{}' was stopped, because {}. Its state is gone. Work on smaller "
-                           "pieces of the data, or close sessions you no longer need.", name, why));
+  session->end(
+      embed::Status::Lost,
+      fmt::format("Session '{}' was stopped, because {}. Its state is gone. Work on smaller "
+                  "pieces of the data, or close sessions you no longer need.",
+                  name, why));
   return name;
 }
 

@@ -29,10 +29,10 @@ struct SessionSettings {
 // A session that is no more, and why, so that the next call can say so.
 struct Tombstone {
   std::string name;
-  std::string why;              // "it was closed after 24 h without a call"
+  std::string why;  // "it was closed after 24 h without a call"
   embed::CellNumber next_number = 1;
   std::uint64_t at_ns = 0;
-  bool asked_for = false;       // closed by its client: no surprise
+  bool asked_for = false;  // closed by its client: no surprise
 };
 
 // The sessions by name. Makes them on first use, bounds them, closes idle ones, and keeps their
@@ -72,8 +72,12 @@ class SessionRegistry {
   // Called while some cell runs long, every limits::kMemoryLookPeriod.
   void on_long_cells(std::function<void()> callback) { long_cells_callback_ = std::move(callback); }
   // Called when what the resource list shows has changed.
-  void on_outputs_changed(std::function<void()> callback) { outputs_changed_ = std::move(callback); }
-  void outputs_changed() { if (outputs_changed_) outputs_changed_(); }
+  void on_outputs_changed(std::function<void()> callback) {
+    outputs_changed_ = std::move(callback);
+  }
+  void outputs_changed() {
+    if (outputs_changed_) outputs_changed_();
+  }
 
   // Called for every piece of output, with the cell it was given to.
   using OutputCallback = std::function<void(const HostSession&, embed::CellNumber, Stream)>;

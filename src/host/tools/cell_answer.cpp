@@ -38,16 +38,16 @@ std::string headline(const embed::CellOutcome& outcome) {
 
 std::string text_for(const embed::CellOutcome& outcome, const Excerpt& excerpt) {
   std::string text = headline(outcome);
-  const bool only_result = text.empty() && excerpt.stdout_text.empty() &&
-                           excerpt.stderr_text.empty();
+  const bool only_result =
+      text.empty() && excerpt.stdout_text.empty() && excerpt.stderr_text.empty();
   if (!excerpt.stdout_text.empty()) append_part(text, "", excerpt.stdout_text);
   if (!excerpt.stderr_text.empty()) append_part(text, "[stderr]\n", excerpt.stderr_text);
   if (outcome.result) append_part(text, only_result ? "" : "[result] ", *outcome.result);
   if (outcome.error) {
     const embed::CellError& error = *outcome.error;
-    append_part(text, "", error.traceback.empty()
-                              ? fmt::format("{}: {}", error.type, error.message)
-                              : error.traceback);
+    append_part(text, "",
+                error.traceback.empty() ? fmt::format("{}: {}", error.type, error.message)
+                                        : error.traceback);
   }
   for (const std::string& notice : outcome.notices) append_part(text, "[notice] ", notice);
   if (text.empty()) text = "(no output)";

@@ -49,13 +49,14 @@ Result<std::chrono::milliseconds> timeout_of(const Json& arguments,
   const double seconds = given->get<double>();
   const double maximum = static_cast<double>(settings.maximum_timeout.count()) / 1000;
   if (!(seconds > 0) || seconds > maximum) {
-    return Error{ErrorCode::InvalidArgument,
-                 fmt::format("The cell was not run: a timeout of {:g} s can't be used, it must be "
-                             "more than 0 and at most {:g} s. Give another timeout, or leave it out "
-                             "for {:g} s; background=true lets a long cell run on while you do "
-                             "other things.",
-                             seconds, maximum,
-                             static_cast<double>(settings.default_timeout.count()) / 1000)};
+    return Error{
+        ErrorCode::InvalidArgument,
+        fmt::format("The cell was not run: a timeout of {:g} s can't be used, it must be "
+                    "more than 0 and at most {:g} s. Give another timeout, or leave it out "
+                    "for {:g} s; background=true lets a long cell run on while you do "
+                    "other things.",
+                    seconds, maximum,
+                    static_cast<double>(settings.default_timeout.count()) / 1000)};
   }
   return std::chrono::milliseconds(
       std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(seconds * 1000))));
@@ -71,12 +72,11 @@ mcp::ToolResult started(const std::string& session, embed::CellNumber number) {
   mcp::ToolResult answer;
   answer.content.push_back(mcp::text_block(fmt::format(
       "Cell {} runs in the background of session '{}'. inspect_session with cell={} shows its "
-      "output and outcome; interrupt_session stops it.", number, session, number)));
-  answer.structured = {{"status", "running"},   {"stdout", ""},
-                       {"stderr", ""},          {"result", nullptr},
-                       {"error", nullptr},      {"session", session},
-                       {"cell", number},        {"elapsed_seconds", 0.0},
-                       {"notices", Json::array()}};
+      "output and outcome; interrupt_session stops it.",
+      number, session, number)));
+  answer.structured = {{"status", "running"}, {"stdout", ""},           {"stderr", ""},
+                       {"result", nullptr},   {"error", nullptr},       {"session", session},
+                       {"cell", number},      {"elapsed_seconds", 0.0}, {"notices", Json::array()}};
   return answer;
 }
 
@@ -88,8 +88,8 @@ void handle(const std::shared_ptr<mcp::ToolCall>& call, SessionRegistry& registr
   const auto background = call->arguments().find("background");
   CellSpec spec;
   spec.timeout = timeout.value();
-  spec.background = background != call->arguments().end() && background->is_boolean() &&
-                    background->get<bool>();
+  spec.background =
+      background != call->arguments().end() && background->is_boolean() && background->get<bool>();
   Json arguments = call->take_arguments();
   spec.code = std::move(arguments["code"].get_ref<std::string&>());
   if (spec.code.size() > limits::kMaximumCodeBytes) {
@@ -118,10 +118,12 @@ mcp::Tool run_python_tool(SessionRegistry& registry, ProgressTicker& ticker,
     return static_cast<double>(duration.count()) / 1000;
   };
   Json properties = Json::object();
-  properties["code"] = {{"type", "string"},
-                        {"description", "Python source; the value of a last expression is the result"}};
-  properties["session"] = {{"type", "string"},
-                           {"description", "name of the session, default 'main'; a new name opens one"}};
+  properties["code"] = {
+      {"type", "string"},
+      {"description", "Python source; the value of a last expression is the result"}};
+  properties["session"] = {
+      {"type", "string"},
+      {"description", "name of the session, default 'main'; a new name opens one"}};
   properties["timeout"] = {
       {"type", "number"},
       {"description",

@@ -92,8 +92,8 @@ void list_sessions(const Call& call, SessionRegistry& registry) {
   }
   Json gone = Json::array();
   for (const Tombstone& grave : registry.tombstones()) {
-    gone.push_back({{"session", grave.name}, {"why", grave.why},
-                    {"seconds_ago", seconds_since(grave.at_ns)}});
+    gone.push_back(
+        {{"session", grave.name}, {"why", grave.why}, {"seconds_ago", seconds_since(grave.at_ns)}});
   }
   if (text.empty()) text = "No session is open; run_python opens one.";
   answer(call, std::move(text), {{"sessions", std::move(sessions)}, {"gone", std::move(gone)}});
@@ -157,8 +157,7 @@ bool describe_cell(Inspection& inspection, HostSession& session, embed::CellNumb
       std::find_if(session.ended_background().begin(), session.ended_background().end(),
                    [&](const EndedCell& cell) { return cell.number == number; });
   if (ended != session.ended_background().end()) {
-    inspection.fields["cell"] =
-        describe_outcome(session.name(), number, ended->outcome, excerpt);
+    inspection.fields["cell"] = describe_outcome(session.name(), number, ended->outcome, excerpt);
     inspection.text = fmt::format("cell {}: {}", number, embed::to_string(ended->outcome.status));
     if (ended->outcome.result) inspection.text += "\nresult: " + *ended->outcome.result;
     if (ended->outcome.error) inspection.text += "\n" + ended->outcome.error->traceback;
@@ -174,8 +173,9 @@ bool describe_cell(Inspection& inspection, HostSession& session, embed::CellNumb
     }
     inspection.text = fmt::format("cell {}: {}", number, status);
     if (waits == session.cells().end() && number <= session.outputs().dropped_up_to()) {
-      inspection.text += "; its output was dropped, because the session's held output passed its "
-                         "limit";
+      inspection.text +=
+          "; its output was dropped, because the session's held output passed its "
+          "limit";
     }
   } else {
     inspection.call->complete(mcp::tool_error(fmt::format(
@@ -191,8 +191,8 @@ void describe_background(Inspection& inspection, const HostSession& session) {
   Json ended = Json::array();
   for (const EndedCell& cell : session.ended_background()) {
     ended.push_back({{"cell", cell.number}, {"status", embed::to_string(cell.outcome.status)}});
-    inspection.text += fmt::format("\nbackground cell {}: {}", cell.number,
-                                   embed::to_string(cell.outcome.status));
+    inspection.text +=
+        fmt::format("\nbackground cell {}: {}", cell.number, embed::to_string(cell.outcome.status));
   }
   inspection.fields["background_cells_ended"] = std::move(ended);
 }
@@ -200,8 +200,8 @@ void describe_background(Inspection& inspection, const HostSession& session) {
 void append_names(Inspection& inspection, const std::vector<embed::NameInfo>& names) {
   Json list = Json::array();
   for (const embed::NameInfo& name : names) {
-    list.push_back({{"name", name.name}, {"type", name.type}, {"size", name.size},
-                    {"repr", name.short_repr}});
+    list.push_back(
+        {{"name", name.name}, {"type", name.type}, {"size", name.size}, {"repr", name.short_repr}});
     inspection.text += fmt::format("\n{}: {}{}{} = {}", name.name, name.type,
                                    name.size.empty() ? "" : ", ", name.size, name.short_repr);
   }
@@ -244,7 +244,8 @@ void interrupt_session(const Call& call, SessionRegistry& registry) {
   fields["queued_cells"] = waiting;
   answer(call,
          number != 0 ? fmt::format("Cell {} of session '{}' was told to stop; {} cells wait and "
-                                   "will run.", number, session->name(), waiting)
+                                   "will run.",
+                                   number, session->name(), waiting)
                      : fmt::format("Nothing runs in session '{}'.", session->name()),
          std::move(fields));
 }
@@ -274,9 +275,8 @@ Json nullable(const char* type) { return {{"type", Json::array({type, "null"})}}
 Json plain(const char* type) { return {{"type", type}}; }
 
 Json object_of(Json properties, Json required) {
-  return {{"type", "object"},
-          {"properties", std::move(properties)},
-          {"required", std::move(required)}};
+  return {
+      {"type", "object"}, {"properties", std::move(properties)}, {"required", std::move(required)}};
 }
 
 Json session_properties() {
@@ -309,17 +309,19 @@ Json hints(bool read_only, bool destructive) {
 }
 
 mcp::Tool list_tool(SessionRegistry& registry) {
-  const Json grave = object_of({{"session", plain("string")}, {"why", plain("string")},
-                                {"seconds_ago", plain("number")}},
-                               {"session", "why", "seconds_ago"});
+  const Json grave = object_of(
+      {{"session", plain("string")}, {"why", plain("string")}, {"seconds_ago", plain("number")}},
+      {"session", "why", "seconds_ago"});
   mcp::Tool tool;
   tool.name = "list_sessions";
   tool.title = "List sessions";
-  tool.description = "Lists the open Python sessions, what runs in each, and sessions that are "
-                     "gone and why. Never waits.";
+  tool.description =
+      "Lists the open Python sessions, what runs in each, and sessions that are "
+      "gone and why. Never waits.";
   tool.input_schema = {{"type", "object"}, {"additionalProperties", false}};
   tool.output_schema = object_of(
-      {{"sessions", {{"type", "array"}, {"items", object_of(session_properties(), session_required())}}},
+      {{"sessions",
+        {{"type", "array"}, {"items", object_of(session_properties(), session_required())}}},
        {"gone", {{"type", "array"}, {"items", grave}}}},
       {"sessions", "gone"});
   tool.annotations = hints(true, false);
@@ -337,11 +339,12 @@ mcp::Tool inspect_tool(SessionRegistry& registry, const SessionToolSettings& set
       "status, outcome and output of that cell, for cells run with background=true. Never waits.";
   tool.input_schema = input(true);
   Json properties = session_properties();
-  properties["names"] = {
-      {"type", "array"},
-      {"items", object_of({{"name", plain("string")}, {"type", plain("string")},
-                           {"size", plain("string")}, {"repr", plain("string")}},
-                          {"name", "type", "size", "repr"})}};
+  properties["names"] = {{"type", "array"},
+                         {"items", object_of({{"name", plain("string")},
+                                              {"type", plain("string")},
+                                              {"size", plain("string")},
+                                              {"repr", plain("string")}},
+                                             {"name", "type", "size", "repr"})}};
   properties["running"] = plain("object");
   properties["cell"] = plain("object");
   properties["background_cells_ended"] = {{"type", "array"}, {"items", plain("object")}};
@@ -357,13 +360,15 @@ mcp::Tool interrupt_tool(SessionRegistry& registry) {
   mcp::Tool tool;
   tool.name = "interrupt_session";
   tool.title = "Interrupt session";
-  tool.description = "Stops the cell that runs in a session, as Ctrl-C would. Names stay; cells "
-                     "that wait run next.";
+  tool.description =
+      "Stops the cell that runs in a session, as Ctrl-C would. Names stay; cells "
+      "that wait run next.";
   tool.input_schema = input(false);
-  tool.output_schema =
-      object_of({{"session", plain("string")}, {"interrupted", plain("boolean")},
-                 {"cell", nullable("integer")}, {"queued_cells", plain("integer")}},
-                {"session", "interrupted", "cell", "queued_cells"});
+  tool.output_schema = object_of({{"session", plain("string")},
+                                  {"interrupted", plain("boolean")},
+                                  {"cell", nullable("integer")},
+                                  {"queued_cells", plain("integer")}},
+                                 {"session", "interrupted", "cell", "queued_cells"});
   tool.annotations = hints(false, false);
   tool.handler = [&registry](const Call& call) { interrupt_session(call, registry); };
   return tool;
@@ -373,12 +378,13 @@ mcp::Tool reset_tool(SessionRegistry& registry) {
   mcp::Tool tool;
   tool.name = "reset_session";
   tool.title = "Reset session";
-  tool.description = "Empties a session: stops what runs, forgets waiting cells, all names and "
-                     "imported modules.";
+  tool.description =
+      "Empties a session: stops what runs, forgets waiting cells, all names and "
+      "imported modules.";
   tool.input_schema = input(false);
-  tool.output_schema = object_of({{"session", plain("string")}, {"reset", plain("boolean")},
-                                  {"note", plain("string")}},
-                                 {"session", "reset", "note"});
+  tool.output_schema = object_of(
+      {{"session", plain("string")}, {"reset", plain("boolean")}, {"note", plain("string")}},
+      {"session", "reset", "note"});
   tool.annotations = hints(false, true);
   tool.handler = [&registry](const Call& call) { reset_session(call, registry); };
   return tool;
@@ -388,8 +394,9 @@ mcp::Tool close_tool(SessionRegistry& registry) {
   mcp::Tool tool;
   tool.name = "close_session";
   tool.title = "Close session";
-  tool.description = "Ends a session: what runs in it, the processes it started, its names and its "
-                     "held output.";
+  tool.description =
+      "Ends a session: what runs in it, the processes it started, its names and its "
+      "held output.";
   tool.input_schema = input(false);
   tool.output_schema = object_of({{"session", plain("string")}, {"closed", plain("boolean")}},
                                  {"session", "closed"});

@@ -80,7 +80,7 @@ class StdioTransport final : public mcp::Output {
 
   Poll input_poll_;
   Poll output_poll_;
-  EveryTurn input_turns_;   // for input that can't be polled: a regular file
+  EveryTurn input_turns_;  // for input that can't be polled: a regular file
   BeforeWait before_wait_;
 };
 

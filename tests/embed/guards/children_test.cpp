@@ -19,7 +19,8 @@ std::string with_spawn(const std::string& code) {
   return "import os, subprocess, _pyember\n"
          "def spawn(*arguments, **options):\n"
          "    child = subprocess.Popen(arguments, **options); _pyember.note_child(child.pid)\n"
-         "    return child\n" + code;
+         "    return child\n" +
+         code;
 }
 
 bool runs(pid_t pid) { return kill(pid, 0) == 0; }

@@ -32,7 +32,7 @@ PyMethodDef ready_method = {"ready", mark_ready, METH_NOARGS, nullptr};
 void start_python_once() {
   static std::once_flag once;
   std::call_once(once, [] {
-    struct sigaction wake{};
+    struct sigaction wake {};
     wake.sa_handler = [](int) {};
     CHECK(sigaction(embed::wake_signal(), &wake, nullptr) == 0);
     embed::install_memory_account();

@@ -30,7 +30,8 @@ class GuardSession {
   // nothing when it did not end in time.
   std::optional<std::string> wait(std::chrono::milliseconds limit = kLong);
 
-  // Waits until the code, to which `ready` and `serial` are given, has set up what it waits for: it calls ready().
+  // Waits until the code, to which `ready` and `serial` are given, has set up what it waits for: it
+  // calls ready().
   bool wait_until_ready();
 
   // Does what the stopper does: raises the level and wakes the session's threads again and again.

@@ -105,10 +105,10 @@ except KeyboardInterrupt: result = "stopped", entered, lock.acquire(False)
 }
 
 TEST_CASE("Locks: a stop ends what threading builds on them") {
-  for (const char* wait : {"threading.Event().wait()", "threading.Semaphore(0).acquire()",
-                           "threading.Barrier(2).wait()",
-                           "c = threading.Condition(); c.acquire(); c.wait()",
-                           "import queue; queue.Queue().get()"}) {
+  for (const char* wait :
+       {"threading.Event().wait()", "threading.Semaphore(0).acquire()",
+        "threading.Barrier(2).wait()", "c = threading.Condition(); c.acquire(); c.wait()",
+        "import queue; queue.Queue().get()"}) {
     INFO(wait);
     GuardSession session(kPatched + "ready()\n" + wait);
     REQUIRE(session.wait_until_ready());
@@ -181,7 +181,8 @@ result = "done"
 }
 
 TEST_CASE("Locks: a waiter whose session was given up parks") {
-  GuardSession session(kPatched + "lock = _pyember.Lock(); lock.acquire(); ready(); lock.acquire()");
+  GuardSession session(kPatched +
+                       "lock = _pyember.Lock(); lock.acquire(); ready(); lock.acquire()");
   REQUIRE(session.wait_until_ready());
   session.condemn();
   CHECK(session.wait_until_parked());

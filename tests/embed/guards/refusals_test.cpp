@@ -14,19 +14,22 @@ namespace {
 // Runs each line as an expression; what did not raise PermissionError (or the error named behind
 // " # ") comes back.
 std::string not_refused(const std::string& lines) {
-  return run_code("import os, signal, resource, ctypes, threading\n"
-                  "libc = ctypes.CDLL('libc.so.6', use_errno=True)\n"
-                  "ours = ctypes.CDLL(None, use_errno=True)\n"
-                  "def c(value):\n"
-                  "    if value in (-1, 1): raise OSError(ctypes.get_errno(), '')\n"
-                  "    return value\n"
-                  "result = []\n"
-                  "for line in '''" + lines + "'''.strip().splitlines():\n"
-                  "    code, _, expected = line.partition(' # ')\n"
-                  "    try: result.append((code, eval(code)))\n"
-                  "    except BaseException as error:\n"
-                  "        if type(error).__name__ != (expected or 'PermissionError'):\n"
-                  "            result.append((code, repr(error)))\n");
+  return run_code(
+      "import os, signal, resource, ctypes, threading\n"
+      "libc = ctypes.CDLL('libc.so.6', use_errno=True)\n"
+      "ours = ctypes.CDLL(None, use_errno=True)\n"
+      "def c(value):\n"
+      "    if value in (-1, 1): raise OSError(ctypes.get_errno(), '')\n"
+      "    return value\n"
+      "result = []\n"
+      "for line in '''" +
+      lines +
+      "'''.strip().splitlines():\n"
+      "    code, _, expected = line.partition(' # ')\n"
+      "    try: result.append((code, eval(code)))\n"
+      "    except BaseException as error:\n"
+      "        if type(error).__name__ != (expected or 'PermissionError'):\n"
+      "            result.append((code, repr(error)))\n");
 }
 
 }  // namespace
@@ -152,7 +155,8 @@ for each in threads[:-1]: each.join()
 result = count, text
 )py");
   CHECK(session.wait() == "(255, \"can't start new thread\")");
-  for (int i = 0; i < 5000 && session.slot().thread_count > 1; i++) std::this_thread::sleep_for(1ms);
+  for (int i = 0; i < 5000 && session.slot().thread_count > 1; i++)
+    std::this_thread::sleep_for(1ms);
   CHECK(session.slot().thread_count == 1);
 }
 
@@ -170,9 +174,10 @@ result = out
 }
 
 TEST_CASE("Locale: two sessions have different ones at once, and the server keeps its own") {
-  const std::string set = "import locale\nlocale.setlocale(locale.LC_ALL, %);"
-                          "ready()\nimport time; time.sleep(0.2)\n"
-                          "result = locale.setlocale(locale.LC_ALL)";
+  const std::string set =
+      "import locale\nlocale.setlocale(locale.LC_ALL, %);"
+      "ready()\nimport time; time.sleep(0.2)\n"
+      "result = locale.setlocale(locale.LC_ALL)";
   auto with = [&](const std::string& name) {
     std::string code = set;
     return code.replace(code.find('%'), 1, "'" + name + "'");

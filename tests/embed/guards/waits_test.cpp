@@ -72,8 +72,9 @@ TEST_CASE("Waits: each of them ends with ECANCELED once a stop was asked for") {
 }
 
 TEST_CASE("Waits: a signal alone does not end one") {
-  GuardSession session("import time; t = time.monotonic(); ready(); time.sleep(0.3);"
-                       "result = time.monotonic() - t >= 0.3");
+  GuardSession session(
+      "import time; t = time.monotonic(); ready(); time.sleep(0.3);"
+      "result = time.monotonic() - t >= 0.3");
   REQUIRE(session.wait_until_ready());
   session.stop(embed::StopLevel::None);
   CHECK(session.wait() == "True");
@@ -103,7 +104,8 @@ TEST_CASE("Waits: a thread whose session was given up parks in its wait") {
 }
 
 TEST_CASE("Waits: on a server's thread an interrupted read is just interrupted") {
-  GuardSession session("import time; ready(); time.sleep(0)");  // installs the wake signal's handler
+  GuardSession session(
+      "import time; ready(); time.sleep(0)");  // installs the wake signal's handler
   REQUIRE(session.wait());
   session.stop(embed::StopLevel::Asked);
   int pipe_ends[2];
