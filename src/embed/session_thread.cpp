@@ -8,7 +8,6 @@
 #include <csignal>
 #include <cstring>
 
-#include "base/check.h"
 #include "base/limits.h"
 #include "embed/attached.h"
 #include "embed/children.h"

@@ -66,21 +66,17 @@ bool starts_with_one_of(const char* path, std::initializer_list<const char*> nam
                      [base](const char* name) { return strncmp(base, name, strlen(name)) == 0; });
 }
 
-bool is_libc(const char* path) noexcept {
-  return starts_with_one_of(path, {"libc.so", "libc-", "libpthread", "ld-", "ld.so"});
-}
-
-// Libraries the server itself runs in.
-bool is_ours(const char* path) noexcept {
-  return starts_with_one_of(path, {"libstdc++", "libgcc_s", "libuv", "libfmt", "libspdlog",
-                                   "libasan", "libtsan", "libubsan"});
+// libc and the loader, the libraries the server itself runs in, and the sanitizers' runtimes.
+bool is_forbidden(const char* path) noexcept {
+  return starts_with_one_of(
+      path, {"libc.so", "libc-", "libpthread", "ld-", "ld.so", "libstdc++", "libgcc_s", "libuv",
+             "libfmt", "libspdlog", "libasan", "libtsan", "libubsan"});
 }
 
 int add_object(dl_phdr_info* object, std::size_t, void* data) noexcept {
   auto& map = *static_cast<TextMap*>(data);
   const bool executable = object->dlpi_name[0] == '\0' && map.forbidden_count == 0;
-  const bool libc = is_libc(object->dlpi_name);
-  if (!executable && !libc && !is_ours(object->dlpi_name)) return 0;
+  if (!executable && !is_forbidden(object->dlpi_name)) return 0;
   for (int i = 0; i < object->dlpi_phnum && map.forbidden_count < kMaximumRanges; i++) {
     const auto& header = object->dlpi_phdr[i];
     if (header.p_type != PT_LOAD || !(header.p_flags & PF_X)) continue;
