@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -102,28 +103,28 @@ void StdioPeer::write(std::string_view bytes) {
 }
 
 void StdioPeer::fill() {
-  if (begin_ == buffer_.size()) buffer_.clear(), begin_ = 0, scanned_ = 0;
-  const std::size_t had = buffer_.size();
-  buffer_.resize(had + kReadBytes);
-  const ssize_t got = ::read(from_child_, buffer_.data() + had, kReadBytes);
+  if (begin_ == end_) begin_ = scanned_ = end_ = 0;
+  if (buffer_.size() - end_ < kReadBytes) buffer_.resize(end_ + kReadBytes);
+  const ssize_t got = ::read(from_child_, buffer_.data() + end_, kReadBytes);
   if (got <= 0) give_up("the server closed its stdout");
-  buffer_.resize(had + static_cast<std::size_t>(got));
+  end_ += static_cast<std::size_t>(got);
 }
 
 std::string_view StdioPeer::read_line() {
   for (;;) {
-    const std::size_t end = buffer_.find('\n', scanned_);
-    if (end != std::string::npos) {
-      const std::string_view line(buffer_.data() + begin_, end - begin_);
-      begin_ = scanned_ = end + 1;
+    const std::string_view fresh(buffer_.data() + scanned_, end_ - scanned_);
+    if (const std::size_t length = fresh.find('\n'); length != std::string_view::npos) {
+      const std::string_view line(buffer_.data() + begin_, scanned_ + length - begin_);
+      begin_ = scanned_ += length + 1;
       return line;
     }
-    scanned_ = buffer_.size();
     if (begin_ > 0) {
-      buffer_.erase(0, begin_);
-      scanned_ -= begin_;
+      std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(begin_),
+                buffer_.begin() + static_cast<std::ptrdiff_t>(end_), buffer_.begin());
+      end_ -= begin_;
       begin_ = 0;
     }
+    scanned_ = end_;
     fill();
   }
 }

@@ -44,9 +44,10 @@ class StdioPeer {
   pid_t pid_ = -1;
   int to_child_ = -1;
   int from_child_ = -1;
-  std::string buffer_;
-  std::size_t begin_ = 0;    // of the first line not handed out
-  std::size_t scanned_ = 0;  // up to here there is no newline
+  std::vector<char> buffer_;  // grows and is never cleared: what it holds ends at end_
+  std::size_t begin_ = 0;     // of the first line not handed out
+  std::size_t scanned_ = 0;   // up to here there is no newline
+  std::size_t end_ = 0;
 };
 
 // The id of the answer on `line`; 0 when it is none of ours.

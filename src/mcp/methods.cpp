@@ -17,6 +17,7 @@ namespace {
 constexpr std::int64_t kHourMs = 3'600'000;
 constexpr CachePolicy kStatic = {kHourMs, true};  // the same for this server's whole life
 constexpr CachePolicy kChanging = {0, false};     // may be different the next moment
+constexpr std::size_t kUsualResultBytes = 512;    // of a call that prints little
 
 const std::string* string_member(const Json& object, std::string_view name) {
   const auto found = object.find(name);
@@ -366,6 +367,7 @@ void Server::Impl::listen(Request&& request) {
 void Server::Impl::finish(const PendingRequest& request, const ToolResult& result) {
   const auto taken = in_flight_.take(request.from.id);
   std::string members;
+  members.reserve(kUsualResultBytes);
   append_tool_result(members, result, request.from.context.version);
   responder_.result(request.from, members);
   end_subscriptions_if_over();

@@ -19,7 +19,13 @@ bool is_tool_name(std::string_view name) {
 
 }  // namespace
 
-Json text_block(std::string text) { return {{"type", "text"}, {"text", std::move(text)}}; }
+Json text_block(std::string text) {
+  Json::object_t block;  // not from a list in braces, which copies: a text may be long
+  block.reserve(2);
+  block.emplace_back("type", "text");
+  block.emplace_back("text", std::move(text));
+  return block;
+}
 
 ToolResult tool_error(std::string text) {
   ToolResult result;

@@ -54,28 +54,28 @@ std::string text_for(const embed::CellOutcome& outcome, const Excerpt& excerpt) 
   return text;
 }
 
+Json describe_error(const embed::CellError& error) {
+  return {{"type", error.type}, {"message", error.message}, {"traceback", error.traceback}};
+}
+
 Json nullable(const char* type) { return Json::array({type, "null"}); }
 
 }  // namespace
 
 Json describe_outcome(const std::string& session, embed::CellNumber number,
                       const embed::CellOutcome& outcome, const Excerpt& excerpt) {
-  Json fields = Json::object();
-  fields["status"] = embed::to_string(outcome.status);
-  fields["stdout"] = excerpt.stdout_text;
-  fields["stderr"] = excerpt.stderr_text;
-  fields["result"] = outcome.result ? Json(*outcome.result) : Json(nullptr);
-  if (outcome.error) {
-    fields["error"] = {{"type", outcome.error->type},
-                       {"message", outcome.error->message},
-                       {"traceback", outcome.error->traceback}};
-  } else {
-    fields["error"] = nullptr;
-  }
-  fields["session"] = session;
-  fields["cell"] = number;
-  fields["elapsed_seconds"] = seconds(outcome.elapsed);
-  fields["notices"] = outcome.notices;
+  // Made in one piece: an object that grows copies its names, and this one is part of every answer.
+  Json::object_t fields;
+  fields.reserve(9);
+  fields.emplace_back("status", embed::to_string(outcome.status));
+  fields.emplace_back("stdout", excerpt.stdout_text);
+  fields.emplace_back("stderr", excerpt.stderr_text);
+  fields.emplace_back("result", outcome.result ? Json(*outcome.result) : Json(nullptr));
+  fields.emplace_back("error", outcome.error ? describe_error(*outcome.error) : Json(nullptr));
+  fields.emplace_back("session", session);
+  fields.emplace_back("cell", number);
+  fields.emplace_back("elapsed_seconds", seconds(outcome.elapsed));
+  fields.emplace_back("notices", outcome.notices);
   return fields;
 }
 
