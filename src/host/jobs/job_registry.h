@@ -1,0 +1,98 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "host/jobs/job.h"
+#include "host/loop/event_loop.h"
+#include "host/runs/run_spec.h"
+
+namespace pyember::host {
+
+// Something other than a run that a job stands for (a background cell). Owned by the registry
+// until the job is over; its output must stay readable through `output()` as long as it is owned,
+// and is copied into the job's folder when the job ends.
+class JobWork {
+ public:
+  virtual ~JobWork() = default;
+  virtual void cancel() = 0;  // must bring about JobRegistry::finish
+  virtual std::unique_ptr<JobOutput> output() const = 0;
+};
+
+struct JobFilter {
+  std::optional<JobStatus> status;
+  std::size_t limit = 50;  // 0: all
+};
+
+struct JobPage {
+  std::vector<Job> jobs;  // newest created_at first
+  std::size_t total = 0;  // matches before the limit
+};
+
+// The one registry of everything that outlives its call. Durable: jobs are in the store before
+// create() returns, and a server that starts later adopts the runs that go on. Several servers may
+// share one store; each changes only its own jobs. Loop's thread only.
+class JobRegistry {
+ public:
+  struct Settings {
+    std::string directory;  // ~/.python_mcp/meta
+    std::string runner;     // absolute path of pyember-runner
+  };
+
+  JobRegistry(EventLoop& loop, Settings settings);
+  ~JobRegistry();  // runs go on; the next server adopts them
+
+  // Opens the store and adopts what an earlier server left. Called once; lazily, before the first
+  // use, so that a server nobody asks for jobs pays nothing. An error leaves every call refused
+  // with it.
+  Result<void> open();
+
+  // --- making jobs ---
+  // A pending job; its id is valid at once.
+  Result<std::string> create(std::string tool, std::string label, mcp::Json details);
+  // Starts the run of a pending job.
+  Result<void> launch(const std::string& id, RunSpec spec);
+  // Lets a pending job stand for something else; it is running from now on.
+  void attach(const std::string& id, std::unique_ptr<JobWork> work);
+  // Ends a job that is no run (attach), or that could not be launched. `result` may be null.
+  void finish(const std::string& id, JobStatus status, mcp::Json result, std::string error);
+  // What the tool answers for a run that ended: called before the job is marked as over, to fill
+  // Job::result. Set by the tools; adopted jobs are finished through it too (by Job::tool).
+  using ResultMaker = std::function<mcp::Json(const Job& job, const JobOutput& output)>;
+  void on_result(ResultMaker maker);
+
+  void set_progress(const std::string& id, mcp::Json progress);
+
+  // --- following jobs ---
+  using Ended = std::function<void(const Job&)>;
+  // Calls back once, in a later turn of the loop, when the job is over (also if it already is).
+  // The returned number may be given to unwatch.
+  std::uint64_t watch_end(const std::string& id, Ended ended);
+  void unwatch(std::uint64_t watch);
+  // Called, at most every limits::kJobOutputPeriod for each job, when there is more output.
+  void on_output(std::function<void(const std::string& id)> callback);
+
+  std::optional<Job> find(std::string_view id);
+  JobPage list(const JobFilter& filter);
+  std::unique_ptr<JobOutput> output(std::string_view id);
+
+  // --- ending and forgetting jobs ---
+  // TERM, grace, KILL on the whole tree. The job is Cancelled at once for every reader; the
+  // callback of watch_end comes when its process is gone.
+  Result<void> cancel(const std::string& id);
+  // Removes jobs that are over: created before `older_than` (Unix seconds) and of one of these
+  // statuses. How many were removed.
+  std::size_t prune(const std::vector<JobStatus>& statuses, double older_than);
+  std::size_t remove(const std::vector<std::string>& ids);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pyember::host

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace pyember::host {
+
+// Limits of one run; absent: none. Kept by the kernel (docs/runner.md).
+struct RunLimits {
+  std::optional<std::uint64_t> memory_bytes;
+  std::optional<std::uint64_t> cpu_seconds;
+  std::optional<std::uint64_t> file_size_bytes;
+  std::optional<std::uint64_t> processes;
+  bool no_network = false;
+};
+
+// A command to be executed once, without a shell. `environment` is complete, and its values are
+// secret: they are handed to the child and to nobody else (no log, no record, no file).
+struct RunSpec {
+  std::vector<std::string> command;  // absolute program, then its arguments
+  std::string working_directory;     // absolute
+  std::map<std::string, std::string> environment;
+  std::chrono::milliseconds timeout{0};  // 0: none
+  RunLimits limits;
+  std::optional<double> sample_interval;  // seconds; measures memory over time
+};
+
+// How a run ended: the runner's exit record.
+struct RunEnd {
+  int exit_code = 0;  // minus the signal's number when one ended it
+  bool timed_out = false;
+  bool cancelled = false;
+  std::string limit;       // which limit ended it; empty: none
+  std::string error;       // why the program could not be started; empty: it was
+  std::string error_kind;  // "not_found", "cwd", "limits", "network", "internal", "lost"
+  double started_at = 0;   // Unix seconds
+  double ended_at = 0;
+  double wall_seconds = 0;
+  double cpu_seconds = 0;  // user + system, by wait4
+  std::uint64_t peak_bytes = 0;
+  std::string peak_source;  // "cgroup" or "largest process"
+};
+
+}  // namespace pyember::host

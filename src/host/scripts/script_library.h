@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "mcp/json.h"
+
+namespace pyember::host {
+
+// A script as it lies on disk.
+struct StoredScript {
+  std::string name;  // with .py
+  std::string path;
+  bool autosaved = false;
+  std::string created_at;  // of an autosaved one, from its sidecar
+  std::string tool;
+};
+
+// The folders scripts/ (curated by people) and autosaved_scripts/ (every inline script, with a
+// .json sidecar of its parameters) below the project's root: CONTRACTS A7. Secret values never
+// reach a sidecar. Loop's thread only; files are small, so reads and writes block.
+class ScriptLibrary {
+ public:
+  struct Settings {
+    std::string root;  // --project-root, PYTHON_MCP_HOME, the working directory, or the data folder
+    std::size_t maximum_autosaved = 0;  // oldest go first
+    std::uint64_t maximum_autosaved_bytes = 0;
+  };
+
+  explicit ScriptLibrary(Settings settings);
+
+  std::string scripts_directory() const;
+  std::string autosave_directory() const;
+
+  struct Saved {
+    std::string path;
+    std::string name;
+  };
+  // Writes an inline script and its sidecar; the same content again gets the same file (and a
+  // refreshed sidecar). `parameters` is redacted here: env values, and what looks like a secret.
+  Result<Saved> autosave(const std::string& tool, const std::string& content, mcp::Json parameters);
+  // Adds to a sidecar what was not known at first: job id, outcome.
+  void annotate(const Saved& saved, const mcp::Json& members);
+
+  std::vector<StoredScript> list(bool include_autosaved) const;
+  Result<StoredScript> find(const std::string& name, bool autosaved) const;
+  Result<std::string> read(const StoredScript& script) const;
+  mcp::Json metadata(const StoredScript& script) const;  // the sidecar; null: none
+
+  struct Written {
+    bool written = false;
+    std::string path;
+    std::string message;
+  };
+  // Into scripts/: basename only, .py added; an existing file stays unless `overwrite`.
+  Result<Written> save(const std::string& name, const std::string& source, bool overwrite);
+
+ private:
+  Settings settings_;
+};
+
+}  // namespace pyember::host

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "host/environments/environments.h"
+#include "host/runs/run_spec.h"
+#include "host/scripts/script_library.h"
+#include "host/services/python_services.h"
+
+namespace pyember::host {
+
+// What a caller asked to be executed, as the execution tools share it (CONTRACTS A2).
+struct ScriptRequest {
+  std::string tool;
+  std::optional<std::string> directory;  // the in_dir tools
+  std::optional<std::string> script_path;
+  std::optional<std::string> script_content;
+  std::vector<std::string> arguments;
+  bool use_uv = true;
+  std::optional<std::string> python_version;
+  std::vector<std::string> dependencies;
+  bool scan_imports = true;    // add what the script imports and nobody named
+  bool ignore_project = true;  // a project in the working directory is not taken into account
+  bool interpreter_itself = false;  // measured: the interpreter is started, never `uv run`
+  std::vector<std::string> interpreter_options;  // before the script, e.g. -m cProfile -o FILE
+  std::map<std::string, std::string> env_vars;
+  std::optional<std::string> env_file;
+  std::chrono::milliseconds timeout{0};
+  RunLimits limits;
+  std::optional<double> sample_interval;
+  mcp::Json parameters;  // for the sidecar of an inline script
+};
+
+// The same, ready to run.
+struct PreparedScript {
+  RunSpec spec;
+  std::string script_path;
+  std::optional<ScriptLibrary::Saved> autosaved;
+  std::string strategy;  // "uv-run" or "system-python"
+  std::string python_version;
+  std::vector<std::string> dependencies;  // asked for and added, in order
+  std::vector<std::string> auto_added;
+  std::vector<std::string> locked;
+  double setup_seconds = 0;
+};
+
+// Either a script ready to run, or what ended the preparation: an Error (bad input, nothing to run
+// it with: A8), or uv's own failure, which is answered like a run that failed.
+struct PreparationFailure {
+  std::optional<Error> error;
+  EnvironmentFailure environment;
+  std::vector<std::string> dependencies;  // that were asked for
+};
+
+// Turns a request into a command: checks paths, saves inline code, reads .env files, scans imports,
+// chooses between uv and the system's Python, and has the environment made. Loop's thread only.
+class ScriptPreparer {
+ public:
+  using Done = std::function<void(std::optional<PreparedScript>, PreparationFailure)>;
+
+  ScriptPreparer(ScriptLibrary& library, PythonServices& services, Environments& environments);
+  ~ScriptPreparer();
+
+  // `done` is called once, in a later turn of the loop. cancel() with the number: never.
+  std::uint64_t prepare(ScriptRequest request, Done done);
+  void cancel(std::uint64_t preparation);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pyember::host
