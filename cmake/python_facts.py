@@ -54,7 +54,8 @@ def problem(library, include):
 
 def main():
     library, include = library_path(), include_path()
-    print("executable=%s" % sys.executable)
+    # The interpreter under a virtual environment: one that pip builds in is gone afterwards.
+    print("executable=%s" % (getattr(sys, "_base_executable", None) or sys.executable))
     print("version=%d.%d" % sys.version_info[:2])
     print("prefix=%s" % sys.base_prefix)
     print("library=%s" % library)
