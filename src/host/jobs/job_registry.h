@@ -67,6 +67,8 @@ class JobRegistry {
   void on_result(ResultMaker maker);
 
   void set_progress(const std::string& id, mcp::Json progress);
+  // What was not known when the job was created (its interpreter, its packages).
+  void set_details(const std::string& id, mcp::Json details);
 
   // --- following jobs ---
   using Ended = std::function<void(const Job&)>;

@@ -48,7 +48,7 @@ struct PreparedScript {
   std::vector<std::string> dependencies;  // asked for and added, in order
   std::vector<std::string> auto_added;
   std::vector<std::string> locked;
-  double setup_seconds = 0;
+  double setup_seconds = 0;  // how long its environment took to make; 0: it was ready
 };
 
 // Either a script ready to run, or what ended the preparation: an Error (bad input, nothing to run
@@ -61,15 +61,26 @@ struct PreparationFailure {
 
 // Turns a request into a command: checks paths, saves inline code, reads .env files, scans imports,
 // chooses between uv and the system's Python, and has the environment made. Loop's thread only.
+//
+// The system's Python is started as found on PATH. With uv, `uv run` itself runs what depends on
+// more than a list of packages (a script with inline metadata, a project in the working directory);
+// everything else runs in an environment that is found ready under its packages, with its
+// interpreter started directly, which saves uv's own start. Both are reported as "uv-run".
 class ScriptPreparer {
  public:
   using Done = std::function<void(std::optional<PreparedScript>, PreparationFailure)>;
+  // Called once, when all but the environment is known: strategy, python_version, dependencies,
+  // autosaved. Not called when the preparation fails before.
+  using Known = std::function<void(const PreparedScript&)>;
 
-  ScriptPreparer(ScriptLibrary& library, PythonServices& services, Environments& environments);
+  ScriptPreparer(EventLoop& loop, ScriptLibrary& library, PythonServices& services,
+                 Environments& environments);
   ~ScriptPreparer();
 
-  // `done` is called once, in a later turn of the loop. cancel() with the number: never.
-  std::uint64_t prepare(ScriptRequest request, Done done);
+  // What is wrong with the request itself (paths, both or neither of path and content) is an error
+  // at once, and `done` is never called. Otherwise it is called once, in a later turn of the loop.
+  // cancel() with the number: never.
+  Result<std::uint64_t> prepare(ScriptRequest request, Done done, Known known = nullptr);
   void cancel(std::uint64_t preparation);
 
  private:
