@@ -95,4 +95,56 @@ inline constexpr std::size_t kProgressMessageBytes = 8u << 10;  // of output in 
 inline constexpr std::chrono::milliseconds kInspectDeadline =
     1s;  // then answered without the names
 
+// --- host: the server's own Python -----------------------------------------------------------
+inline constexpr std::size_t kMaximumServiceCalls = 256;                // that wait for their turn
+inline constexpr std::chrono::milliseconds kServiceCallDeadline = 10s;  // of one call's code
+inline constexpr std::chrono::milliseconds kServiceAnswerDeadline = 30s;  // with its interpreter's
+                                                                          // making
+inline constexpr std::chrono::milliseconds kServiceIdleTimeout = 180s;  // then its memory is freed
+inline constexpr std::size_t kMaximumServiceAnswerBytes = 16u << 20;
+inline constexpr std::size_t kMaximumServiceMembers = 4096;  // variables of one .env file
+
+// --- host: environments made by uv -------------------------------------------------------------
+inline constexpr std::size_t kMaximumSetUps = 4;           // at once; each keeps a processor busy
+inline constexpr std::size_t kMaximumWaitingSetUps = 256;  // beyond: refused
+inline constexpr std::chrono::milliseconds kSetUpDeadline = 600s;  // a large download, and slow
+inline constexpr std::chrono::milliseconds kUvEndGrace = 500ms;    // its pipes, after its exit
+inline constexpr std::size_t kUvOutputBytes = 64u << 10;     // of each stream; the end is kept
+inline constexpr std::size_t kMaximumStampBytes = 1u << 20;  // thousands of packages
+inline constexpr std::size_t kMaximumDependencies = 256;
+inline constexpr std::size_t kMaximumDependencyBytes = 4096;
+inline constexpr std::chrono::seconds kEnvironmentInUse = 3600s;  // after its last use it stays
+
+// --- host: runs and jobs ------------------------------------------------------------------------
+inline constexpr std::size_t kRunRecordBytes = 64u << 10;   // of what a runner writes about a run
+inline constexpr std::size_t kMaximumLiveJobs = 1024;       // processes are the machine's bound
+inline constexpr std::size_t kJobsKept = 500;               // that are over; then the oldest go
+inline constexpr std::uint64_t kJobBytesKept = 2ull << 30;  // of their folders
+inline constexpr std::size_t kJobResultTextBytes = 64u << 10;  // of one text in a stored result
+inline constexpr std::size_t kJobLabelBytes = 200;
+inline constexpr std::size_t kJobReadBytes = 1u << 20;         // of one read of a job's output
+inline constexpr std::size_t kJobPartialBytes = 64u << 10;     // of a stream in jobs.json …
+inline constexpr std::size_t kJobPartialsBytes = 1u << 20;     // … and of all of them
+inline constexpr std::size_t kJobsFileResultBytes = 8u << 10;  // of one text of a result there
+inline constexpr std::size_t kJobsFileBytes = 64u << 20;       // beyond: not read, not written
+inline constexpr std::chrono::milliseconds kJobOutputPeriod = 150ms;    // between two looks
+inline constexpr std::chrono::milliseconds kJobsFilePeriod = 250ms;     // four writes a second
+inline constexpr std::chrono::milliseconds kJobsFileLockDeadline = 2s;  // then tried again later
+inline constexpr std::chrono::milliseconds kStoreBusyTimeout = 1s;      // commits take milliseconds
+inline constexpr std::chrono::milliseconds kOrphanPeriod = 5s;      // looks for dead servers' jobs
+inline constexpr std::chrono::milliseconds kRunnerStartGrace = 5s;  // until it must hold its lock
+inline constexpr std::chrono::milliseconds kRunnerEndGrace = 7s;    // its own TERM, grace, KILL
+
+// --- runner (docs/runner.md) ---------------------------------------------------------------------
+inline constexpr std::chrono::milliseconds kRunnerGrace = 2s;  // between TERM and KILL; --grace
+inline constexpr std::chrono::milliseconds kLeftoverGrace =
+    500ms;  // for what a program that ended left behind
+inline constexpr std::chrono::milliseconds kKillDeadline = 10s;       // then recorded without them
+inline constexpr std::chrono::milliseconds kFirstKillPause = 1ms;     // between looks for survivors
+inline constexpr std::chrono::milliseconds kLongestKillPause = 50ms;  // doubled up to this
+inline constexpr std::chrono::milliseconds kRemoveGroupDeadline = 200ms;  // of an empty cgroup
+inline constexpr std::chrono::milliseconds kFirstSample = 10ms;  // short runs have a curve too
+inline constexpr std::chrono::milliseconds kShortestSampleInterval = 1ms;
+inline constexpr std::size_t kMaximumSamples = 100'000;  // 3 MB; then every second one is dropped
+
 }  // namespace pyember::limits

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "runner/unique_fd.h"
+
+namespace pyember::runner {
+
+// A cgroup made for one run and removed with it, below the one this process is in, so that the
+// limits this process is under hold for the run too. Version 1 and version 2 of the file system.
+class ControlGroup {
+ public:
+  enum class Controller { Memory, Processes };
+
+  // Null: no such hierarchy, or no right to make a group in it.
+  static std::unique_ptr<ControlGroup> make(Controller controller, std::uint64_t limit);
+
+  ControlGroup(const ControlGroup&) = delete;
+  ControlGroup& operator=(const ControlGroup&) = delete;
+  ~ControlGroup();
+
+  bool add(pid_t pid) const;
+  // How often the limit was hit: a process was killed, or one was not allowed to begin.
+  std::uint64_t hits() const;
+  // The most memory the group held at once; 0: unknown.
+  std::uint64_t peak_bytes() const;
+
+ private:
+  ControlGroup(Controller controller, bool unified, std::string path, UniqueFd directory);
+  bool set_limit(std::uint64_t limit) const;
+
+  Controller controller_;
+  bool unified_;  // version 2
+  std::string path_;
+  UniqueFd directory_;
+};
+
+}  // namespace pyember::runner

@@ -1,0 +1,119 @@
+// pyember-runner: owns one run and records how it ended. docs/runner.md says everything.
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "runner/child.h"
+#include "runner/clock.h"
+#include "runner/confinement.h"
+#include "runner/exit_record.h"
+#include "runner/job_folder.h"
+#include "runner/json_object.h"
+#include "runner/options.h"
+#include "runner/run.h"
+#include "runner/small_file.h"
+
+namespace pyember::runner {
+namespace {
+
+enum ExitCode { kRecorded = 0, kUsage = 2, kNoFolder = 3, kLocked = 4, kNotRecorded = 5 };
+
+int refuse(ExitCode code, const std::string& message) {
+  const std::string line = "pyember-runner: " + message + "\n";
+  if (write(2, line.data(), line.size()) < 0) return code;
+  return code;
+}
+
+// What the server had open is none of the program's business.
+void drop_descriptors() {
+  if (syscall(SYS_close_range, 3u, ~0u, 0u) == 0) return;
+  for (int fd = 3, end = static_cast<int>(sysconf(_SC_OPEN_MAX)); fd < end; ++fd) close(fd);
+}
+
+void go_silent() {
+  const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int fd = 0; fd < 3; ++fd) dup2(nothing, fd);
+  if (nothing > 2) close(nothing);
+}
+
+void prepare_signals() {
+  for (const int ignored : {SIGHUP, SIGPIPE, SIGQUIT, SIGXFSZ}) signal(ignored, SIG_IGN);
+  for (const int awaited : {SIGCHLD, SIGTERM, SIGINT}) signal(awaited, SIG_DFL);
+  sigset_t blocked;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGCHLD);
+  sigaddset(&blocked, SIGTERM);
+  sigaddset(&blocked, SIGINT);
+  sigprocmask(SIG_SETMASK, &blocked, nullptr);
+}
+
+// Field 22 of /proc/PID/stat: when this process began, in ticks since boot.
+std::int64_t start_ticks() {
+  const std::string text = read_small_file("/proc/self/stat", 1024);
+  std::size_t at = text.rfind(')');
+  for (int field = 2; field < 22 && at != std::string::npos; ++field) at = text.find(' ', at + 1);
+  return at == std::string::npos ? 0 : std::strtoll(text.c_str() + at, nullptr, 10);
+}
+
+JsonObject runner_facts() {
+  std::string boot = read_small_file("/proc/sys/kernel/random/boot_id", 64);
+  boot.resize(std::min(boot.size(), boot.find('\n')));
+  JsonObject facts;
+  facts.add("pid", static_cast<std::int64_t>(getpid()))
+      .add("start_ticks", start_ticks())
+      .add("boot_id", boot);
+  return facts;
+}
+
+int run(const Options& options, const JobFolder& folder) {
+  Confinement confinement(options);
+  Failure failure = confinement.choose();
+  Child child(options, folder, confinement);
+  if (!failure) failure = child.start(runner_facts());
+  if (failure) return publish_failure(folder, failure) ? kRecorded : kNotRecorded;
+
+  const Ending ending = Supervision(options, folder, child).wait_for_end();
+  if (ending.timed_out) folder.append_line_to_stderr("[TIMEOUT]");
+  return publish_ending(folder, options, confinement, child, ending) ? kRecorded : kNotRecorded;
+}
+
+int start(char** argv) {
+  Options options;
+  if (const auto mistake = parse(argv, options)) {
+    return refuse(kUsage, *mistake +
+                              ". Usage: pyember-runner --dir JOB [options] -- PROGRAM "
+                              "[ARGUMENT...]; docs/runner.md lists the options.");
+  }
+  drop_descriptors();
+  setsid();
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  prepare_signals();
+  JobFolder folder;
+  switch (folder.open(options.directory)) {
+    case JobFolder::Opened::Yes:
+      break;
+    case JobFolder::Opened::Locked:
+      return refuse(kLocked, "the job's folder " + options.directory +
+                                 " belongs to another runner. Give every run a folder of its own.");
+    case JobFolder::Opened::Missing:
+    case JobFolder::Opened::Unwritable:
+      return refuse(kNoFolder, "the job's folder " + options.directory +
+                                   " can't be used: " + reason(errno) +
+                                   ". Make it, with room to write, before the runner starts.");
+  }
+  go_silent();
+  return run(options, folder);
+}
+
+}  // namespace
+}  // namespace pyember::runner
+
+int main(int, char** argv) { _exit(pyember::runner::start(argv)); }
