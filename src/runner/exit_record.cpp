@@ -68,6 +68,7 @@ bool publish(const JobFolder& folder, const Figures& figures, const Ending& endi
       .add_seconds("wall_seconds", to_seconds(wall))
       .add_seconds("user_seconds", seconds(ending.usage.ru_utime))
       .add_seconds("system_seconds", seconds(ending.usage.ru_stime))
+      .add_seconds("queued_seconds", to_seconds(ending.queued_ns))
       .add("peak_bytes", static_cast<std::int64_t>(figures.peak_bytes))
       .add("peak_source", figures.peak_source)
       .add("largest_process_bytes", static_cast<std::int64_t>(ending.largest_process_bytes))
@@ -81,6 +82,19 @@ bool publish_failure(const JobFolder& folder, const Failure& failure) {
   Ending never;
   never.started_at_ns = wall_clock_ns();
   return publish(folder, {}, never, failure);
+}
+
+bool publish_lost(const JobFolder& folder) {
+  if (folder.size_of("exit") > 0) return true;
+  Figures figures;
+  figures.exit_code = -SIGKILL;
+  Ending unknown;
+  unknown.started_at_ns = wall_clock_ns();
+  return publish(
+      folder, figures, unknown,
+      {"lost",
+       "the run was killed because its runner was: something sent it SIGKILL, most often "
+       "for lack of memory. The output up to then is kept; start the run again."});
 }
 
 bool publish_ending(const JobFolder& folder, const Options& options, const Confinement& confinement,

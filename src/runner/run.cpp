@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <limits>
 
 #include "base/limits.h"
 #include "runner/clock.h"
 #include "runner/process_tree.h"
+#include "runner/small_file.h"
 
 namespace pyember::runner {
 namespace {
@@ -47,7 +49,23 @@ Ending Supervision::wait_for_end() {
   return ending_;
 }
 
+// The time spent in the run queue is only to be had before the child is reaped.
+void Supervision::look_at_end() {
+  siginfo_t info{};
+  if (waitid(P_PID, static_cast<id_t>(child_.pid()), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+      info.si_pid == 0) {
+    return;
+  }
+  ending_.ended_ns = monotonic_ns();
+  const std::string path = "/proc/" + std::to_string(child_.pid()) + "/schedstat";
+  long long queued = 0;
+  if (std::sscanf(read_small_file(path.c_str(), 128).c_str(), "%*u %lld", &queued) == 1) {
+    ending_.queued_ns = queued;
+  }
+}
+
 void Supervision::reap() {
+  if (!child_ended_) look_at_end();
   for (;;) {
     int status = 0;
     rusage usage{};
@@ -65,7 +83,7 @@ void Supervision::account(pid_t pid, int status, const rusage& usage) {
   const auto peak = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
   ending_.largest_process_bytes = std::max(ending_.largest_process_bytes, peak);
   if (pid != child_.pid()) return;
-  ending_.ended_ns = monotonic_ns();
+  if (ending_.ended_ns == 0) ending_.ended_ns = monotonic_ns();
   ending_.status = status;
   ending_.usage = usage;
   child_ended_ = true;

@@ -21,7 +21,8 @@ struct Ending {
   std::int64_t started_ns = 0;  // monotonic, as is
   std::int64_t ended_ns = 0;    // wait's return
   std::int64_t started_at_ns = 0;
-  rusage usage{};  // of the child, by wait4
+  rusage usage{};              // of the child, by wait4
+  std::int64_t queued_ns = 0;  // its first thread was ready and had no CPU; 0: not known
   std::uint64_t largest_process_bytes = 0;
 };
 
@@ -39,6 +40,7 @@ class Supervision {
   enum class Phase { Running, Asking, Killing };
 
   void reap();
+  void look_at_end();
   void account(pid_t pid, int status, const rusage& usage);
   void advance(std::int64_t now_ns);
   void ask_to_end(std::int64_t grace_ns, std::int64_t now_ns);

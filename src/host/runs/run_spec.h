@@ -40,7 +40,8 @@ struct RunEnd {
   double started_at = 0;   // Unix seconds
   double ended_at = 0;
   double wall_seconds = 0;
-  double cpu_seconds = 0;  // user + system, by wait4
+  double cpu_seconds = 0;     // user + system, by wait4
+  double queued_seconds = 0;  // of wall time: ready to run, with no CPU free; 0: not known
   std::uint64_t peak_bytes = 0;
   std::string peak_source;  // "cgroup" or "largest process"
 };
