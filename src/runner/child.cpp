@@ -107,7 +107,9 @@ void Child::become_program(pid_t runner, int gate, const JsonObject& runner_fact
 void Child::prepare(pid_t runner, int gate, const JsonObject& runner_facts) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != runner) _exit(127);  // it died before we asked to follow
-  setsid();
+  // A group of its own, so that a program which signals its group does not hit us. Not a session: a
+  // new one costs a turn in the scheduler's queue (autogroups), and the runner has one already.
+  setpgid(0, 0);
   char go = 0;
   if (gate >= 0 && read(gate, &go, 1) != 1) give_up(Step::Placing, errno);
   const int out = folder_.open_output("stdout");

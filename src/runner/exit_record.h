@@ -9,10 +9,14 @@
 
 namespace pyember::runner {
 
-// Both write the job's `exit`; false: it could not be written.
+// Each writes the job's `exit`; false: it could not be written.
 
 // Of a run that could not begin.
 bool publish_failure(const JobFolder& folder, const Failure& failure);
+
+// Of a run whose runner was killed; what there was of it has been killed too. Does nothing when the
+// end was already recorded.
+bool publish_lost(const JobFolder& folder);
 
 bool publish_ending(const JobFolder& folder, const Options& options, const Confinement& confinement,
                     const Child& child, const Ending& ending);

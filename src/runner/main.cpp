@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -17,6 +19,7 @@
 #include "runner/exit_record.h"
 #include "runner/job_folder.h"
 #include "runner/json_object.h"
+#include "runner/keeper.h"
 #include "runner/options.h"
 #include "runner/run.h"
 #include "runner/small_file.h"
@@ -73,16 +76,27 @@ JsonObject runner_facts() {
   return facts;
 }
 
-int run(const Options& options, const JobFolder& folder) {
-  Confinement confinement(options);
-  Failure failure = confinement.choose();
+// The run itself, in the process that `keep` makes for it.
+int own(const Options& options, const JobFolder& folder, Confinement& confinement,
+        const JsonObject& facts) {
   Child child(options, folder, confinement);
-  if (!failure) failure = child.start(runner_facts());
-  if (failure) return publish_failure(folder, failure) ? kRecorded : kNotRecorded;
-
+  if (const Failure failure = child.start(facts)) {
+    return publish_failure(folder, failure) ? kRecorded : kNotRecorded;
+  }
   const Ending ending = Supervision(options, folder, child).wait_for_end();
   if (ending.timed_out) folder.append_line_to_stderr("[TIMEOUT]");
   return publish_ending(folder, options, confinement, child, ending) ? kRecorded : kNotRecorded;
+}
+
+int run(const Options& options, const JobFolder& folder) {
+  Confinement confinement(options);  // here, so that its groups are removed whatever happens below
+  if (const Failure failure = confinement.choose()) {
+    return publish_failure(folder, failure) ? kRecorded : kNotRecorded;
+  }
+  const JsonObject facts = runner_facts();
+  const KeptEnd end = keep([&] { return own(options, folder, confinement, facts); });
+  if (!end.killed) return end.exit_code;
+  return publish_lost(folder) ? kRecorded : kNotRecorded;
 }
 
 int start(char** argv) {

@@ -85,8 +85,8 @@ bool signal_descendants(int signal) {
   const pid_t own_group = getpgrp();
   const auto descendants = living_descendants();
   for (const Process& process : descendants) {
-    // The child begins its own session before it does anything else, so every group of a
-    // descendant other than ours has descendants only.
+    // The runner is alone in its session and the child begins a group before anything else, so
+    // every group of a descendant other than ours has descendants only.
     if (signal == SIGKILL && process.group > 1 && process.group != own_group) {
       kill(-process.group, signal);
     }
