@@ -1,14 +1,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "command_line.h"
+#include "cli/command_line.h"
 #include "embed/runtime.h"
 #include "host/app.h"
 #include "host/logging.h"
 
 int main(int argc, char** argv) {
   using namespace pyember;
-  CommandLine line = parse_command_line(argc, argv);
+  cli::CommandLine line = cli::parse_command_line(argc, argv);
   if (line.exit_code) return *line.exit_code;
   host::log_to_stderr(line.options.log_level);
   Result<host::PythonEnvironment> environment = host::find_environment(line.options.environment);

@@ -23,6 +23,7 @@ ARROWS = {
     "mcp": {"mcp", "base"},
     "embed": {"embed", "base"},
     "host": {"host", "embed", "mcp", "base"},
+    "cli": {"cli", "host", "embed", "mcp", "base"},
     "runner": {"runner", "base"},
 }
 
@@ -31,8 +32,9 @@ LIBRARY_ROOMS = {
     "Python / pybind11": (re.compile(r"^(Python\.h|pybind11/|internal/pycore|cpython/)"), ("embed/",)),
     "libuv": (re.compile(r"^uv\.h$"), ("host/",)),
     "nlohmann_json": (re.compile(r"^nlohmann/"), ("mcp/",)),
+    "SQLite": (re.compile(r"^sqlite3\.h$"), ("host/jobs/",)),
     "spdlog": (re.compile(r"^spdlog/"), ("base/", "host/")),
-    "CLI11": (re.compile(r"^CLI/"), ("main.cpp", "command_line")),
+    "CLI11": (re.compile(r"^CLI/"), ("cli/",)),
 }
 
 # A call, where it is allowed all the same, and what to use instead.

@@ -4,7 +4,7 @@
 
 #include "host/options.h"
 
-namespace pyember {
+namespace pyember::cli {
 
 // What the command line and the PYEMBER_* variables say.
 struct CommandLine {
@@ -14,4 +14,4 @@ struct CommandLine {
 
 CommandLine parse_command_line(int argc, char** argv);
 
-}  // namespace pyember
+}  // namespace pyember::cli

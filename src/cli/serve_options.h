@@ -1,0 +1,30 @@
+#pragma once
+
+#include "base/result.h"
+#include "host/options.h"
+
+namespace CLI {
+class App;
+}
+
+namespace pyember::cli {
+
+// The options of `pyember serve`, with their PYEMBER_* variables. `app` and `options` outlive it;
+// what CLI11 has parsed is in `options` once finish() has been called.
+class ServeOptions {
+ public:
+  ServeOptions(CLI::App& app, host::Options& options);
+  ServeOptions(const ServeOptions&) = delete;
+  ServeOptions& operator=(const ServeOptions&) = delete;
+
+  // After the parsing: translates and checks what was read as text or seconds.
+  Result<void> finish();
+
+ private:
+  host::Options& options_;
+  double timeout_;  // seconds, as people write them
+  double maximum_timeout_;
+  double idle_timeout_;
+};
+
+}  // namespace pyember::cli
