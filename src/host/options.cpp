@@ -1,10 +1,12 @@
 #include "host/options.h"
 
 #include <fmt/format.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <string_view>
 
 namespace pyember::host {
@@ -16,12 +18,28 @@ bool is_folder(const std::string& path) {
   return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+// With links resolved; what does not exist (yet) is only made absolute.
 std::string absolute(const std::string& path) {
   char* resolved = realpath(path.c_str(), nullptr);
-  if (resolved == nullptr) return path;
+  if (resolved == nullptr) {
+    std::error_code failed;
+    const std::string made = std::filesystem::absolute(path, failed).string();
+    return failed ? path : made;
+  }
   std::string result(resolved);
   free(resolved);
   return result;
+}
+
+std::string variable(const char* name) {
+  const char* value = getenv(name);
+  return value == nullptr ? std::string() : value;
+}
+
+std::string home_folder() {
+  if (std::string home = variable("HOME"); !home.empty()) return home;
+  const passwd* user = getpwuid(getuid());
+  return user != nullptr ? user->pw_dir : "/tmp";
 }
 
 std::string own_folder() {
@@ -77,6 +95,25 @@ std::string find_runtime_directory() {
   const std::string installed = own_folder() + "/../lib/pyember";
   if (is_folder(installed + "/mcp_runtime")) return absolute(installed);
   return PYEMBER_SOURCE_RUNTIME_DIR;
+}
+
+std::string find_runner() {
+  if (const std::string given = variable("PYEMBER_RUNNER"); !given.empty()) return absolute(given);
+  for (const char* place : {"/pyember-runner", "/../lib/pyember/pyember-runner"}) {
+    const std::string path = own_folder() + place;
+    if (access(path.c_str(), X_OK) == 0) return absolute(path);
+  }
+  return {};
+}
+
+std::string find_jobs_directory() {
+  if (std::string given = variable("PYTHON_MCP_META"); !given.empty()) return absolute(given);
+  return home_folder() + "/.python_mcp/meta";
+}
+
+std::string find_environments_directory() {
+  const std::string cache = variable("XDG_CACHE_HOME");
+  return (cache.starts_with('/') ? cache : home_folder() + "/.cache") + "/pyember/environments";
 }
 
 Result<embed::TestSwitches> parse_test_switches(const std::string& text) {

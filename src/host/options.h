@@ -43,6 +43,16 @@ Result<PythonEnvironment> find_environment(const std::string& named);
 // program, else the source tree's.
 std::string find_runtime_directory();
 
+// pyember-runner, absolute: PYEMBER_RUNNER, else beside the program, else where an installation
+// keeps it (lib/pyember). Empty: it is not there, and nothing can be run outside sessions.
+std::string find_runner();
+
+// Where the jobs are kept: PYTHON_MCP_META, else ~/.python_mcp/meta. Need not exist yet.
+std::string find_jobs_directory();
+
+// Where environments for scripts are kept: pyember/environments in the user's cache folder.
+std::string find_environments_directory();
+
 // Reads PYEMBER_TEST_SWITCHES, a comma-separated list; unknown words are errors.
 Result<embed::TestSwitches> parse_test_switches(const std::string& text);
 
