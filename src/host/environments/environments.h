@@ -19,10 +19,10 @@ struct EnvironmentKey {
 };
 
 struct ReadyEnvironment {
-  std::string id;           // stable for the key
-  std::string root;         // the environment's folder
-  std::string python;       // its interpreter, absolute
-  std::string version;      // "3.12.4"
+  std::string id;                   // stable for the key
+  std::string root;                 // the environment's folder
+  std::string python;               // its interpreter, absolute
+  std::string version;              // "3.12.4"
   std::vector<std::string> locked;  // name==version, sorted
   double setup_seconds = 0;         // 0: it was ready
 };
