@@ -183,6 +183,12 @@ def runners(installed: Path) -> Iterator[Runners]:
     yield from _runners(USERS[0], installed)
 
 
+@pytest.fixture
+def ordinary(installed: Path) -> Iterator[Runners]:
+    """For what root is exempt from."""
+    yield from _runners(USERS[-1], installed)
+
+
 @pytest.fixture(params=USERS)
 def anyone(request: pytest.FixtureRequest, installed: Path) -> Iterator[Runners]:
     """For what may depend on rights."""
