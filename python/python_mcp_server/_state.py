@@ -51,7 +51,7 @@ class State:
         self._dirty: set[str] = set()
         self._forgotten: set[str] = set()  # to be taken out of the file
         self._last_write = 0.0
-        self._timer_due = 0.0
+        self._timers: set[asyncio.AbstractEventLoop] = set()  # loops that have one set
         self._complained = ""
         self._lock = threading.RLock()
         self._file_lock = threading.Lock()
@@ -226,7 +226,7 @@ class State:
         elif left <= 0:
             self.flush(0, job)
         else:
-            self._write_later(job, left)
+            self._write_later(_loop_of(job), left)
 
     def flush(self, wait: float, job: Job | None = None) -> None:
         """Writes what is dirty. What can't be written stays dirty; `job` lends its event loop."""
@@ -236,7 +236,8 @@ class State:
             owner = _owner.this_process()
             own = [self.jobs[name] for name in dirty if name in self.jobs]
             fresh = {each.id: each.to_record(owner) for each in own if not each.foreign}
-            self._last_write = time.monotonic()
+            if fresh or forgotten:
+                self._last_write = time.monotonic()
         written = False
         try:
             if fresh or forgotten:
@@ -250,7 +251,7 @@ class State:
             for each in own:
                 each.written = True
         elif fresh and job is not None:
-            self._write_later(job, WRITE_PERIOD)
+            self._write_later(_loop_of(job), WRITE_PERIOD)
 
     def flush_if_due(self) -> None:
         with self._lock:
@@ -284,27 +285,29 @@ class State:
                 self.persistence_dir, error,
             )  # fmt: skip
 
-    def _write_later(self, job: Job, delay: float) -> None:
-        loop = job.task.get_loop() if job.task is not None else _running_loop()
+    def _write_later(self, loop: asyncio.AbstractEventLoop | None, delay: float) -> None:
+        """A loop that has stopped does not fire its timer: each loop has one of its own."""
         with self._lock:
-            # A timer whose loop has stopped never fires: after some time another one is set.
-            now = time.monotonic()
-            if loop is None or loop.is_closed() or self._timer_due + WRITE_PERIOD > now:
+            self._timers = {each for each in self._timers if not each.is_closed()}
+            if loop is None or loop in self._timers:
                 return
-            self._timer_due = now + delay
+            self._timers.add(loop)
         try:
             if loop is _running_loop():
-                loop.call_later(delay, self._on_timer)
+                loop.call_later(delay, self._on_timer, loop)
             else:
-                loop.call_soon_threadsafe(loop.call_later, delay, self._on_timer)
-        except RuntimeError:  # the loop was closed just now
+                loop.call_soon_threadsafe(loop.call_later, delay, self._on_timer, loop)
+        except RuntimeError:  # the loop is closed
             pass
 
-    def _on_timer(self) -> None:
+    def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._lock:
-            self._timer_due = 0.0
+            self._timers.discard(loop)
             waiting = [self.jobs[name] for name in self._dirty if name in self.jobs]
-        if waiting:
+            left = self._last_write + WRITE_PERIOD - time.monotonic()
+        if waiting and left > 0.01:  # another loop has written meanwhile
+            self._write_later(loop, left)
+        elif waiting:
             self.flush(0, waiting[0])
 
     def after_fork(self) -> None:
@@ -332,6 +335,10 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+def _loop_of(job: Job) -> asyncio.AbstractEventLoop | None:
+    return job.task.get_loop() if job.task is not None else _running_loop()
 
 
 def _is_record(record: Any) -> bool:
