@@ -17,6 +17,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "embed/interpose.h"
 
@@ -30,10 +31,17 @@ constexpr std::chrono::milliseconds kGrace =
     200ms;                        // from SIGTERM to SIGKILL, at most half the deadline
 constexpr int kLookAgainMs = 20;  // a wait for any child notices children started meanwhile
 
+// The start keeps a number that has passed to another process from being taken for the child: one
+// that was reaped while its session's thread was being parked is never forgotten.
+struct Noted {
+  const SessionSlot* owner;
+  unsigned long long started;  // 0: could not be read, so it is known by its mark alone
+};
+
 // Which session owns which child. Leaked on purpose: threads of sessions outlive static objects.
 struct Registry {
   std::mutex mutex;
-  std::map<pid_t, const SessionSlot*> owners;
+  std::map<pid_t, Noted> children;
   std::set<const SessionSlot*> had_children;  // only those are worth a walk through /proc
 };
 
@@ -76,6 +84,11 @@ bool read_process(pid_t pid, Process& process) {
              &process.state, &process.parent, &process.started) == 3;
 }
 
+bool still_runs(const ProcessIdentity& identity) {
+  Process now;
+  return read_process(identity.pid, now) && now.started == identity.started;
+}
+
 std::vector<Process> all_processes() {
   std::vector<Process> found;
   DIR* folder = opendir("/proc");
@@ -100,19 +113,26 @@ bool carries_mark(pid_t pid, const std::string& mark) {
   return false;
 }
 
+bool is_noted(const SessionSlot& slot, const Process& process) {
+  Registry& r = registry();
+  std::lock_guard guard(r.mutex);
+  const auto found = r.children.find(process.pid);
+  return found != r.children.end() && found->second.owner == &slot &&
+         found->second.started == process.started;
+}
+
 // The session's processes that still run: noted, marked, and what descends from either. The
 // server's other children, and whatever started before the server, are never looked at.
-std::vector<pid_t> living(const SessionSlot& slot) {
+std::vector<ProcessIdentity> living(const SessionSlot& slot) {
   const std::vector<Process> processes = all_processes();
   const pid_t server = interpose::server_pid();
   Process self;
   read_process(server, self);
   const std::string mark = std::string(kSessionMark) + "=" + std::to_string(slot.session_serial);
-  const std::vector<pid_t> noted = children(slot);
-  std::set<pid_t> ours(noted.begin(), noted.end());
+  std::set<pid_t> ours;
   for (const Process& each : processes) {
     if (each.pid == server || each.started < self.started) continue;
-    if (carries_mark(each.pid, mark)) ours.insert(each.pid);
+    if (is_noted(slot, each) || carries_mark(each.pid, mark)) ours.insert(each.pid);
   }
   for (std::size_t before = 0; before != ours.size();) {  // children of ours, until none is new
     before = ours.size();
@@ -120,34 +140,47 @@ std::vector<pid_t> living(const SessionSlot& slot) {
       if (each.pid != server && ours.count(each.parent)) ours.insert(each.pid);
     }
   }
-  std::vector<pid_t> running;
+  std::vector<ProcessIdentity> running;
   for (const Process& each : processes) {
     const bool zombie = each.state == 'Z' || each.state == 'X';
     // A zombie that is not our child is its parent's affair and holds nothing.
-    if (ours.count(each.pid) && (!zombie || each.parent == server)) running.push_back(each.pid);
+    if (!ours.count(each.pid) || (zombie && each.parent != server)) continue;
+    running.push_back({each.pid, each.started});
   }
   return running;
 }
 
 // Reaps what is our own child; the others are reaped by their parents.
-void reap(const SessionSlot& slot, const std::vector<pid_t>& pids) {
-  for (pid_t pid : pids) {
-    if (waitpid(pid, nullptr, WNOHANG) == pid) forget_child(slot, pid);
+void reap(const SessionSlot& slot, const std::vector<ProcessIdentity>& processes) {
+  for (const ProcessIdentity& each : processes) {
+    if (waitpid(each.pid, nullptr, WNOHANG) == each.pid) forget_child(slot, each.pid);
   }
+}
+
+// The descriptor holds on to one process; so what is looked at after it was opened is what gets
+// the signal, whoever reaps it meanwhile.
+void send(const ProcessIdentity& process, int number) {
+#if defined(SYS_pidfd_open) && defined(SYS_pidfd_send_signal)
+  const int fd = static_cast<int>(syscall(SYS_pidfd_open, process.pid, 0));
+  if (fd >= 0) {
+    if (still_runs(process)) syscall(SYS_pidfd_send_signal, fd, number, nullptr, 0);
+    close(fd);
+    return;
+  }
+#endif
+  if (still_runs(process)) kill(process.pid, number);
 }
 
 // Signals all and waits until none is left or `until`; looks again each round, because a process
 // that is being ended may still start others.
 bool signal_until_gone(const SessionSlot& slot, int number, Clock::time_point until) {
-  std::set<pid_t> told;
+  std::set<std::pair<pid_t, unsigned long long>> told;
   for (;;) {
-    std::vector<pid_t> left = living(slot);
+    const std::vector<ProcessIdentity> left = living(slot);
     if (left.empty()) return true;
-    for (pid_t pid : left) {
-      if (told.insert(pid).second || number == SIGKILL) kill(pid, number);
-    }
-    if (number == SIGTERM) {
-      for (pid_t pid : left) kill(pid, SIGCONT);  // a stopped process does not see SIGTERM
+    for (const ProcessIdentity& each : left) {
+      if (told.emplace(each.pid, each.started).second || number == SIGKILL) send(each, number);
+      if (number == SIGTERM) send(each, SIGCONT);  // a stopped process does not see SIGTERM
     }
     std::this_thread::sleep_for(2ms);
     reap(slot, left);
@@ -158,7 +191,7 @@ bool signal_until_gone(const SessionSlot& slot, int number, Clock::time_point un
 void forget_all(const SessionSlot& slot) {
   Registry& r = registry();
   std::lock_guard guard(r.mutex);
-  std::erase_if(r.owners, [&](const auto& entry) { return entry.second == &slot; });
+  std::erase_if(r.children, [&](const auto& entry) { return entry.second.owner == &slot; });
   r.had_children.erase(&slot);
 }
 
@@ -217,32 +250,43 @@ int first_of(const SessionSlot& slot, pid_t selector, bool blocks, Attempt attem
 }  // namespace
 
 void note_child(const SessionSlot& slot, pid_t pid) {
+  const int saved = errno;
+  ProcessIdentity child{pid, 0};
+  if (Process process; pid > 0) {
+    const ServerScope server;  // /proc is read as the server reads it
+    if (read_process(pid, process)) child.started = process.started;
+  }
+  note_child(slot, child);
+  errno = saved;
+}
+
+void note_child(const SessionSlot& slot, ProcessIdentity child) {
   Registry& r = registry();
   std::lock_guard guard(r.mutex);
   r.had_children.insert(&slot);
-  if (pid > 0) r.owners[pid] = &slot;
+  if (child.pid > 0) r.children[child.pid] = {&slot, child.started};
 }
 
 void forget_child(const SessionSlot& slot, pid_t pid) {
   Registry& r = registry();
   std::lock_guard guard(r.mutex);
-  const auto found = r.owners.find(pid);
-  if (found != r.owners.end() && found->second == &slot) r.owners.erase(found);
+  const auto found = r.children.find(pid);
+  if (found != r.children.end() && found->second.owner == &slot) r.children.erase(found);
 }
 
 bool belongs_to_another(const SessionSlot& slot, pid_t pid) {
   Registry& r = registry();
   std::lock_guard guard(r.mutex);
-  const auto found = r.owners.find(pid);
-  return found != r.owners.end() && found->second != &slot;
+  const auto found = r.children.find(pid);
+  return found != r.children.end() && found->second.owner != &slot;
 }
 
 std::vector<pid_t> children(const SessionSlot& slot) {
   Registry& r = registry();
   std::lock_guard guard(r.mutex);
   std::vector<pid_t> pids;
-  for (const auto& [pid, owner] : r.owners) {
-    if (owner == &slot) pids.push_back(pid);
+  for (const auto& [pid, noted] : r.children) {
+    if (noted.owner == &slot) pids.push_back(pid);
   }
   return pids;
 }

@@ -21,8 +21,17 @@ namespace pyember::embed {
 
 inline constexpr char kSessionMark[] = "PYEMBER_SESSION";
 
-// `pid` 0: the session may have children nobody knows the numbers of (a shell's background jobs).
+// A process as long as it lives: when it is gone, another one may get its number, but not its
+// start.
+struct ProcessIdentity {
+  pid_t pid = 0;
+  unsigned long long started = 0;  // /proc/PID/stat, field 22: in clock ticks since boot
+};
+
+// A child that just started, and was not waited for. `pid` 0: the session may have children nobody
+// knows the numbers of (a shell's background jobs).
 void note_child(const SessionSlot& slot, pid_t pid);
+void note_child(const SessionSlot& slot, ProcessIdentity child);
 void forget_child(const SessionSlot& slot, pid_t pid);
 bool belongs_to_another(const SessionSlot& slot, pid_t pid);  // noted by a different session
 std::vector<pid_t> children(const SessionSlot& slot);

@@ -92,6 +92,8 @@ void set_thread_locale(void* copy) noexcept {
   if (before != LC_GLOBAL_LOCALE) freelocale(before);
 }
 
+void FreeLocale::operator()(void* copy) const noexcept { freelocale(static_cast<locale_t>(copy)); }
+
 }  // namespace pyember::embed
 
 using namespace pyember::embed;

@@ -10,4 +10,9 @@ void* copy_thread_locale() noexcept;
 // at the end of a session. Frees the one it had.
 void set_thread_locale(void* copy) noexcept;
 
+// Frees a copy that no thread was given.
+struct FreeLocale {
+  void operator()(void* copy) const noexcept;
+};
+
 }  // namespace pyember::embed

@@ -11,6 +11,7 @@
 #include <initializer_list>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include "embed/interpose_locale.h"
 
@@ -23,7 +24,7 @@ struct Start {
   void* argument;
   SessionSlot* slot;
   SlotThread* entry;
-  void* locale;
+  std::unique_ptr<void, FreeLocale> locale;  // null: the process's
 };
 
 // The CPUs the process was given. A session's thread may be held on one of them for a moment (the
@@ -43,12 +44,12 @@ void leave(void* entry) {
 }
 
 void* run(void* raw) {
-  const Start start = *static_cast<Start*>(raw);
+  Start start = std::move(*static_cast<Start*>(raw));
   delete static_cast<Start*>(raw);
   enter_slot(*start.slot, start.entry);
   // Runs leave_slot() however the thread ends: by return, pthread_exit or cancellation.
   pthread_setspecific(leave_key, start.entry);
-  if (start.locale) set_thread_locale(start.locale);
+  if (start.locale) set_thread_locale(start.locale.release());
   if (process_cpus_known) sched_setaffinity(0, sizeof process_cpus, &process_cpus);
   return start.routine(start.argument);
 }
@@ -66,8 +67,9 @@ PYEMBER_INTERPOSE(int, pthread_create, pthread_t* thread, const pthread_attr_t* 
   park_if_condemned(*slot);
   SlotThread* entry = reserve_slot_thread(*slot);
   if (!entry) return EAGAIN;  // pthread_create(3): a limit on the number of threads was reached
+  std::unique_ptr<void, FreeLocale> locale{copy_thread_locale()};
   std::unique_ptr<Start> start{new (std::nothrow)
-                                   Start{routine, argument, slot, entry, copy_thread_locale()}};
+                                   Start{routine, argument, slot, entry, std::move(locale)}};
   const int error = start ? real_pthread_create(thread, attributes, run, start.get()) : ENOMEM;
   if (error == 0) {
     start.release();

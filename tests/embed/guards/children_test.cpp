@@ -61,6 +61,22 @@ TEST_CASE("Children: one session can't reap another's child by its number") {
   CHECK(embed::end_children(owner.slot(), kLong));
 }
 
+TEST_CASE("Children: a number that has passed to another process since is left alone") {
+  const pid_t heir = fork();
+  if (heir == 0) {
+    for (;;) pause();
+  }
+  GuardSession session("result = 1");
+  session.wait();
+  // The child that had the number began at another time, and was reaped while nobody could note it.
+  embed::note_child(session.slot(), {heir, 1});
+  CHECK(embed::end_children(session.slot(), kLong));
+  int status = 0;
+  CHECK(waitpid(heir, &status, WNOHANG) == 0);
+  kill(heir, SIGKILL);
+  waitpid(heir, nullptr, 0);
+}
+
 TEST_CASE("Children: all that a session left running is ended, and nothing else", "[slow]") {
   const pid_t bystander = fork();
   if (bystander == 0) {

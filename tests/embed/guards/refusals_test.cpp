@@ -202,6 +202,29 @@ result = both.split(';')[:2], locale.setlocale(locale.LC_ALL) == both, refused
 )py") == "(['LC_CTYPE=C.UTF-8', 'LC_NUMERIC=C'], True, True)");
 }
 
+TEST_CASE("Locale: a thread that can't be started leaves no copy of it behind") {
+  CHECK(run_code(R"py(
+import ctypes, locale
+class Memory(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in
+                "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()]
+libc = ctypes.CDLL(None)
+libc.mallinfo2.restype = Memory
+locale.setlocale(locale.LC_ALL, 'C.UTF-8')
+attributes = ctypes.create_string_buffer(256)
+libc.pthread_attr_init(attributes)
+libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(2**46))  # more than there is to map
+thread = ctypes.c_ulong()
+def refused(count):  # by libc itself: CPython leaks a block of its own at each refusal
+    return sum(libc.pthread_create(ctypes.byref(thread), attributes, libc.abs, None) != 0 for _ in range(count))
+refused(10)
+before = libc.mallinfo2().uordblks
+failures = refused(2000)
+grown = libc.mallinfo2().uordblks - before
+result = failures, grown < 100_000 or grown
+)py") == "(2000, True)");
+}
+
 TEST_CASE("Paths: those that name the process mean the session's thread") {
   CHECK(run_code(R"py(
 import os
