@@ -1,9 +1,14 @@
 #include "support/catch.h"
 
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <thread>
 #include <vector>
 
+#include "host/loop/loop_waker.h"
 #include "loop_fixture.h"
 
 using namespace pyember::host;
@@ -46,6 +51,22 @@ TEST_CASE("LoopPoster: a task that posts again leaves the loop its other work") 
   CHECK(fixture.until([&] { return timer_ran; }));
   CHECK(rounds > 1);
   stop = true;
+}
+
+TEST_CASE(
+    "LoopWaker: a signal that names another descriptor wakes the loop and writes to no other") {
+  LoopFixture fixture;
+  bool woken = false;
+  const LoopWaker waker(fixture.loop, [&] { woken = true; });
+  const int foreign = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  REQUIRE(foreign >= 0);
+  sigval value{};
+  value.sival_int = foreign;
+  REQUIRE(sigqueue(getpid(), SIGRTMIN + 14, value) == 0);
+  CHECK(fixture.until([&] { return woken; }));
+  std::uint64_t written = 0;
+  CHECK(read(foreign, &written, sizeof written) == -1);
+  close(foreign);
 }
 
 TEST_CASE("LoopPoster: what is queued when it goes away is dropped without being run") {

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <utility>
@@ -18,6 +19,10 @@ namespace pyember::host {
 
 namespace {
 
+// The eventfd of the loop that lives; -1: none. One loop a process has a waker (App owns it).
+std::atomic<int> signalled_descriptor{-1};
+static_assert(std::atomic<int>::is_always_lock_free, "read in a signal handler");
+
 int loop_signal() { return SIGRTMIN + 14; }  // next to embed's two, see session_slot.cpp
 
 // True when the loop will wake: EAGAIN says that it has been woken very often already.
@@ -27,10 +32,13 @@ bool write_to(int descriptor) noexcept {
 }
 
 void on_loop_signal(int, siginfo_t* info, void*) noexcept {
-  // Only what this process queued carries a descriptor of ours.
+  // What the signal carries is not looked at: any code in this process may have queued it, and
+  // would choose which of the server's descriptors is written to. A wake-up too many does no harm.
   if (info->si_code != SI_QUEUE || info->si_pid != getpid()) return;
+  const int descriptor = signalled_descriptor.load(std::memory_order_relaxed);
+  if (descriptor < 0) return;
   const int saved = errno;
-  write_to(info->si_value.sival_int);
+  write_to(descriptor);
   errno = saved;
 }
 
@@ -54,6 +62,7 @@ LoopWaker::LoopWaker(EventLoop& loop, std::function<void()> woken)
   CHECK(poll_.valid());
   poll_.start(UV_READABLE);
   embed::keep_descriptor(descriptor_);
+  signalled_descriptor.store(descriptor_);
   struct sigaction action {};
   action.sa_sigaction = on_loop_signal;
   action.sa_flags = SA_SIGINFO | SA_RESTART;
@@ -64,15 +73,15 @@ LoopWaker::LoopWaker(EventLoop& loop, std::function<void()> woken)
 LoopWaker::~LoopWaker() {
   poll_.stop();
   if (embed::kept_descriptor() == descriptor_) embed::keep_descriptor(-1);
+  int mine = descriptor_;
+  signalled_descriptor.compare_exchange_strong(mine, -1);
   close(descriptor_);
 }
 
 void LoopWaker::wake() const {
   const embed::ServerScope server;  // session code may not signal the server's threads; we may
   if (write_to(descriptor_)) return;
-  sigval value{};
-  value.sival_int = descriptor_;
-  CHECK(pthread_sigqueue(loop_thread_, loop_signal(), value) == 0);
+  CHECK(pthread_sigqueue(loop_thread_, loop_signal(), sigval{}) == 0);
 }
 
 void LoopWaker::readable() {
