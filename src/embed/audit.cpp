@@ -30,13 +30,12 @@ constexpr char kSignalsUs[] =
     "signal its own pid (subprocess.Popen.kill).";
 constexpr char kMemory[] =
     "Refused to open %s: it is the memory or a descriptor of the server, which this session shares "
-    "a "
-    "process with. Use the session's own descriptors (/proc/thread-self/fd), or start a child "
+    "a process with. Use the session's own descriptors (/proc/thread-self/fd), or start a child "
     "process with subprocess and look at that.";
 constexpr char kTestModules[] =
     "Refused to import one of CPython's test modules: it can crash the process or make "
-    "interpreters "
-    "outside the session's fences. Import it in a child process started with subprocess.";
+    "interpreters outside the session's fences. Import it in a child process started with "
+    "subprocess.";
 
 const Refusal kAlways[] = {
     {"os.fork", &PyExc_RuntimeError,

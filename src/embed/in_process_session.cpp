@@ -15,8 +15,8 @@ InProcessSession::InProcessSession(InterpreterPool& pool, SessionOptions options
     return;
   }
   listener.session_lost(
-      "The session could not be opened, because the server's descriptors have run "
-      "out. Close sessions, or raise the limit on open files (ulimit -n).");
+      "The session could not be opened, because the server's descriptors have run out. Close "
+      "sessions, or raise the limit on open files (ulimit -n).");
 }
 
 InProcessSession::~InProcessSession() {

@@ -221,8 +221,8 @@ Result<void> RuntimeImplementation::initialise() {
   const auto failed = [this](const PyStatus& status) {
     return Error{
         ErrorCode::Unavailable,
-        fmt::format("Python could not be started from {}: {}. Check that this Python still "
-                    "works (run it), or name another with PYEMBER_PYTHON and build again.",
+        fmt::format("Python could not be started from {}: {}. Check that this Python still works "
+                    "(run it), or name another with PYEMBER_PYTHON and build again.",
                     options_.python_executable,
                     status.err_msg ? status.err_msg : "unknown reason")};
   };

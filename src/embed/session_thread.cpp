@@ -41,8 +41,7 @@ constexpr std::chrono::milliseconds kReportGrace{100};  // to format a traceback
 
 constexpr char kMended[] =
     "An earlier cell had closed descriptor 1 or 2 (stdout, stderr), so they were opened again "
-    "before "
-    "this one. To drop output use contextlib.redirect_stdout.";
+    "before this one. To drop output use contextlib.redirect_stdout.";
 
 [[noreturn]] void give_up() noexcept { park_current_thread(ParkReason::Stopped); }
 
@@ -58,25 +57,22 @@ std::string why_lost(const SessionSlot& slot, StopCause cause) {
   switch (slot.park_reason.load()) {
     case ParkReason::Crashed:
       return fmt::format(
-          "The code crashed with SIG{} ({}), so its session's state is gone; the other sessions "
-          "go on. The next call with this session's name starts a fresh one. Avoid the failing "
-          "call "
+          "The code crashed with SIG{} ({}), so its session's state is gone; the other sessions go "
+          "on. The next call with this session's name starts a fresh one. Avoid the failing call "
           "(ctypes and very deep recursion are the usual causes).",
           signal_name(signal_number), strsignal(signal_number));
     case ParkReason::Exited:
       return "The code tried to end the process, which the other sessions share, so its thread was "
              "stopped and its session's state is gone. The next call with this session's name "
-             "starts "
-             "a fresh one. Use sys.exit() to end a cell.";
+             "starts a fresh one. Use sys.exit() to end a cell.";
     default:
       break;
   }
   const char* when = cause == StopCause::Timeout ? "its time was over" : "it was asked to";
   return fmt::format(
       "The cell did not stop when {}: it sat in C code or in a system call that never looks. It "
-      "was "
-      "stopped by force and its session's state is gone. The next call with this session's name "
-      "starts a fresh one; split the work into smaller steps, or give it more time.",
+      "was stopped by force and its session's state is gone. The next call with this session's "
+      "name starts a fresh one; split the work into smaller steps, or give it more time.",
       when);
 }
 
@@ -108,8 +104,8 @@ SessionThread& SessionThread::start(const RuntimeOptions& options, InterpreterPo
   pthread_attr_destroy(&attributes);
   if (failed) {
     pool.making_failed(
-        fmt::format("no thread could be started for a session ({}). Close sessions, or raise "
-                    "the limit on processes.",
+        fmt::format("no thread could be started for a session ({}). Close sessions, or raise the "
+                    "limit on processes.",
                     strerror(failed)));
   }
   return *thread;
@@ -149,8 +145,8 @@ bool SessionThread::prepare() {
   slot_.memory_budget = options_.memory_budget_bytes;
   if (!leave_shared_tables()) {
     pool_.making_failed(
-        "No session can be opened: its thread could not get descriptors of its own, "
-        "because they have run out. Close sessions, or raise the limit on open files.");
+        "No session can be opened: its thread could not get descriptors of its own, because they "
+        "have run out. Close sessions, or raise the limit on open files.");
     return false;
   }
   enter_slot(slot_);
@@ -180,8 +176,8 @@ void SessionThread::serve(std::shared_ptr<SessionCore> core) {
   if (!lost) return;
   core->notify([](SessionListener& listener) {
     listener.session_lost(
-        "The interpreter meant for the session crashed just before: a thread that an "
-        "earlier session left in C code did that. Call again.");
+        "The interpreter meant for the session crashed just before: a thread that an earlier "
+        "session left in C code did that. Call again.");
   });
 }
 
@@ -232,8 +228,7 @@ bool SessionThread::open_session(SessionCore& core, bool has_pipes) {
   Result<void> opened =
       Error{ErrorCode::Internal,
             "The session could not be opened, because its output pipes could not be: /proc is "
-            "missing, or "
-            "descriptors have run out. Mount /proc, or raise the limit on open files."};
+            "missing, or descriptors have run out. Mount /proc, or raise the limit on open files."};
   if (has_pipes) {
     opened = watched(kOpenDeadline, [&] { return interpreter_->open(core.options, core.serial); });
   }
@@ -364,8 +359,8 @@ bool SessionThread::reset_session(SessionCore& core, std::uint64_t ticket) {
   } else {
     core.notify([](SessionListener& listener) {
       listener.session_lost(
-          "The session could not be brought back to a clean state, so it was "
-          "ended. The next call with its name starts a fresh one.");
+          "The session could not be brought back to a clean state, so it was ended. The next call "
+          "with its name starts a fresh one.");
     });
   }
   return clean;
@@ -397,8 +392,8 @@ void SessionThread::report_lost() {
   if (interpreter_) pyember_calm_gil_waits(interpreter_state_);
   if (making) {
     return pool_.making_failed(
-        "No session can be opened: making its interpreter crashed or took too "
-        "long. See whether the Python it embeds still works, then call again.");
+        "No session can be opened: making its interpreter crashed or took too long. See whether "
+        "the Python it embeds still works, then call again.");
   }
   pool_.lost(*this, slot_.memory_used);
   if (!core) return;

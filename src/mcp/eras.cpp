@@ -44,8 +44,7 @@ std::optional<RpcError> read_log_level(const Json& meta, RequestContext& context
   if (level->is_string()) context.log_level = parse_log_level(level->get_ref<const std::string&>());
   if (context.log_level) return std::nullopt;
   return bad_meta(meta_key::kLogLevel,
-                  "is not one of debug, info, notice, warning, error, "
-                  "critical, alert, emergency");
+                  "is not one of debug, info, notice, warning, error, critical, alert, emergency");
 }
 
 std::optional<RpcError> check_required(const Json& meta) {

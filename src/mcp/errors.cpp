@@ -43,12 +43,13 @@ RpcError parse_error(std::string_view reason) {
 }
 
 RpcError unknown_method(std::string_view method) {
-  return {RpcCode::MethodNotFound,
-          fmt::format("Method not found: {} is not a method of this server in the protocol "
-                      "version of the request. server/discover (or the result of initialize) "
-                      "lists the capabilities it has.",
-                      in_quotes(method)),
-          {}};
+  return {
+      RpcCode::MethodNotFound,
+      fmt::format(
+          "Method not found: {} is not a method of this server in the protocol version of the "
+          "request. server/discover (or the result of initialize) lists the capabilities it has.",
+          in_quotes(method)),
+      {}};
 }
 
 RpcError unsupported_version(std::string_view requested) {

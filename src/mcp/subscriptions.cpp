@@ -27,10 +27,9 @@ std::optional<RpcError> read_uris(const Json& value, std::size_t maximum,
                                   SubscriptionFilter& filter) {
   if (!value.is_array()) return bad_filter("notifications.resourceSubscriptions is not a list");
   if (value.size() > maximum) {
-    return bad_filter(
-        fmt::format("notifications.resourceSubscriptions has {} URIs, and one "
-                    "subscription takes at most {}",
-                    value.size(), maximum));
+    return bad_filter(fmt::format(
+        "notifications.resourceSubscriptions has {} URIs, and one subscription takes at most {}",
+        value.size(), maximum));
   }
   for (const Json& uri : value) {
     if (!uri.is_string())

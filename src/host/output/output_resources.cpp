@@ -139,8 +139,8 @@ std::vector<mcp::ResourceTemplate> OutputResources::templates() {
   output.title = "Output of a cell";
   output.description = fmt::format(
       "What a cell wrote to its stream (stdout or stderr), while it runs and afterwards. offset "
-      "and "
-      "limit count bytes; one read returns {} bytes at most, and its _meta names the next page.",
+      "and limit count bytes; one read returns {} bytes at most, and its _meta names the next "
+      "page.",
       limits::kOutputPageBytes);
   output.mime_type = "text/plain";
   return {output};

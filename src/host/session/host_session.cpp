@@ -81,8 +81,8 @@ void HostSession::cancel(embed::CellNumber number) {
                                  [&](const Cell& each) { return each.number == number; });
   if (cell == cells_.end() || !link_) return;
   if (!withdraw(cell,
-                "The cell was not run: its caller cancelled the call before its turn came. "
-                "Send it again to run it.")) {
+                "The cell was not run: its caller cancelled the call before its turn came. Send it "
+                "again to run it.")) {
     link_->session().interrupt(number);
   }
 }
@@ -91,9 +91,9 @@ embed::CellNumber HostSession::interrupt() {
   if (cells_.empty() || !link_) return 0;
   const embed::CellNumber number = cells_.front().number;
   // In front but not begun: the session is still being made.
-  if (!withdraw(cells_.begin(),
-                "The cell was not run: it was interrupted before it began. Send it "
-                "again to run it.")) {
+  if (!withdraw(
+          cells_.begin(),
+          "The cell was not run: it was interrupted before it began. Send it again to run it.")) {
     link_->session().interrupt(number);
   }
   return number;
@@ -147,8 +147,8 @@ void HostSession::add_notices(const Cell& cell, embed::CellOutcome& outcome) {
 
 void HostSession::reset(ResetCallback done) {
   withdraw_waiting(
-      "The cell was not run: the session was reset while it was waiting for the cells "
-      "before it. Send it again to run it in the empty session.");
+      "The cell was not run: the session was reset while it was waiting for the cells before it. "
+      "Send it again to run it in the empty session.");
   if (!link_) {
     done("");
     return;
@@ -224,8 +224,7 @@ void HostSession::lose(const std::string& reason) {
   for (Cell& cell : waiting) finish_unrun(std::move(cell), embed::Status::Lost, unrun_reason);
   idle_since_ns_ = now_ns();
   answer_waiting_questions(
-      "The session was lost while it was being reset and was replaced by a "
-      "new, empty one.");
+      "The session was lost while it was being reset and was replaced by a new, empty one.");
   add_notice(fmt::format(
       "Session '{}' was lost ({}) and has been replaced: this is a new interpreter, and names "
       "defined before are gone. Import and define again what you need.",

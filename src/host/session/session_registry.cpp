@@ -31,8 +31,8 @@ Result<void> check_session_name(std::string_view name) {
   if (fits) return {};
   return Error{
       ErrorCode::InvalidArgument,
-      fmt::format("The session name '{}' can't be used: a name is 1 to {} letters, digits, "
-                  "'_', '.' or '-'. Choose such a name, or leave 'session' out for 'main'.",
+      fmt::format("The session name '{}' can't be used: a name is 1 to {} letters, digits, '_', "
+                  "'.' or '-'. Choose such a name, or leave 'session' out for 'main'.",
                   name.substr(0, 80), limits::kMaximumSessionNameBytes)};
 }
 
@@ -97,8 +97,8 @@ HostSession& SessionRegistry::make(const std::string& name) {
     first = grave->next_number;  // links to the old one's output must not show the new one's
     if (!grave->asked_for) {
       notice = fmt::format(
-          "Session '{}' is new and empty: the one of that name is gone, because {}. "
-          "Import and define again what you need.",
+          "Session '{}' is new and empty: the one of that name is gone, because {}. Import and "
+          "define again what you need.",
           name, grave->why);
     }
     tombstones_.erase(grave);
@@ -177,11 +177,10 @@ std::string SessionRegistry::stop_largest(const std::string& why) {
   const std::unique_ptr<HostSession> session = std::move(sessions_.at(name));
   sessions_.erase(name);
   remember({name, why, session->next_number(), now_ns(), false});
-  session->end(
-      embed::Status::Lost,
-      fmt::format("Session '{}' was stopped, because {}. Its state is gone. Work on smaller "
-                  "pieces of the data, or close sessions you no longer need.",
-                  name, why));
+  session->end(embed::Status::Lost,
+               fmt::format("Session '{}' was stopped, because {}. Its state is gone. Work on "
+                           "smaller pieces of the data, or close sessions you no longer need.",
+                           name, why));
   return name;
 }
 

@@ -51,10 +51,9 @@ Result<std::chrono::milliseconds> timeout_of(const Json& arguments,
   if (!(seconds > 0) || seconds > maximum) {
     return Error{
         ErrorCode::InvalidArgument,
-        fmt::format("The cell was not run: a timeout of {:g} s can't be used, it must be "
-                    "more than 0 and at most {:g} s. Give another timeout, or leave it out "
-                    "for {:g} s; background=true lets a long cell run on while you do "
-                    "other things.",
+        fmt::format("The cell was not run: a timeout of {:g} s can't be used, it must be more than "
+                    "0 and at most {:g} s. Give another timeout, or leave it out for {:g} s; "
+                    "background=true lets a long cell run on while you do other things.",
                     seconds, maximum,
                     static_cast<double>(settings.default_timeout.count()) / 1000)};
   }

@@ -316,8 +316,8 @@ mcp::Tool list_tool(SessionRegistry& registry) {
   tool.name = "list_sessions";
   tool.title = "List sessions";
   tool.description =
-      "Lists the open Python sessions, what runs in each, and sessions that are "
-      "gone and why. Never waits.";
+      "Lists the open Python sessions, what runs in each, and sessions that are gone and why. "
+      "Never waits.";
   tool.input_schema = {{"type", "object"}, {"additionalProperties", false}};
   tool.output_schema = object_of(
       {{"sessions",
@@ -361,8 +361,8 @@ mcp::Tool interrupt_tool(SessionRegistry& registry) {
   tool.name = "interrupt_session";
   tool.title = "Interrupt session";
   tool.description =
-      "Stops the cell that runs in a session, as Ctrl-C would. Names stay; cells "
-      "that wait run next.";
+      "Stops the cell that runs in a session, as Ctrl-C would. Names stay; cells that wait run "
+      "next.";
   tool.input_schema = input(false);
   tool.output_schema = object_of({{"session", plain("string")},
                                   {"interrupted", plain("boolean")},
@@ -379,8 +379,7 @@ mcp::Tool reset_tool(SessionRegistry& registry) {
   tool.name = "reset_session";
   tool.title = "Reset session";
   tool.description =
-      "Empties a session: stops what runs, forgets waiting cells, all names and "
-      "imported modules.";
+      "Empties a session: stops what runs, forgets waiting cells, all names and imported modules.";
   tool.input_schema = input(false);
   tool.output_schema = object_of(
       {{"session", plain("string")}, {"reset", plain("boolean")}, {"note", plain("string")}},
@@ -395,8 +394,7 @@ mcp::Tool close_tool(SessionRegistry& registry) {
   tool.name = "close_session";
   tool.title = "Close session";
   tool.description =
-      "Ends a session: what runs in it, the processes it started, its names and its "
-      "held output.";
+      "Ends a session: what runs in it, the processes it started, its names and its held output.";
   tool.input_schema = input(false);
   tool.output_schema = object_of({{"session", plain("string")}, {"closed", plain("boolean")}},
                                  {"session", "closed"});
