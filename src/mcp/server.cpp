@@ -31,13 +31,12 @@ RpcError too_large(const std::string& reason) {
 }
 
 RpcError missing_meta() {
-  return invalid_params(fmt::format(
-      "Invalid params: the request carries no params._meta[\"{}\"], and no initialize has opened "
-      "an "
-      "older protocol version on this connection. Send {} (\"{}\") and {} (an object) in "
-      "params._meta, or call initialize first.",
-      meta_key::kProtocolVersion, meta_key::kProtocolVersion, to_string(kModernVersion),
-      meta_key::kClientCapabilities));
+  return invalid_params(
+      fmt::format("Invalid params: the request carries no params._meta[\"{}\"], and no initialize "
+                  "has opened an older protocol version on this connection. Send {} (\"{}\") and "
+                  "{} (an object) in params._meta, or call initialize first.",
+                  meta_key::kProtocolVersion, meta_key::kProtocolVersion, to_string(kModernVersion),
+                  meta_key::kClientCapabilities));
 }
 
 }  // namespace
@@ -306,7 +305,7 @@ void Server::tools_list_changed() {
   impl_->list_changed("notifications/tools/list_changed", &SubscriptionFilter::tools_list_changed);
 }
 
-void Server::log(LogLevel level, std::string_view logger, Json data) {
+void Server::log(LogLevel level, std::string_view logger, const Json& data) {
   impl_->log(level, logger, data);
 }
 

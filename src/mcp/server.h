@@ -75,7 +75,7 @@ class Server {
 
   // A log message that belongs to no request: only the handshake era can receive it, at or above
   // the level it asked for with logging/setLevel.
-  void log(LogLevel level, std::string_view logger, Json data);
+  void log(LogLevel level, std::string_view logger, const Json& data);
 
  private:
   class Impl;
