@@ -105,7 +105,8 @@ class RawClient:
         arguments: list[str] | None = None,
         *,
         command: list[str] | None = None,
-        environment: dict[str, str] | None = None,
+        environment: dict[str, str] | None = None,  # over ours
+        variables: dict[str, str] | None = None,  # in place of ours
         cwd: str | None = None,
         stderr: Any = subprocess.DEVNULL,
     ) -> None:
@@ -116,7 +117,7 @@ class RawClient:
             stdout=subprocess.PIPE,
             stderr=stderr,
             cwd=cwd,
-            env={**os.environ, **(environment or {})},
+            env={**(os.environ if variables is None else variables), **(environment or {})},
             start_new_session=True,  # what a cell does to its process group stays there
         )
         self.notifications: list[dict[str, Any]] = []

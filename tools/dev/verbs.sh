@@ -24,6 +24,7 @@ verb_test() {
   build_preset release
   ensure_requirements test
   ensure_node
+  export_uv
   "$ENV_PYTHON" "$ROOT/tools/dev/run_tests.py" --build "$ROOT/build/release" --node "$NODE" "$@"
 }
 
@@ -68,15 +69,23 @@ fuzz_one() {
     die "$1 found an input that breaks it; it stands in build/fuzz/$1-*. Run it again with: build/fuzz/tests/fuzz/$1 FILE"
 }
 
+# Scripts are run through uv; tests and measures need one as users do.
+export_uv() {
+  ensure_uv
+  export PYEMBER_UV="$UV"
+}
+
 verb_bench() {
   build_preset release
   ensure_requirements test
+  export_uv
   "$ENV_PYTHON" "$ROOT/bench/run.py" --binary "$ROOT/build/release/pyember" "$@"
 }
 
 verb_soak() {
   build_preset release
   ensure_requirements test
+  export_uv
   PYEMBER_BINARY="$ROOT/build/release/pyember" "$ENV_PYTHON" "$ROOT/tests/hostile/soak.py" "$@"
 }
 
