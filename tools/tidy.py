@@ -165,8 +165,6 @@ def check_runtime_is_standard_library_only() -> Iterator[str]:
         for number, line in numbered_lines(path):
             match = pattern.match(line)
             # Prose in a docstring may begin with "from"; an import has nothing but names after it.
-            if match and (path.parent.name, match.group(1)) in elsewhere:
-                continue
             if match and match.group(1) not in known and re.match(r"^\s*(import\s+[\w., ]+|from\s+[\w.]+\s+import\s)", line):
                 yield f"{relative(path)}:{number} imports {match.group(1)}: what is in python/ is standard library only"
 
