@@ -28,10 +28,12 @@ MEMBERS = (
 KEPT_OUTPUT = 8 << 20
 # How much of that goes into the jobs file, which is written again several times a second.
 WRITTEN_OUTPUT = 64 << 10
-# A larger result stays with the process that computed it; the file says how large it was.
-WRITTEN_RESULT = 1 << 20
-# Deeper values are written as their repr(): readers of JSON have limits too.
+# A larger result stays with the process that computed it. Characters; with _state.KEPT_JOBS this
+# keeps the file below what pyember's server reads.
+WRITTEN_RESULT = 64 << 10
+# Deeper values and larger mappings are written as their repr(): readers of JSON have limits too.
 WRITTEN_DEPTH = 32
+WRITTEN_MEMBERS = 1000
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -230,7 +232,7 @@ def plain(value: Any, depth: int = WRITTEN_DEPTH) -> Any:
         return value if -(2**63) <= value < 2**64 else _described(value)
     if type(value) is float:
         return value if math.isfinite(value) else None
-    if depth <= 0:
+    if depth <= 0 or (isinstance(value, Mapping) and len(value) > WRITTEN_MEMBERS):
         return _described(value)
     if isinstance(value, Mapping):
         return {_key(key): plain(value[key], depth - 1) for key in list(value)}

@@ -30,7 +30,7 @@ from ._jobs_file import Busy, JobsFile
 WRITE_PERIOD = 0.25  # seconds between two writes of progress and output
 END_WAIT = 0.2  # seconds the end of a job, which is reported in an event loop, waits for the lock
 EXIT_WAIT = 2.0  # at exit, and when a state is loaded, where nobody is kept waiting
-KEPT_JOBS = 1000  # jobs that are over in the file; the oldest of more are forgotten
+KEPT_JOBS = 500  # jobs that are over in the file; the oldest of more are forgotten
 
 RESTARTED = "Server restarted while job was running"
 ENDED = "The process ended while job was running"

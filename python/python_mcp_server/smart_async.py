@@ -70,11 +70,12 @@ current_job_id: contextvars.ContextVar[str | None] = contextvars.ContextVar(
 
 
 def initialize_state(persistence_dir: str | os.PathLike[str] | None = None) -> None:
-    """Keeps jobs in this folder (default ~/.python_mcp/meta) and reads those that are there.
+    """Keeps jobs in this folder and reads those that are there.
 
-    The first background job, and the first look at jobs, do this by themselves with the default
-    folder. Jobs that another process left unfinished when it ended become failed. A folder that
-    can't be written is a warning in the log, not an error: jobs work without it.
+    The default is PYTHON_MCP_META, else ~/.python_mcp/meta, as it is for pyember's server; the
+    first background job and the first look at jobs open it by themselves. Jobs that another process
+    left unfinished when it ended become failed. A folder that can't be written is a warning in the
+    log, not an error: jobs work without it.
     """
     folder = Path(persistence_dir) if persistence_dir is not None else _default_folder()
     STATE.open(folder.expanduser().absolute())
@@ -392,11 +393,12 @@ def _belongs_elsewhere(job: Job) -> dict[str, Any]:
 
 
 def _default_folder() -> Path:
-    return Path.home() / ".python_mcp" / "meta"
+    named = os.environ.get("PYTHON_MCP_META")
+    return Path(named) if named else Path.home() / ".python_mcp" / "meta"
 
 
 def _open_default_folder() -> None:
     if STATE.persistence_dir is None:
         with _opening:
             if STATE.persistence_dir is None:
-                STATE.open(_default_folder())
+                initialize_state()

@@ -17,7 +17,7 @@ from python_mcp_server.smart_async import STATE, initialize_state  # noqa: E402
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where the jobs of this test are kept; nothing is left of other tests."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    for variable in ("SMART_ASYNC_TIMEOUT_SECONDS", "TEST_TIMEOUT"):
+    for variable in ("SMART_ASYNC_TIMEOUT_SECONDS", "TEST_TIMEOUT", "PYTHON_MCP_META"):
         monkeypatch.delenv(variable, raising=False)
     STATE.jobs.clear()
     initialize_state(tmp_path / "meta")

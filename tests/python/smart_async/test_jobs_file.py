@@ -121,8 +121,9 @@ def nested(depth: int) -> Any:
         (Point(1, math.inf), {"x": 1, "y": None}),
         (Odd(), "<Odd>"),
         (Path("a/b"), repr(Path("a/b"))),
+        ({n: n for n in range(2000)}, repr({n: n for n in range(2000)})),
     ],
-    ids=["nan", "inf", "64 bits", "long", "longer", "surrogate", "keys", "dataclass", "no repr", "path"],
+    ids=["nan", "inf", "64 bits", "long", "longer", "surrogate", "keys", "dataclass", "no repr", "path", "many members"],
 )
 def test_whatever_a_job_returns_the_file_is_json_that_every_reader_takes(folder: Path, value: Any, written: Any) -> None:
     async def main() -> None:
@@ -164,6 +165,13 @@ def test_the_default_folder_is_used_when_none_was_named(monkeypatch: pytest.Monk
     job_id = asyncio.run(finished())
     assert STATE.persistence_dir == tmp_path / "home" / ".python_mcp" / "meta"
     assert list(records(tmp_path / "home" / ".python_mcp" / "meta")) == [job_id]
+
+
+def test_a_variable_names_another_default_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PYTHON_MCP_META", str(tmp_path / "elsewhere"))
+    initialize_state()
+    job_id = asyncio.run(finished())
+    assert list(records(tmp_path / "elsewhere")) == [job_id]
 
 
 def test_times_without_a_zone_are_local_and_listed_newest_first(folder: Path) -> None:
