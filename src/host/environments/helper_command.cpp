@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/thread_affinity.h"
 #include "host/loop/child_signal.h"
 #include "host/loop/uv_handle.h"
 
@@ -134,6 +135,7 @@ class HelperCommand::Impl {
     options.exit_cb = [](uv_process_t* process, std::int64_t status, int signal) {
       if (auto* self = static_cast<Impl*>(process->data)) self->exited(status, signal);
     };
+    release_this_thread_to_all_cpus();  // the loop may be held on one CPU, which a child inherits
     const int failed = uv_spawn(loop.raw(), process_.get(), &options);
     process_.opened(this);  // also after a failure it must be closed
     pid_ = failed == 0 ? process_.get()->pid : 0;
