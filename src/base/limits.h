@@ -147,4 +147,27 @@ inline constexpr std::chrono::milliseconds kFirstSample = 10ms;  // short runs h
 inline constexpr std::chrono::milliseconds kShortestSampleInterval = 1ms;
 inline constexpr std::size_t kMaximumSamples = 100'000;  // 3 MB; then every second one is dropped
 
+// --- host: scripts -----------------------------------------------------------------------------
+inline constexpr std::size_t kMaximumScriptBytes = 8u << 20;  // as large as a message's text may be
+inline constexpr std::size_t kAutosavedScripts = 500;         // inline scripts kept, oldest go first
+inline constexpr std::uint64_t kAutosavedBytes = 64u << 20;
+inline constexpr std::chrono::milliseconds kDefaultScriptTimeout = 300s;  // timeout_seconds
+inline constexpr double kSmartAsyncSeconds = 20.0;       // SMART_ASYNC_TIMEOUT_SECONDS
+inline constexpr std::size_t kJobAnswerBytes = 4u << 20;  // of get_job_output, both streams
+inline constexpr std::size_t kListedOutputCharacters = 400;  // of a result in a list of jobs
+inline constexpr std::size_t kIncrementalReaders = 1024;     // jobs whose last read is remembered
+
+// --- command line --------------------------------------------------------------------------------
+inline constexpr std::chrono::milliseconds kDoctorCommandDeadline = 5s;  // `uv --version` and such
+inline constexpr std::chrono::milliseconds kDoctorPythonDeadline = 20s;  // the embedded one starts
+inline constexpr std::size_t kMaximumConfigurationBytes = 16u << 20;     // a client's file
+inline constexpr std::size_t kMaximumConfigurationMembers = 4096;        // of one object in it
+
+// --- host: benchmarks ----------------------------------------------------------------------------
+inline constexpr std::size_t kMaximumBenchmarkRuns = 1000;   // of one script, in one call
+inline constexpr std::size_t kMaximumProfileFunctions = 500;  // of one answer
+inline constexpr std::size_t kProfileBytes = 1u << 20;        // of what a profiler wrote
+inline constexpr std::size_t kSamplesBytes = 4u << 20;  // above what kMaximumSamples lines take
+inline constexpr std::size_t kCurvePoints = 400;        // about one for each pixel
+
 }  // namespace pyember::limits

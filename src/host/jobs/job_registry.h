@@ -47,15 +47,18 @@ class JobRegistry {
   JobRegistry(EventLoop& loop, Settings settings);
   ~JobRegistry();  // runs go on; the next server adopts them
 
-  // Opens the store and adopts what an earlier server left. Called once; lazily, before the first
-  // use, so that a server nobody asks for jobs pays nothing. An error leaves every call refused
-  // with it.
+  // Opens the store and adopts what an earlier server left, if that has not been done. Every call
+  // below does it first, so that a server nobody asks for jobs pays nothing. While it fails, each
+  // call is refused with its error (or finds nothing), and a later one tries again.
   Result<void> open();
+  bool is_open() const;
+  // jobs.json says what is known now: for the end of the server.
+  void flush();
 
   // --- making jobs ---
   // A pending job; its id is valid at once.
   Result<std::string> create(std::string tool, std::string label, mcp::Json details);
-  // Starts the run of a pending job.
+  // Starts the run of a pending job. An error has ended the job as failed.
   Result<void> launch(const std::string& id, RunSpec spec);
   // Lets a pending job stand for something else; it is running from now on.
   void attach(const std::string& id, std::unique_ptr<JobWork> work);
@@ -76,8 +79,11 @@ class JobRegistry {
   // The returned number may be given to unwatch.
   std::uint64_t watch_end(const std::string& id, Ended ended);
   void unwatch(std::uint64_t watch);
-  // Called, at most every limits::kJobOutputPeriod for each job, when there is more output.
-  void on_output(std::function<void(const std::string& id)> callback);
+  // Called, at most every limits::kJobOutputPeriod for each job, when there is more output. Only
+  // jobs somebody wants to hear of are looked at; `wanted` empty: all of them. Several may listen.
+  using OutputCallback = std::function<void(const std::string& id)>;
+  using OutputWanted = std::function<bool(const std::string& id)>;
+  void on_output(OutputCallback callback, OutputWanted wanted = {});
 
   std::optional<Job> find(std::string_view id);
   JobPage list(const JobFilter& filter);
@@ -85,7 +91,8 @@ class JobRegistry {
 
   // --- ending and forgetting jobs ---
   // TERM, grace, KILL on the whole tree. The job is Cancelled at once for every reader; the
-  // callback of watch_end comes when its process is gone.
+  // callback of watch_end comes when its process is gone. Another server's run is asked to end, and
+  // its server says that it did. Codes: NotFound; InvalidArgument: not running.
   Result<void> cancel(const std::string& id);
   // Removes jobs that are over: created before `older_than` (Unix seconds) and of one of these
   // statuses. How many were removed.
