@@ -386,7 +386,7 @@ def _belongs_elsewhere(job: Job) -> dict[str, Any]:
     if is_the_servers(job.record):
         how = "Use the server's tool py_cancel_job, or the command `pyember jobs cancel`."
     return {
-        "error": f"Job {job.id} can't be cancelled here: it runs in another process, "
+        "error": f"Job {job.id} can't be cancelled here: it runs in another process or session, "
         f"which alone reaches it. {how}",
         "job_id": job.id,
     }

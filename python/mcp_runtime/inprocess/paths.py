@@ -15,11 +15,29 @@ def install(config, environment):
     standard = [entry for entry in sys.path if entry != runtime_directory and entry]
     sys.path[:] = ["", *standard]
     sys.argv = [""]
+    if runtime_directory:
+        sys.meta_path.append(Bundled(runtime_directory))
     root = config.get("environment_root") or ""
     if root:
         _enter_environment(root, config.get("python_executable"), environment)
     for directory in config.get("site_directories") or ():
         _add_site_directory(directory)
+
+
+class Bundled:
+    """Finds python_mcp_server, which sessions may use, beside the runtime, which they may not.
+
+    Asked last: a package of that name in the session's environment comes first.
+    """
+
+    def __init__(self, directory):
+        self._directory = directory
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "python_mcp_server":
+            return None
+        from _frozen_importlib_external import PathFinder
+        return PathFinder.find_spec(name, [self._directory])
 
 
 def _enter_environment(root, executable, environment):
