@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # Where each function lives.
 FUNCTIONS = {
     "inspect_script": "scripts",
+    "describe_scripts": "scripts",
     "add_header": "scripts",
     "project_python": "scripts",
     "parse_env_file": "env_files",

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Any
+
 MAXIMUM_BYTES = 1 << 20
 
 
 def parse_env_file(path: str) -> dict[str, dict[str, str]]:
     """{"values": …}: what the file sets; ${NAME} is looked up in it, then in the environment.
 
-    A key without `=` sets nothing. Raises FileNotFoundError, ValueError, OSError, and
-    ModuleNotFoundError without python-dotenv; no message holds a value.
+    A key without `=` sets nothing, and single quotes keep ${NAME} as it is. Raises
+    FileNotFoundError, ValueError, OSError, and ModuleNotFoundError without python-dotenv; no
+    message holds a value.
     """
     resolved = os.path.abspath(os.path.expanduser(path))
     _check(resolved)
-    dotenv_values = _dotenv_values()
     try:
-        parsed = dotenv_values(resolved, interpolate=True, encoding="utf-8")
+        with open(resolved, encoding="utf-8-sig") as file:
+            values = _values(file)
     except UnicodeDecodeError:
         raise ValueError(
             f"the env file {resolved} can't be read: it is not UTF-8. Save it as UTF-8 and try "
             "again."
         ) from None
-    values = {name: value for name, value in parsed.items() if value is not None}
     for name, value in values.items():
         if not name or "\0" in name + value or "=" in name:
             raise ValueError(
@@ -32,6 +36,24 @@ def parse_env_file(path: str) -> dict[str, dict[str, str]]:
                 "and try again."
             )
     return {"values": values}
+
+
+def _values(file: IO[str]) -> dict[str, str]:
+    parse_stream, parse_variables = _dotenv()
+    values: dict[str, str] = {}
+    for binding in parse_stream(file):
+        if binding.error or binding.key is None or binding.value is None:
+            continue
+        text = binding.value
+        if not _is_single_quoted(binding.original.string):
+            known = {**os.environ, **values}
+            text = "".join(atom.resolve(known) for atom in parse_variables(text))
+        values[binding.key] = text
+    return values
+
+
+def _is_single_quoted(line: str) -> bool:
+    return line.partition("=")[2].lstrip(" \t").startswith("'")
 
 
 def _check(resolved: str) -> None:
@@ -51,16 +73,15 @@ def _check(resolved: str) -> None:
         raise ValueError(f"the env file {resolved} is no regular file. Name one in env_file.")
 
 
-def _dotenv_values():  # type: ignore[no-untyped-def]
-    import logging
-
+def _dotenv() -> tuple[Any, Any]:
+    """python-dotenv's parser of files, and that of ${NAME} in a value."""
     try:
-        from dotenv import dotenv_values
+        from dotenv.parser import parse_stream
+        from dotenv.variables import parse_variables
     except ImportError:
         raise ModuleNotFoundError(
             "env_file can't be used: python-dotenv, which reads it, is not where the server looks "
             "for its own packages. Install pyember again (in a checkout: ./dev build), name a "
             "folder that holds it with PYEMBER_PACKAGES, or pass the variables in env_vars."
         ) from None
-    logging.getLogger("dotenv").setLevel(logging.CRITICAL)  # its warnings would go nowhere
-    return dotenv_values
+    return parse_stream, parse_variables

@@ -16,7 +16,12 @@ import ast
 import operator
 import os
 
-from mcp_services.packages import in_standard_library, name_of_requirement, packages_of
+from mcp_services.packages import (
+    in_standard_library,
+    name_of_requirement,
+    normalised,
+    packages_of,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +65,7 @@ def packages_needed(
     needed: set[str] = set()
     for module in _Scan(surroundings).block(tree.body):
         packages = packages_of(module, surroundings.version)
-        if packages and not covered.intersection(packages):
+        if packages and not covered.intersection(map(normalised, packages)):
             needed.add(packages[0])
     return sorted(needed)
 

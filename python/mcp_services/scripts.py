@@ -58,6 +58,18 @@ def inspect_script(
     }
 
 
+def describe_scripts(paths: Sequence[str]) -> list[dict[str, Any]]:
+    """Docstring and header of each file, for a list; of one that can't be read: nothing."""
+    described = []
+    for path in paths:
+        try:
+            text = _read(path)
+        except (OSError, ValueError, LookupError):
+            text = ""
+        described.append({"docstring": _docstring(_parse(text)[0]), "header": _header(text)[0]})
+    return described
+
+
 def add_header(
     source: str, dependencies: Sequence[str] | None = None, requires_python: str | None = None
 ) -> str:

@@ -22,12 +22,24 @@ configure() {
   printf '%s\n' "$inputs" > "$folder/pyember.stamp"
 }
 
+# ensure_service_packages PRESET: what the server itself imports lies beside the program.
+ensure_service_packages() {
+  local list="$ROOT/tools/dev/requirements-services.txt" folder="$ROOT/build/$1/packages"
+  if up_to_date "$folder/pyember.stamp" "$(cat "$list")"; then return; fi
+  say "installing $(basename "$list") into build/$1/packages"
+  rm -rf "$folder"
+  "$ENV_PYTHON" -m pip install -q --disable-pip-version-check --no-compile --target "$folder" -r "$list" >&2 ||
+    die "pip could not install $list; see its message above (is there a network?). Run ./dev again when it is mended."
+  cp "$list" "$folder/pyember.stamp"
+}
+
 # build_preset PRESET [TARGET...]
 build_preset() {
   local preset="$1" target options=()
   shift
   ensure_build_tools
   configure "$preset"
+  ensure_service_packages "$preset"
   for target in "$@"; do options+=(--target "$target"); done
   say "building build/$preset"
   cmake --build "$ROOT/build/$preset" -j "$(processors)" ${options[@]+"${options[@]}"} >&2 ||

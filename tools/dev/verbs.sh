@@ -31,8 +31,9 @@ verb_test() {
 # The embedding tests run too, as far as they can: CPython's own allocator would hide its blocks
 # from the sanitizer, and what CPython keeps until exit is no leak of ours.
 verb_asan() {
-  build_preset asan unit_tests mcp_tests host_tests embed_tests
+  build_preset asan unit_tests mcp_tests host_tests embed_tests embed_services_tests
   ensure_requirements test
+  export_uv
   local supp="$ROOT/tools/sanitizers"
   # Fatal signals belong to our own handlers: a session's crash is parked, not reported by ASan.
   PYTHONMALLOC=malloc \
@@ -47,6 +48,7 @@ verb_asan() {
 verb_tsan() {
   build_preset tsan unit_tests mcp_tests host_tests
   ensure_requirements test
+  export_uv
   TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$ROOT/tools/sanitizers/tsan.supp" \
     "$ENV_PYTHON" "$ROOT/tools/dev/run_tests.py" --build "$ROOT/build/tsan" --sanitizer tsan "$@"
 }
