@@ -117,7 +117,7 @@ class JobsFile:
 
     def _write(self, records: list[Any]) -> None:
         texts: dict[str, tuple[Record, str]] = {}
-        body = ",\n".join([_indented(self._text(record, texts)) for record in records])
+        body = ",\n".join([self._text(record, texts) for record in records])
         self._texts = texts
         data = (f"[\n{body}\n]" if records else "[]").encode("utf-8", "replace")
         # One name is enough, since we hold the lock: nothing is left behind by processes that die.
@@ -137,13 +137,13 @@ class JobsFile:
     def _text(self, record: Any, texts: dict[str, tuple[Record, str]]) -> str:
         name = record.get("id") if isinstance(record, dict) else None
         if not isinstance(name, str):
-            return json.dumps(record, indent=2, ensure_ascii=False)
+            return _indented(record)
         known = self._texts.get(name)
         if known is None or known[0] != record:
-            known = (record, json.dumps(record, indent=2, ensure_ascii=False))
+            known = (record, _indented(record))
         texts[name] = known
         return known[1]
 
 
-def _indented(text: str) -> str:
-    return "  " + text.replace("\n", "\n  ")
+def _indented(record: Any) -> str:
+    return "  " + json.dumps(record, indent=2, ensure_ascii=False).replace("\n", "\n  ")

@@ -6,7 +6,8 @@ foreign jobs alone. So a status read can never turn a running job into a stale c
 Writing: a change makes a job dirty. Dirty jobs are written at once when the last write is a quarter
 of a second old, else when it will be: by a timer in the event loop of the job, or by the next call
 that looks, whichever comes first. There is no thread for it, for sessions of pyember must be free
-to end. The end of a job is written at once, and at exit everything that is left.
+to end. The end of a job is written in the same or the next turn of its loop, and at exit all
+that is left.
 
 Locks: `_lock` guards the attributes and is never held while a file is touched; `_file_lock` keeps
 the writes in order. Functions may be called from any thread.
@@ -52,6 +53,7 @@ class State:
         self._forgotten: set[str] = set()  # to be taken out of the file
         self._last_write = 0.0
         self._timers: set[asyncio.AbstractEventLoop] = set()  # loops that have one set
+        self._ends_soon: set[asyncio.AbstractEventLoop] = set()  # loops about to write ends
         self._complained = ""
         self._lock = threading.RLock()
         self._file_lock = threading.Lock()
@@ -150,7 +152,7 @@ class State:
             self._trials.pop(job.id, None)
             self.jobs[job.id] = job
         if job.task is not None:
-            job.task.add_done_callback(lambda _: self.settle(job))
+            job.task.add_done_callback(lambda task: self._on_task_done(job, task.get_loop()))
         self.changed(job)
 
     def find_own(self, job_id: str) -> Job | None:
@@ -171,13 +173,17 @@ class State:
 
     def settle(self, job: Job) -> None:
         """Makes the end of a job's task the end of the job, if it has come."""
-        task = job.task
-        if task is None:
-            return
+        if self._settle(job):
+            self.changed(job, END_WAIT)
+
+    def _settle(self, job: Job) -> bool:
         with self._lock:
+            task = job.task
+            if task is None:
+                return False
             if not task.done():
                 if job.is_over or not task.get_loop().is_closed():
-                    return
+                    return False
                 job.end(FAILED, error=LOOP_CLOSED)
             elif task.cancelled():
                 job.end(CANCELLED, error=OUTSIDE)
@@ -188,7 +194,24 @@ class State:
                 else:
                     job.end(FAILED, error=str(error) or type(error).__name__)
             job.task = None
-        self.changed(job, END_WAIT)
+            return True
+
+    def _on_task_done(self, job: Job, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._settle(job):
+            return
+        with self._lock:
+            self._dirty.add(job.id)
+            self._ends_soon = {each for each in self._ends_soon if not each.is_closed()}
+            if loop in self._ends_soon:
+                return
+            self._ends_soon.add(loop)
+        # Many jobs that end in one turn of the loop are one write: renaming takes milliseconds.
+        loop.call_soon(self._write_ends, loop)
+
+    def _write_ends(self, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            self._ends_soon.discard(loop)
+        self.flush(END_WAIT, loop)
 
     def settle_all(self) -> None:
         with self._lock:
@@ -222,14 +245,14 @@ class State:
             self._dirty.add(job.id)
             left = self._last_write + WRITE_PERIOD - time.monotonic()
         if wait is not None:
-            self.flush(wait, job)
+            self.flush(wait, _loop_of(job))
         elif left <= 0:
-            self.flush(0, job)
+            self.flush(0, _loop_of(job))
         else:
             self._write_later(_loop_of(job), left)
 
-    def flush(self, wait: float, job: Job | None = None) -> None:
-        """Writes what is dirty. What can't be written stays dirty; `job` lends its event loop."""
+    def flush(self, wait: float, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Writes what is dirty. What can't be written stays so, and `loop` tries again."""
         with self._lock:
             dirty, self._dirty = self._dirty, set()
             forgotten, self._forgotten = self._forgotten, set()
@@ -250,12 +273,14 @@ class State:
         if written:
             for each in own:
                 each.written = True
-        elif fresh and job is not None:
-            self._write_later(_loop_of(job), WRITE_PERIOD)
+        elif fresh:
+            self._write_later(loop, WRITE_PERIOD)
 
     def flush_if_due(self) -> None:
         with self._lock:
-            due = self._dirty and time.monotonic() >= self._last_write + WRITE_PERIOD
+            due = bool(self._dirty) and (
+                bool(self._ends_soon) or time.monotonic() >= self._last_write + WRITE_PERIOD
+            )
         if due:
             self.flush(0)
 
@@ -303,12 +328,13 @@ class State:
     def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._lock:
             self._timers.discard(loop)
-            waiting = [self.jobs[name] for name in self._dirty if name in self.jobs]
             left = self._last_write + WRITE_PERIOD - time.monotonic()
-        if waiting and left > 0.01:  # another loop has written meanwhile
+            if not self._dirty:
+                return
+        if left > 0.01:  # something else was written meanwhile
             self._write_later(loop, left)
-        elif waiting:
-            self.flush(0, waiting[0])
+        else:
+            self.flush(0, loop)
 
     def after_fork(self) -> None:
         """In a process forked from ours: the jobs stayed with the parent, and so did its locks."""

@@ -351,6 +351,28 @@ def test_reports_are_written_at_most_four_times_a_second_and_the_end_at_once(fol
     assert min(gaps) > 0.2
 
 
+def test_jobs_that_end_together_are_one_write(folder: Path, writes: list[float]) -> None:
+    go_on = asyncio.Event()
+
+    @smart_async()
+    async def until_told(async_mode: bool = False) -> None:
+        await go_on.wait()
+
+    async def main() -> None:
+        ids = [(await until_told(async_mode=True))["job_id"] for _ in range(100)]
+        await asyncio.sleep(0)
+        STATE.flush(1)
+        del writes[:]
+        go_on.set()
+        while any([STATE.jobs[job_id].task for job_id in ids]):
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert {records(folder)[job_id]["status"] for job_id in ids} == {"completed"}
+        assert len(writes) <= 5
+
+    asyncio.run(main())
+
+
 def test_calls_that_only_look_write_nothing(folder: Path, writes: list[float]) -> None:
     job_id = asyncio.run(finished())
     del writes[:]
