@@ -253,22 +253,24 @@ class State:
 
     def flush(self, wait: float, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Writes what is dirty. What can't be written stays so, and `loop` tries again."""
-        with self._lock:
-            dirty, self._dirty = self._dirty, set()
-            forgotten, self._forgotten = self._forgotten, set()
-            owner = _owner.this_process()
-            own = [self.jobs[name] for name in dirty if name in self.jobs]
-            fresh = {each.id: each.to_record(owner) for each in own if not each.foreign}
-            if fresh or forgotten:
-                self._last_write = time.monotonic()
+        dirty: set[str] = set()
+        forgotten: set[str] = set()
         written = False
-        try:
+        try:  # a stop may land anywhere
+            with self._lock:
+                dirty, self._dirty = self._dirty, set()
+                forgotten, self._forgotten = self._forgotten, set()
+                own = [self.jobs[name] for name in dirty if name in self.jobs]
+                owner = _owner.this_process()
+                fresh = {each.id: each.to_record(owner) for each in own if not each.foreign}
+                if fresh or forgotten:
+                    self._last_write = time.monotonic()
             if fresh or forgotten:
                 written = self._update(_merger(fresh, forgotten), wait)
         finally:
             if not written:
                 with self._lock:
-                    self._dirty.update([name for name in fresh if name in self.jobs])
+                    self._dirty.update([name for name in dirty if name in self.jobs])
                     self._forgotten.update(forgotten)
         if written:
             for each in own:
