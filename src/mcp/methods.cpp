@@ -46,6 +46,14 @@ ToolResult arguments_refused(const ToolCatalog::Entry& entry,
   return tool_error(std::move(text));
 }
 
+Json without_nulls(Json&& arguments) {
+  Json::object_t kept;
+  for (auto& [name, value] : arguments.get_ref<Json::object_t&>()) {
+    if (!value.is_null()) kept.emplace_back(name, std::move(value));
+  }
+  return kept;
+}
+
 void append_cursor(std::string& members, std::string_view list, std::string_view last) {
   members += R"(,"nextCursor":)";
   append_json_string(members, make_cursor(list, last));
@@ -68,8 +76,8 @@ std::string page_text(std::string_view name, const Entries& entries, std::size_t
 
 RpcError invalid_cursor() {
   return invalid_params(
-      "Invalid params: the cursor is not one that this list has given out. Start "
-      "again without a cursor.");
+      "Invalid params: the cursor is not one that this list has given out. Start again without a "
+      "cursor.");
 }
 
 }  // namespace
@@ -205,6 +213,7 @@ void Server::Impl::call_tool(Request&& request) {
         invalid_params(
             "Invalid params: arguments is not an object. Send the tool's arguments as {…}."));
   }
+  if (entry->tool.null_is_absent) arguments = without_nulls(std::move(arguments));
   const std::vector<std::string> problems = entry->schema->check(arguments);
   if (!problems.empty()) {
     std::string members;
@@ -285,11 +294,10 @@ void Server::Impl::list_templates(Request&& request) {
 std::optional<std::string> Server::Impl::read_uri(const Request& request) {
   const std::string* uri = string_member(request.params, "uri");
   if (uri != nullptr && !uri->empty() && uri->size() <= limits::kMaximumUriBytes) return *uri;
-  responder_.error(request.from,
-                   invalid_params(fmt::format("Invalid params: uri is missing, not a string, or "
-                                              "longer than {} bytes. Send the URI of a "
-                                              "resource of this server.",
-                                              limits::kMaximumUriBytes)));
+  responder_.error(request.from, invalid_params(fmt::format(
+                                     "Invalid params: uri is missing, not a string, or longer than "
+                                     "{} bytes. Send the URI of a resource of this server.",
+                                     limits::kMaximumUriBytes)));
   return std::nullopt;
 }
 
@@ -314,13 +322,12 @@ void Server::Impl::subscribe(Request&& request) {
   }
   const bool is_new = !handshake_.subscribed_uris.contains(*uri);
   if (is_new && handshake_.subscribed_uris.size() >= bounds_.uris_per_subscription) {
-    return responder_.error(request.from,
-                            {RpcCode::InternalError,
-                             fmt::format("Too many subscriptions: {} resources are subscribed to, "
-                                         "which is the most this server "
-                                         "takes. Unsubscribe from one first.",
-                                         bounds_.uris_per_subscription),
-                             {}});
+    return responder_.error(
+        request.from, {RpcCode::InternalError,
+                       fmt::format("Too many subscriptions: {} resources are subscribed to, which "
+                                   "is the most this server takes. Unsubscribe from one first.",
+                                   bounds_.uris_per_subscription),
+                       {}});
   }
   handshake_.subscribed_uris.insert(*uri);
   responder_.result(request.from, {});

@@ -89,6 +89,7 @@ void append_tool(std::string& out, const Tool& tool, Version version) {
   text.optional_json("inputSchema", tool.input_schema);
   if (knows_structured_content(version)) text.optional_json("outputSchema", tool.output_schema);
   if (knows_annotations(version)) text.optional_json("annotations", tool.annotations);
+  if (knows_item_meta(version)) text.optional_json("_meta", tool.meta);
 }
 
 void append_resource(std::string& out, const Resource& resource, Version version) {

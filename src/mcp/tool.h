@@ -70,7 +70,7 @@ class ToolCall {
   void progress(double progress, std::optional<double> total, std::string_view message);
 
   bool wants_log(LogLevel level) const;
-  void log(LogLevel level, std::string_view logger, Json data);
+  void log(LogLevel level, std::string_view logger, const Json& data);
 
   // Called once if the client cancels the call (or the server goes away first); at once if it
   // already has. Set one callback; a later one replaces it.
@@ -106,6 +106,9 @@ struct Tool {
   Json output_schema;       // null: none
   Json annotations;  // readOnlyHint, destructiveHint, idempotentHint, openWorldHint; null: none
   ToolHandler handler;
+  Json meta = nullptr;                    // _meta of the listed tool; null: none
+  std::vector<std::string> aliases = {};  // other names it is called by; never listed
+  bool null_is_absent = false;  // an argument that is null counts as left out, as in Python
 };
 
 class Schema;
@@ -123,9 +126,10 @@ class ToolCatalog {
   ~ToolCatalog();
   ToolCatalog(ToolCatalog&&) noexcept;
 
-  // A bad tool (name taken or malformed, schema with keywords we don't check) is our bug: CHECK.
+  // A bad tool (name or alias taken or malformed, schema with keywords we don't check) is our bug:
+  // CHECK.
   void add(Tool tool);
-  const Entry* find(std::string_view name) const;
+  const Entry* find(std::string_view name) const;  // by its name or an alias
   const std::vector<Entry>& entries() const { return entries_; }
 
  private:

@@ -33,7 +33,7 @@ bool ToolCall::wants_log(LogLevel level) const {
   return state_ == State::Open && options_.log_level && level >= *options_.log_level;
 }
 
-void ToolCall::log(LogLevel level, std::string_view logger, Json data) {
+void ToolCall::log(LogLevel level, std::string_view logger, const Json& data) {
   if (wants_log(level)) sink_->call_log(level, logger, data);
 }
 

@@ -41,6 +41,9 @@ ToolCatalog::ToolCatalog(ToolCatalog&&) noexcept = default;
 void ToolCatalog::add(Tool tool) {
   CHECK(is_tool_name(tool.name));
   CHECK(find(tool.name) == nullptr);
+  for (const std::string& alias : tool.aliases) {
+    CHECK(is_tool_name(alias) && alias != tool.name && find(alias) == nullptr);
+  }
   CHECK(!tool.description.empty());
   CHECK(tool.handler != nullptr);
   CHECK(tool.input_schema.is_object() && tool.input_schema.value("type", "") == "object");
@@ -51,6 +54,10 @@ void ToolCatalog::add(Tool tool) {
 const ToolCatalog::Entry* ToolCatalog::find(std::string_view name) const {
   for (const Entry& entry : entries_) {
     if (entry.tool.name == name) return &entry;
+  }
+  for (const Entry& entry : entries_) {
+    const auto& aliases = entry.tool.aliases;
+    if (std::find(aliases.begin(), aliases.end(), name) != aliases.end()) return &entry;
   }
   return nullptr;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -40,9 +41,12 @@ class ScriptLibrary {
   };
   // Writes an inline script and its sidecar; the same content again gets the same file (and a
   // refreshed sidecar). `parameters` is redacted here: env values, and what looks like a secret.
-  Result<Saved> autosave(const std::string& tool, const std::string& content, mcp::Json parameters);
+  Result<Saved> autosave(const std::string& tool, const std::string& content,
+                         const mcp::Json& parameters);
   // Adds to a sidecar what was not known at first: job id, outcome.
   void annotate(const Saved& saved, const mcp::Json& members);
+  // An autosaved script and its sidecar; false: there was none of that name.
+  bool remove_autosaved(const std::string& name);
 
   std::vector<StoredScript> list(bool include_autosaved) const;
   Result<StoredScript> find(const std::string& name, bool autosaved) const;
@@ -58,7 +62,22 @@ class ScriptLibrary {
   Result<Written> save(const std::string& name, const std::string& source, bool overwrite);
 
  private:
+  struct Kept {
+    std::uint64_t bytes = 0;
+    double used_at = 0;
+  };
+
+  void look_at_autosaved();
+  std::string known_copy(const std::string& ending, const std::string& content) const;
+  void keep_within_limits();
+
   Settings settings_;
+  bool looked_ = false;
+  std::map<std::string, Kept> autosaved_;  // by name, once looked_
 };
+
+// Where scripts/ and autosaved_scripts/ belong: what was named, else PYTHON_MCP_HOME, else the
+// working directory if it can be written to, else the user's data folder.
+std::string find_project_root(const std::string& named);
 
 }  // namespace pyember::host

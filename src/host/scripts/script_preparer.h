@@ -25,9 +25,10 @@ struct ScriptRequest {
   std::vector<std::string> arguments;
   bool use_uv = true;
   std::optional<std::string> python_version;
+  std::string default_python_version;  // when nothing else says which; empty: uv's choice
   std::vector<std::string> dependencies;
-  bool scan_imports = true;    // add what the script imports and nobody named
-  bool ignore_project = true;  // a project in the working directory is not taken into account
+  bool scan_imports = true;         // add what the script imports and nobody named
+  bool ignore_project = true;       // a project in the working directory is not taken into account
   bool interpreter_itself = false;  // measured: the interpreter is started, never `uv run`
   std::vector<std::string> interpreter_options;  // before the script, e.g. -m cProfile -o FILE
   std::map<std::string, std::string> env_vars;

@@ -1,0 +1,417 @@
+#include "host/scripts/script_preparer.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/limits.h"
+#include "host/loop/uv_handle.h"
+#include "host/scripts/project.h"
+#include "host/scripts/script_header.h"
+#include "host/scripts/text_file.h"
+
+// A preparation is a chain of steps, some of which wait for an answer (of the server's Python, of
+// uv): read the .env file, scan the imports, make the environment. Between two steps it is held
+// under its number only, so that cancelling it is forgetting it: an answer that comes later finds
+// nothing. The first step runs in a later turn of the loop, so that a caller has the number before
+// `done` can come.
+namespace pyember::host {
+
+using mcp::Json;
+
+namespace {
+
+constexpr const char* kUvRun = "uv-run";
+constexpr const char* kSystemPython = "system-python";
+
+Error missing(const char* what, const std::string& path, const std::string& against) {
+  const std::string looked = against.empty() ? "" : fmt::format(" (relative to {})", against);
+  return Error{
+      ErrorCode::NotFound,
+      fmt::format("{} {} does not exist{}.\nCheck the path; it may be absolute, begin with "
+                  "~, or be relative to {}.",
+                  what, path, looked,
+                  against.empty() ? "the server's working directory" : against)};
+}
+
+std::map<std::string, std::string> own_environment() {
+  std::map<std::string, std::string> variables;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos || equals == 0) continue;
+    variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return variables;
+}
+
+std::vector<std::string> strings_in(const Json& object, const char* name) {
+  std::vector<std::string> texts;
+  const auto list = object.is_object() ? object.find(name) : object.end();
+  if (!object.is_object() || list == object.end() || !list->is_array()) return texts;
+  for (const Json& each : *list) {
+    if (each.is_string()) texts.push_back(each.get<std::string>());
+  }
+  return texts;
+}
+
+std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
+
+// An interpreter of an environment finds its console scripts, as under `uv run`.
+void enter_environment(std::map<std::string, std::string>& variables,
+                       const ReadyEnvironment& ready) {
+  const std::string scripts = folder_of(ready.python);
+  std::string& path = variables["PATH"];
+  path = path.empty() ? scripts : scripts + ":" + path;
+  if (is_regular_file(ready.root + "/pyvenv.cfg")) {
+    variables["VIRTUAL_ENV"] = ready.root;
+  } else {
+    variables.erase("VIRTUAL_ENV");
+  }
+}
+
+}  // namespace
+
+class ScriptPreparer::Impl {
+ public:
+  Impl(EventLoop& loop, ScriptLibrary& library, PythonServices& services,
+       Environments& environments)
+      : library_(library),
+        services_(services),
+        environments_(environments),
+        soon_(loop, [this] { start_waiting(); }) {}
+
+  Result<std::uint64_t> prepare(ScriptRequest request, Done done, Known known);
+  void cancel(std::uint64_t number);
+
+ private:
+  struct Preparation {
+    ScriptRequest request;
+    Done done;
+    Known known;
+    PreparedScript script;
+    std::string source;                 // when it was needed
+    std::optional<std::string> python;  // asked for, or inferred; none: uv's choice
+    bool has_header = false;
+    std::optional<std::string> project;
+    std::uint64_t environment_request = 0;
+  };
+
+  Result<void> check(Preparation& preparation);
+  Result<void> find_script(Preparation& preparation);
+  Result<void> save_inline(Preparation& preparation);
+  void start_waiting();
+  void read_environment_file(std::uint64_t number);
+  void choose(std::uint64_t number);
+  void use_system_python(std::uint64_t number);
+  Result<void> look_at_source(Preparation& preparation);
+  void scan_imports(std::uint64_t number);
+  void choose_command(std::uint64_t number);
+  void use_uv_run(std::uint64_t number);
+  void use_environment(std::uint64_t number);
+  void finish(std::uint64_t number);
+  void fail(std::uint64_t number, PreparationFailure failure);
+  void fail(std::uint64_t number, Error error) {
+    fail(number, PreparationFailure{std::move(error), {}, {}});
+  }
+  Preparation* find(std::uint64_t number) {
+    const auto found = preparations_.find(number);
+    return found == preparations_.end() ? nullptr : found->second.get();
+  }
+
+  ScriptLibrary& library_;
+  PythonServices& services_;
+  Environments& environments_;
+  Timer soon_;
+  std::vector<std::uint64_t> waiting_;
+  std::map<std::uint64_t, std::unique_ptr<Preparation>> preparations_;
+  std::uint64_t last_number_ = 0;
+};
+
+// --- what can be said at once ------------------------------------------------------------------
+
+Result<std::uint64_t> ScriptPreparer::Impl::prepare(ScriptRequest request, Done done, Known known) {
+  auto preparation = std::make_unique<Preparation>();
+  preparation->request = std::move(request);
+  preparation->done = std::move(done);
+  preparation->known = std::move(known);
+  if (Result<void> checked = check(*preparation); !checked) return checked.error();
+  const std::uint64_t number = ++last_number_;
+  preparations_[number] = std::move(preparation);
+  waiting_.push_back(number);
+  soon_.start(std::chrono::milliseconds(0));
+  return number;
+}
+
+Result<void> ScriptPreparer::Impl::check(Preparation& preparation) {
+  ScriptRequest& request = preparation.request;
+  if (request.script_path.has_value() == request.script_content.has_value()) {
+    return Error{ErrorCode::InvalidArgument,
+                 fmt::format("{} of script_path and script_content is given: provide exactly "
+                             "one.\nscript_path names a file, script_content is the source itself.",
+                             request.script_path ? "both" : "neither")};
+  }
+  const std::string here = working_directory();
+  std::string& cwd = preparation.script.spec.working_directory;
+  cwd = here;
+  if (request.directory) {
+    cwd = resolved_path(*request.directory, here);
+    if (!is_directory(cwd)) return missing("the directory", cwd, here);
+  }
+  if (request.env_file) {
+    const std::string path = resolved_path(*request.env_file, here);
+    if (!is_regular_file(path)) return missing("the env_file", path, here);
+    request.env_file = path;
+  }
+  return request.script_path ? find_script(preparation) : save_inline(preparation);
+}
+
+Result<void> ScriptPreparer::Impl::find_script(Preparation& preparation) {
+  const std::string& base = preparation.script.spec.working_directory;
+  const std::string path = resolved_path(*preparation.request.script_path, base);
+  if (!is_regular_file(path)) {
+    if (is_directory(path)) {
+      return Error{ErrorCode::NotFound,
+                   fmt::format("the script {} is a directory.\nName the file in it to run.", path)};
+    }
+    return missing("the script", path, base);
+  }
+  preparation.script.script_path = path;
+  return {};
+}
+
+Result<void> ScriptPreparer::Impl::save_inline(Preparation& preparation) {
+  ScriptRequest& request = preparation.request;
+  if (request.script_content->size() > limits::kMaximumScriptBytes) {
+    return Error{
+        ErrorCode::LimitReached,
+        fmt::format("script_content has {} bytes, and at most {} are taken.\nWrite it to a "
+                    "file and give script_path.",
+                    request.script_content->size(), limits::kMaximumScriptBytes)};
+  }
+  Result<ScriptLibrary::Saved> saved =
+      library_.autosave(request.tool, *request.script_content, request.parameters);
+  if (!saved) return saved.error();
+  preparation.script.script_path = saved.value().path;
+  preparation.script.autosaved = saved.take();
+  preparation.source = std::move(*request.script_content);
+  return {};
+}
+
+void ScriptPreparer::Impl::cancel(std::uint64_t number) {
+  const auto found = preparations_.find(number);
+  if (found == preparations_.end()) return;
+  const std::uint64_t request = found->second->environment_request;
+  preparations_.erase(found);
+  if (request != 0) environments_.cancel(request);
+}
+
+// --- the variables -----------------------------------------------------------------------------
+
+void ScriptPreparer::Impl::start_waiting() {
+  for (const std::uint64_t number : std::exchange(waiting_, {})) {
+    Preparation* preparation = find(number);
+    if (preparation == nullptr) continue;
+    preparation->script.spec.timeout = preparation->request.timeout;
+    preparation->script.spec.limits = preparation->request.limits;
+    preparation->script.spec.sample_interval = preparation->request.sample_interval;
+    preparation->script.spec.environment = own_environment();
+    if (preparation->request.env_file) {
+      read_environment_file(number);
+    } else {
+      choose(number);
+    }
+  }
+}
+
+void ScriptPreparer::Impl::read_environment_file(std::uint64_t number) {
+  Preparation& preparation = *find(number);
+  Json arguments = Json::object();
+  arguments["path"] = *preparation.request.env_file;
+  services_.call("parse_env_file", std::move(arguments), [this, number](Result<Json> parsed) {
+    Preparation* found = find(number);
+    if (found == nullptr) return;
+    if (!parsed) return fail(number, parsed.error());
+    const Json values = parsed.value().value("values", Json::object());
+    for (const auto& [name, value] : values.items()) {
+      if (value.is_string()) found->script.spec.environment[name] = value.get<std::string>();
+    }
+    choose(number);
+  });
+}
+
+void ScriptPreparer::Impl::choose(std::uint64_t number) {
+  Preparation& preparation = *find(number);
+  auto& variables = preparation.script.spec.environment;
+  // What was printed before a timeout or a kill must be there to be read.
+  variables.emplace("PYTHONUNBUFFERED", "1");
+  for (auto& [name, value] : preparation.request.env_vars) variables[name] = value;
+  if (preparation.script.autosaved && preparation.request.directory) {
+    // Inline code runs from its saved copy; what lies in `directory` is to be importable all the
+    // same, as if the script lay there.
+    std::string& path = variables["PYTHONPATH"];
+    path = preparation.script.spec.working_directory + (path.empty() ? "" : ":" + path);
+  }
+  if (!preparation.request.use_uv) return use_system_python(number);
+  if (Result<void> looked = look_at_source(preparation); !looked) {
+    return fail(number, looked.error());
+  }
+  scan_imports(number);
+}
+
+void ScriptPreparer::Impl::use_system_python(std::uint64_t number) {
+  Preparation& preparation = *find(number);
+  Result<std::string> python = find_system_python();
+  if (!python) return fail(number, python.error());
+  PreparedScript& script = preparation.script;
+  script.strategy = kSystemPython;
+  script.spec.command.push_back(python.take());
+  finish(number);
+}
+
+// --- what the script needs -----------------------------------------------------------------------
+
+Result<void> ScriptPreparer::Impl::look_at_source(Preparation& preparation) {
+  if (!preparation.script.autosaved) {
+    Result<std::string> source =
+        read_text_file(preparation.script.script_path, limits::kMaximumScriptBytes);
+    if (!source) return source.error();
+    preparation.source = source.take();
+  }
+  const ScriptRequest& request = preparation.request;
+  preparation.script.strategy = kUvRun;
+  preparation.script.dependencies = request.dependencies;
+  preparation.has_header = has_script_header(preparation.source);
+  const std::string& cwd = preparation.script.spec.working_directory;
+  if (!request.ignore_project && !request.interpreter_itself) {
+    preparation.project = find_project(cwd);
+  }
+  preparation.python = request.python_version;
+  if (!preparation.python && request.directory) preparation.python = required_python(cwd);
+  // A script with inline metadata may name its own version: the default must not overrule it.
+  if (!preparation.python && !request.default_python_version.empty() &&
+      !(preparation.has_header &&
+        preparation.source.find("requires-python") != std::string::npos)) {
+    preparation.python = request.default_python_version;
+  }
+  preparation.script.python_version = preparation.python.value_or("");
+  return {};
+}
+
+// A script with inline metadata says itself what it needs.
+void ScriptPreparer::Impl::scan_imports(std::uint64_t number) {
+  Preparation& preparation = *find(number);
+  const ScriptRequest& request = preparation.request;
+  const bool imports = preparation.source.find("import") != std::string::npos;
+  if (!request.scan_imports || !imports || preparation.has_header) return choose_command(number);
+  Json arguments = Json::object();
+  arguments["source"] = preparation.source;
+  arguments["path"] = preparation.script.script_path;
+  arguments["directory"] = preparation.script.spec.working_directory;
+  if (preparation.python) arguments["python_version"] = *preparation.python;
+  arguments["dependencies"] = request.dependencies;
+  services_.call("inspect_script", std::move(arguments), [this, number](Result<Json> inspected) {
+    Preparation* found = find(number);
+    if (found == nullptr) return;
+    // Code that can't be parsed is run all the same: its own error says what is wrong with it.
+    if (inspected.ok()) {
+      found->script.auto_added = strings_in(inspected.value(), "imports_added");
+      for (const std::string& each : found->script.auto_added) {
+        found->script.dependencies.push_back(each);
+      }
+    }
+    choose_command(number);
+  });
+}
+
+void ScriptPreparer::Impl::choose_command(std::uint64_t number) {
+  Preparation& preparation = *find(number);
+  const auto known = std::exchange(preparation.known, nullptr);
+  if (known) known(preparation.script);
+  if (find(number) == nullptr) return;  // cancelled by what it was told
+  const bool by_uv = !preparation.request.interpreter_itself &&
+                     (preparation.has_header || preparation.project.has_value());
+  by_uv ? use_uv_run(number) : use_environment(number);
+}
+
+void ScriptPreparer::Impl::use_uv_run(std::uint64_t number) {
+  Preparation& preparation = *find(number);
+  Result<std::string> uv = find_uv();
+  if (!uv) return fail(number, uv.error());
+  PreparedScript& script = preparation.script;
+  std::vector<std::string> command = {uv.take(), "run", "--quiet"};
+  if (preparation.python) command.insert(command.end(), {"--python", *preparation.python});
+  if (!script.auto_added.empty() && !preparation.has_header) command.push_back("--isolated");
+  for (const std::string& each : script.dependencies) {
+    command.insert(command.end(), {"--with", each});
+  }
+  if (preparation.has_header) command.push_back("--script");
+  script.spec.command = std::move(command);
+  finish(number);
+}
+
+void ScriptPreparer::Impl::use_environment(std::uint64_t number) {
+  Preparation& preparation = *find(number);
+  EnvironmentKey key{preparation.python.value_or(""), preparation.script.dependencies};
+  const auto ready = [this, number](std::optional<ReadyEnvironment> ready,
+                                    EnvironmentFailure failure) {
+    Preparation* found = find(number);
+    if (found == nullptr) return;
+    found->environment_request = 0;
+    if (!ready) {
+      PreparationFailure why;
+      if (failure.missing) why.error = *failure.missing;
+      why.environment = std::move(failure);
+      why.dependencies = found->script.dependencies;
+      return fail(number, std::move(why));
+    }
+    PreparedScript& script = found->script;
+    script.spec.command.push_back(ready->python);
+    if (script.python_version.empty()) script.python_version = ready->version;
+    script.locked = ready->locked;
+    script.setup_seconds = ready->setup_seconds;
+    enter_environment(script.spec.environment, *ready);
+    finish(number);
+  };
+  const std::uint64_t request = environments_.prepare(std::move(key), ready);
+  if (Preparation* waits = find(number)) waits->environment_request = request;
+}
+
+// --- the end -----------------------------------------------------------------------------------
+
+void ScriptPreparer::Impl::finish(std::uint64_t number) {
+  Preparation& preparation = *find(number);
+  const auto known = std::exchange(preparation.known, nullptr);
+  if (known) known(preparation.script);
+  if (find(number) == nullptr) return;
+  const std::unique_ptr<Preparation> owned = std::move(preparations_.at(number));
+  preparations_.erase(number);
+  PreparedScript& script = owned->script;
+  ScriptRequest& request = owned->request;
+  std::vector<std::string>& command = script.spec.command;
+  command.insert(command.end(), request.interpreter_options.begin(),
+                 request.interpreter_options.end());
+  command.push_back(script.script_path);
+  command.insert(command.end(), request.arguments.begin(), request.arguments.end());
+  owned->done(std::move(script), {});
+}
+
+void ScriptPreparer::Impl::fail(std::uint64_t number, PreparationFailure failure) {
+  const std::unique_ptr<Preparation> owned = std::move(preparations_.at(number));
+  preparations_.erase(number);
+  owned->done(std::nullopt, std::move(failure));
+}
+
+ScriptPreparer::ScriptPreparer(EventLoop& loop, ScriptLibrary& library, PythonServices& services,
+                               Environments& environments)
+    : impl_(std::make_unique<Impl>(loop, library, services, environments)) {}
+ScriptPreparer::~ScriptPreparer() = default;
+
+Result<std::uint64_t> ScriptPreparer::prepare(ScriptRequest request, Done done, Known known) {
+  return impl_->prepare(std::move(request), std::move(done), std::move(known));
+}
+
+void ScriptPreparer::cancel(std::uint64_t preparation) { impl_->cancel(preparation); }
+
+}  // namespace pyember::host

@@ -1,0 +1,31 @@
+#include "host/tools/profile.h"
+
+namespace pyember::host {
+
+const char* to_string(Profile profile) {
+  switch (profile) {
+    case Profile::Full:
+      return "full";
+    case Profile::Scripts:
+      return "scripts";
+    case Profile::Code:
+      return "code";
+  }
+  return "";
+}
+
+std::optional<Profile> parse_profile(std::string_view name) {
+  if (name == "full" || name == "both") return Profile::Full;
+  if (name == "scripts") return Profile::Scripts;
+  if (name == "code") return Profile::Code;
+  return std::nullopt;
+}
+
+Profile profile_of_program(std::string_view program) {
+  const std::size_t slash = program.rfind('/');
+  if (slash != std::string_view::npos) program.remove_prefix(slash + 1);
+  const bool scripts = program == "python-executor-mcp" || program == "python-mcp-server";
+  return scripts ? Profile::Scripts : Profile::Full;
+}
+
+}  // namespace pyember::host

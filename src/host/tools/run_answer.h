@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "host/jobs/job.h"
+#include "host/tools/tool_answer.h"
+#include "mcp/json.h"
+
+namespace pyember::host {
+
+// What is known of a run besides its output and its end; kept in Job::details, so that a server
+// that adopts the run can answer for it.
+struct RunFacts {
+  std::string strategy;
+  std::string python_version;
+  std::vector<std::string> dependencies;
+  std::vector<std::string> auto_added;
+  std::vector<std::string> locked;
+  double setup_seconds = 0;
+  std::string autosaved;           // the saved copy's name
+  bool with_dependencies = false;  // RunWithDepsResult
+  bool stream = false;
+  std::size_t max_output_chars = 0;  // of one answer; 0: everything
+
+  mcp::Json to_json() const;
+  static RunFacts from_json(const mcp::Json& details);
+};
+
+// RunScriptResult or RunWithDepsResult for a run that ended; null when it was never started, or
+// nothing is known of its end. Output over the budget shows head and tail and how to read the rest.
+mcp::Json run_result(const Job& job, const JobOutput& output);
+
+// The same without a process: what ended it before there was one (uv's failure, a timeout).
+mcp::Json failed_run_result(const RunFacts& facts, int exit_code, const std::string& stderr_text,
+                            double elapsed_seconds);
+
+// Text of a stream: all of it, or its beginning and end within `budget` characters.
+struct StreamExcerpt {
+  std::string text;
+  bool cut = false;
+};
+StreamExcerpt excerpt_of(const JobOutput& output, Stream stream, std::size_t budget,
+                         const std::string& job_id);
+// The budget for both streams shared out; one that needs less than half leaves the rest.
+std::pair<std::size_t, std::size_t> shared_budget(const JobOutput& output, std::size_t budget);
+
+double rounded(double seconds);  // to microseconds
+
+}  // namespace pyember::host

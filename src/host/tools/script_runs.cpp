@@ -1,0 +1,398 @@
+#include "host/tools/script_runs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "base/limits.h"
+#include "host/tools/markdown.h"
+
+// One Run goes through: preparing (ScriptPreparer) → running (JobRegistry) → over. Beside that, and
+// independent of it, its caller is answered: at the end, or earlier when it goes to the background.
+// Two timers: the budget of smart async, which only answers, and the timeout, which ends what is
+// being prepared; once the run has started its runner keeps the rest of the timeout.
+namespace pyember::host {
+
+using mcp::Json;
+
+double smart_async_budget() {
+  const char* text = getenv("SMART_ASYNC_TIMEOUT_SECONDS");
+  if (text == nullptr || *text == '\0') return limits::kSmartAsyncSeconds;
+  char* end = nullptr;
+  const double seconds = strtod(text, &end);
+  const bool usable = end != text && *end == '\0' && seconds >= 0 && seconds < 1e9;
+  return usable ? seconds : limits::kSmartAsyncSeconds;
+}
+
+namespace {
+
+std::chrono::milliseconds in_ms(double seconds) {
+  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000) + 1);
+}
+
+constexpr int kEndedBeforeItRan = -15;  // as if TERM had ended it: the set-up was
+
+}  // namespace
+
+class ScriptRuns::Run : public std::enable_shared_from_this<Run> {
+ public:
+  Run(ScriptRuns& owner, std::uint64_t number, std::shared_ptr<mcp::ToolCall> call,
+      RunOptions options, std::chrono::milliseconds timeout)
+      : owner_(owner),
+        jobs_(owner.jobs_),
+        number_(number),
+        call_(std::move(call)),
+        options_(std::move(options)),
+        timeout_(timeout),
+        started_ns_(now_ns()),
+        budget_timer_(owner.loop_, [this] { budget_used_up(); }),
+        timeout_timer_(owner.loop_, [this] { timed_out_preparing(); }) {
+    facts_.with_dependencies = options_.with_dependencies;
+    facts_.stream = options_.stream;
+    facts_.max_output_chars = options_.max_output_chars;
+  }
+
+  // False: refused, and answered.
+  bool begin(ScriptRequest request);
+  void output_grew(const std::string& job_id);
+  void cancel();
+  bool is_foreground() const { return !call_->answered(); }
+  bool wants_output(const std::string& job_id) const { return feed_ && job_id == job_id_; }
+
+ private:
+  void known(const PreparedScript& script);
+  void prepared(std::optional<PreparedScript> script, PreparationFailure failure);
+  void launch(PreparedScript script);
+  void environment_failed(PreparationFailure failure);
+  void ended(const Job& job);
+  void budget_used_up();
+  void timed_out_preparing();
+
+  bool ensure_job();
+  void fail(const ToolFault& fault);
+  void end_without_process(Json result, const std::string& error);
+  void complete(Json result);
+  void answer_started();
+  void go_to_background(Json descriptor);
+  void annotate(const Json& result);
+  void feed(bool all);
+  double elapsed() const { return static_cast<double>(now_ns() - started_ns_) / 1e9; }
+  void forget() { owner_.forget(number_); }
+
+  ScriptRuns& owner_;
+  JobRegistry& jobs_;
+  const std::uint64_t number_;
+  const std::shared_ptr<mcp::ToolCall> call_;
+  const RunOptions options_;
+  const std::chrono::milliseconds timeout_;
+  const std::uint64_t started_ns_;
+  std::uint64_t preparation_ = 0;  // 0: over
+  std::string job_id_;             // empty: none yet
+  RunFacts facts_;
+  std::optional<ScriptLibrary::Saved> autosaved_;
+  Timer budget_timer_;
+  Timer timeout_timer_;
+  std::unique_ptr<ProgressFeed> feed_;
+  std::uint64_t fed_[2] = {0, 0};
+};
+
+// --- the beginning -------------------------------------------------------------------------------
+
+bool ScriptRuns::Run::begin(ScriptRequest request) {
+  facts_.strategy = request.use_uv ? "uv-run" : "system-python";
+  facts_.dependencies = request.dependencies;
+  facts_.python_version = request.python_version.value_or("");
+  std::weak_ptr<Run> weak = weak_from_this();
+  const Result<std::uint64_t> preparation = owner_.preparer_.prepare(
+      std::move(request),
+      [weak](std::optional<PreparedScript> script, PreparationFailure failure) {
+        if (const auto run = weak.lock()) run->prepared(std::move(script), std::move(failure));
+      },
+      [weak](const PreparedScript& script) {
+        if (const auto run = weak.lock()) run->known(script);
+      });
+  if (!preparation) {
+    call_->complete(fault_answer(options_.form, fault_of(preparation.error())));
+    return false;
+  }
+  preparation_ = preparation.value();
+  if (timeout_.count() > 0) timeout_timer_.start(timeout_);
+  if (options_.mode != RunMode::Foreground && !ensure_job()) return false;
+  if (options_.mode == RunMode::Pending) {
+    Json descriptor = Json::object();
+    descriptor["job_id"] = job_id_;
+    descriptor["status"] = "pending";
+    go_to_background(std::move(descriptor));
+    return true;
+  }
+  if (options_.mode == RunMode::Foreground) {
+    const double budget = smart_async_budget();
+    if (budget > 0) budget_timer_.start(in_ms(budget));
+    if (call_->wants_progress()) feed_ = std::make_unique<ProgressFeed>(owner_.ticker_, call_);
+  }
+  call_->on_cancel([weak] {
+    if (const auto run = weak.lock()) run->cancel();
+  });
+  return true;
+}
+
+// A pending job. False: refused, and answered.
+bool ScriptRuns::Run::ensure_job() {
+  if (!job_id_.empty()) return true;
+  const std::string label = options_.label.empty() ? options_.form.tool : options_.label;
+  Result<std::string> id = jobs_.create(options_.form.tool, label, facts_.to_json());
+  if (id.ok()) {
+    job_id_ = id.take();
+    return true;
+  }
+  fail(fault_of(Error{ErrorCode::Unavailable, id.error().message}));
+  return false;
+}
+
+void ScriptRuns::Run::known(const PreparedScript& script) {
+  facts_.strategy = script.strategy;
+  facts_.python_version = script.python_version;
+  facts_.dependencies = script.dependencies;
+  facts_.auto_added = script.auto_added;
+  autosaved_ = script.autosaved;
+  if (autosaved_) facts_.autosaved = autosaved_->name;
+  if (options_.mode == RunMode::Started) answer_started();
+}
+
+void ScriptRuns::Run::answer_started() {
+  Json descriptor = Json::object();
+  descriptor["job_id"] = job_id_;
+  descriptor["status"] = "started";
+  if (options_.with_dependencies) {
+    descriptor["python_version_used"] = facts_.python_version;
+    descriptor["resolved_dependencies"] = Json(facts_.dependencies);
+  } else {
+    descriptor["execution_strategy"] = facts_.strategy;
+  }
+  go_to_background(std::move(descriptor));
+}
+
+void ScriptRuns::Run::go_to_background(Json descriptor) {
+  budget_timer_.stop();
+  feed_.reset();
+  call_->complete(tool_answer(options_.form, std::move(descriptor), background_markdown));
+}
+
+// --- running -------------------------------------------------------------------------------------
+
+void ScriptRuns::Run::prepared(std::optional<PreparedScript> script, PreparationFailure failure) {
+  preparation_ = 0;
+  timeout_timer_.stop();
+  if (script) return launch(std::move(*script));
+  if (failure.error) return fail(fault_of(*failure.error));
+  environment_failed(std::move(failure));
+}
+
+void ScriptRuns::Run::launch(PreparedScript script) {
+  facts_.python_version = script.python_version;
+  facts_.locked = std::move(script.locked);
+  facts_.setup_seconds = script.setup_seconds;
+  if (timeout_.count() > 0) {
+    const auto left = timeout_ - in_ms(elapsed());
+    script.spec.timeout = std::max(left, std::chrono::milliseconds(1));
+  }
+  const bool had_job = !job_id_.empty();
+  if (!ensure_job()) return;
+  if (had_job) jobs_.set_details(job_id_, facts_.to_json());
+  std::weak_ptr<Run> weak = weak_from_this();
+  const Result<void> launched = jobs_.launch(job_id_, std::move(script.spec));
+  if (!launched) return fail(fault_of(Error{ErrorCode::Unavailable, launched.error().message}));
+  jobs_.watch_end(job_id_, [weak](const Job& job) {
+    if (const auto run = weak.lock()) run->ended(job);
+  });
+}
+
+void ScriptRuns::Run::ended(const Job& job) {
+  Json result = job.result;
+  if (result.is_null()) {
+    if (const auto output = jobs_.output(job_id_)) result = run_result(job, *output);
+  }
+  if (result.is_null()) {  // it was never started, or nobody saw its end
+    const bool no_folder = job.end && job.end->error_kind == "cwd";
+    const std::string why = job.end && !job.end->error.empty() ? job.end->error
+                            : !job.error.empty()
+                                ? job.error
+                                : "the run was lost.\nLook at its effects, then run it again.";
+    if (is_foreground()) {
+      call_->complete(fault_answer(
+          options_.form,
+          fault_of(Error{no_folder ? ErrorCode::NotFound : ErrorCode::Unavailable, why})));
+      jobs_.remove({job_id_});
+    }
+    return forget();
+  }
+  if (!is_foreground()) {
+    annotate(result);
+    return forget();
+  }
+  feed(true);
+  const bool keep = result.contains("job_id") || job.status == JobStatus::Cancelled;
+  call_->complete(tool_answer(options_.form, result, run_markdown));
+  if (!keep) jobs_.remove({job_id_});
+  annotate(result);
+  forget();
+}
+
+void ScriptRuns::Run::environment_failed(PreparationFailure failure) {
+  std::string text = failure.environment.stderr_text;
+  if (text.empty()) text = "The environment could not be made.\n";
+  const int code = failure.environment.exit_code != 0 ? failure.environment.exit_code : 1;
+  end_without_process(failed_run_result(facts_, code, text, elapsed()),
+                      "the environment could not be made: " + text);
+}
+
+void ScriptRuns::Run::timed_out_preparing() {
+  owner_.preparer_.cancel(std::exchange(preparation_, 0));
+  const std::string text = fmt::format(
+      "The script was not run: its environment was not ready within the {:g} s of "
+      "timeout_seconds.\n[TIMEOUT]\n",
+      static_cast<double>(timeout_.count()) / 1000);
+  Json result = failed_run_result(facts_, kEndedBeforeItRan, text, elapsed());
+  result["timed_out"] = true;
+  end_without_process(std::move(result), text);
+}
+
+// --- the end -------------------------------------------------------------------------------------
+
+void ScriptRuns::Run::end_without_process(Json result, const std::string& error) {
+  if (is_foreground()) {
+    call_->complete(tool_answer(options_.form, result, run_markdown));
+    if (!job_id_.empty()) {
+      jobs_.finish(job_id_, JobStatus::Failed, nullptr, error);
+      jobs_.remove({job_id_});
+    }
+  } else if (!job_id_.empty()) {
+    jobs_.finish(job_id_, JobStatus::Failed, result, error);
+  }
+  annotate(result);
+  forget();
+}
+
+void ScriptRuns::Run::fail(const ToolFault& fault) {
+  const bool foreground = is_foreground();
+  if (foreground) call_->complete(fault_answer(options_.form, fault));
+  if (!job_id_.empty()) {
+    const std::string error = fault.fix.empty() ? fault.cause : fault.cause + " " + fault.fix;
+    jobs_.finish(job_id_, JobStatus::Failed, nullptr, fault.type + ": " + error);
+    if (foreground) jobs_.remove({job_id_});
+  }
+  if (preparation_ != 0) owner_.preparer_.cancel(std::exchange(preparation_, 0));
+  forget();
+}
+
+void ScriptRuns::Run::budget_used_up() {
+  if (!is_foreground() || !ensure_job()) return;
+  Json descriptor = Json::object();
+  descriptor["job_id"] = job_id_;
+  descriptor["status"] = "running";
+  descriptor["message"] =
+      fmt::format("Task exceeded {:g}s time budget; running in background", smart_async_budget());
+  go_to_background(std::move(descriptor));
+}
+
+void ScriptRuns::Run::cancel() {
+  budget_timer_.stop();
+  feed_.reset();
+  if (preparation_ != 0) {
+    owner_.preparer_.cancel(std::exchange(preparation_, 0));
+    if (!job_id_.empty()) jobs_.finish(job_id_, JobStatus::Cancelled, nullptr, "");
+    return forget();
+  }
+  if (!job_id_.empty()) (void)jobs_.cancel(job_id_).ok();
+}
+
+void ScriptRuns::Run::annotate(const Json& result) {
+  if (!autosaved_) return;
+  Json members = Json::object();
+  if (!job_id_.empty() && (options_.mode != RunMode::Foreground || result.contains("job_id"))) {
+    members["job_id"] = job_id_;
+  }
+  Json outcome = Json::object();
+  outcome["exit_code"] = result.value("exit_code", Json(nullptr));
+  outcome["elapsed_seconds"] = result.value("elapsed_seconds", Json(nullptr));
+  members["result"] = std::move(outcome);
+  owner_.library_.annotate(*autosaved_, members);
+}
+
+// --- progress ------------------------------------------------------------------------------------
+
+void ScriptRuns::Run::output_grew(const std::string& job_id) {
+  if (wants_output(job_id)) feed(false);
+}
+
+// What the feed has not seen yet. It shows the end of a flood only, so no more than that is read.
+void ScriptRuns::Run::feed(bool all) {
+  if (!feed_ || job_id_.empty()) return;
+  if (const auto output = jobs_.output(job_id_)) {
+    for (const Stream stream : {Stream::Stdout, Stream::Stderr}) {
+      std::uint64_t& seen = fed_[stream == Stream::Stdout ? 0 : 1];
+      const std::uint64_t size = output->size(stream);
+      if (size <= seen) continue;
+      const std::uint64_t most = 2 * limits::kProgressMessageBytes;
+      const std::uint64_t from = size - seen > most ? size - most : seen;
+      feed_->output(output->read(stream, from, static_cast<std::size_t>(size - from)));
+      seen = size;
+    }
+  }
+  if (all) feed_->flush();
+}
+
+// --- all runs
+// --------------------------------------------------------------------------------------
+
+ScriptRuns::ScriptRuns(EventLoop& loop, JobRegistry& jobs, ScriptPreparer& preparer,
+                       ScriptLibrary& library, ProgressTicker& ticker)
+    : loop_(loop),
+      jobs_(jobs),
+      preparer_(preparer),
+      library_(library),
+      ticker_(ticker),
+      sweep_(loop, [this] { over_.clear(); }) {
+  jobs_.on_output([this](const std::string& id) { output_grew(id); },
+                  [this](const std::string& id) { return wants_output(id); });
+}
+
+ScriptRuns::~ScriptRuns() = default;
+
+void ScriptRuns::start(std::shared_ptr<mcp::ToolCall> call, ScriptRequest request,
+                       RunOptions options) {
+  const std::uint64_t number = ++last_number_;
+  const auto timeout = request.timeout;
+  const auto run =
+      std::make_shared<Run>(*this, number, std::move(call), std::move(options), timeout);
+  runs_[number] = run;
+  if (!run->begin(std::move(request))) forget(number);
+}
+
+void ScriptRuns::forget(std::uint64_t number) {
+  const auto found = runs_.find(number);
+  if (found == runs_.end()) return;
+  over_.push_back(std::move(found->second));
+  runs_.erase(found);
+  sweep_.start(std::chrono::milliseconds(0));
+}
+
+bool ScriptRuns::wants_output(const std::string& job_id) const {
+  return std::any_of(runs_.begin(), runs_.end(),
+                     [&](const auto& run) { return run.second->wants_output(job_id); });
+}
+
+void ScriptRuns::output_grew(const std::string& job_id) {
+  for (const auto& [number, run] : runs_) run->output_grew(job_id);
+}
+
+void ScriptRuns::cancel_foreground() {
+  const auto runs = runs_;  // cancelling may forget
+  for (const auto& [number, run] : runs) {
+    if (run->is_foreground()) run->cancel();
+  }
+}
+
+}  // namespace pyember::host
