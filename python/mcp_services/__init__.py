@@ -15,6 +15,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
     from typing import Any
 
 # Where each function lives.
@@ -62,15 +63,18 @@ def answer_to(function: str, arguments: str) -> str:
 def _find(function: str) -> Callable[..., Any]:
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{FUNCTIONS[function]}"), function)
+    found: Callable[..., Any] = getattr(
+        import_module(f"{__name__}.{FUNCTIONS[function]}"), function
+    )
+    return found
 
 
 def _forget_call() -> None:
     """Drops the source of the cell that called us: a session keeps those for tracebacks."""
-    frame = sys._getframe()
+    frame: FrameType | None = sys._getframe()
     while frame is not None:
-        session = frame.f_locals.get("self")
-        if hasattr(session, "sources"):
-            session.sources.clear()
+        sources = getattr(frame.f_locals.get("self"), "sources", None)
+        if sources is not None:
+            sources.clear()
             return
         frame = frame.f_back

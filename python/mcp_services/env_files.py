@@ -76,8 +76,8 @@ def _check(resolved: str) -> None:
 def _dotenv() -> tuple[Any, Any]:
     """python-dotenv's parser of files, and that of ${NAME} in a value."""
     try:
-        from dotenv.parser import parse_stream
-        from dotenv.variables import parse_variables
+        from dotenv.parser import parse_stream  # type: ignore[import-not-found]
+        from dotenv.variables import parse_variables  # type: ignore[import-not-found]
     except ImportError:
         raise ModuleNotFoundError(
             "env_file can't be used: python-dotenv, which reads it, is not where the server looks "

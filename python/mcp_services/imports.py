@@ -26,6 +26,7 @@ from mcp_services.packages import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     Version = tuple[int, int]
 
@@ -164,11 +165,18 @@ def _truth(test: ast.expr, version: Version) -> bool | None:
         compare = _COMPARISONS.get(type(test.ops[0]))
         left, right = _known(test.left, version), _known(test.comparators[0], version)
         if compare is not None and left is not None and type(left) is type(right):
-            return bool(compare(left, right))
+            return _compared(compare, left, right)
     return None
 
 
-def _known(node: ast.expr, version: Version) -> object | None:
+def _compared(compare: Any, left: Any, right: Any) -> bool | None:
+    try:
+        return bool(compare(left, right))
+    except TypeError:  # tuples of other things than numbers
+        return None
+
+
+def _known(node: ast.expr, version: Version) -> Any:
     """The value of sys.version_info (and of its parts), sys.platform, os.name, or of a literal."""
     if isinstance(node, ast.Subscript) and _dotted(node.value) == "sys.version_info":
         if isinstance(node.slice, ast.Slice):
@@ -183,7 +191,7 @@ def _known(node: ast.expr, version: Version) -> object | None:
     return _literal(node)
 
 
-def _literal(node: ast.expr) -> object | None:
+def _literal(node: ast.expr) -> Any:
     try:
         value = ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):

@@ -113,7 +113,7 @@ _REMOVED = {
     **dict.fromkeys(("asynchat", "asyncore", "distutils", "imp", "smtpd"), (3, 12)),
     **dict.fromkeys(
         """aifc audioop cgi cgitb chunk crypt imghdr lib2to3 mailcap msilib nis nntplib ossaudiodev
-        pipes sndhdr spwd sunau telnetlib uu xdrlib""".split(),
+        pipes sndhdr spwd sunau telnetlib uu xdrlib""".split(),  # noqa: SIM905
         (3, 13),
     ),
 }

@@ -6,7 +6,6 @@ import os
 import re
 import sys
 
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
@@ -141,9 +140,7 @@ def _lf(text: str) -> str:
 
 def _blocks(text: str) -> list[str]:
     return [
-        found.group("content")
-        for found in _BLOCK.finditer(text)
-        if found.group("type") == "script"
+        found.group("content") for found in _BLOCK.finditer(text) if found.group("type") == "script"
     ]
 
 
@@ -208,5 +205,3 @@ def _toml(text: str) -> str:
     if not text.isprintable():
         raise ValueError("a dependency or requires_python holds a line break or control character.")
     return json.dumps(text, ensure_ascii=False)
-
-

@@ -215,3 +215,8 @@ def test_dependencies_of_other_names_cover_nothing(call: Call) -> None:
 def test_added_packages_are_sorted_and_each_once(call: Call) -> None:
     source = "import zmq, yaml, yaml, numpy\nfrom yaml import x\nimport attr, attrs\n"
     assert added(call, source) == ["attrs", "numpy", "pyyaml", "pyzmq"]
+
+
+def test_conditions_that_mean_nothing_are_both_ways(call: Call) -> None:
+    source = "import sys\nif sys.version_info > ('x',):\n    import a1\nelse:\n    import a2\n"
+    assert added(call, source) == ["a1", "a2"]
