@@ -14,7 +14,7 @@ from mcp_services.font import dots, width_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     Colour = tuple[int, int, int]
     Point = tuple[float, float]
@@ -115,18 +115,35 @@ def _cover_segment(
     cover: dict[tuple[int, int], float], x1: float, y1: float, x2: float, y2: float, reach: float
 ) -> None:
     """Notes how much of each pixel lies within `reach` of a segment; the most of all counts."""
-    along_x, along_y = x2 - x1, y2 - y1
-    length = along_x * along_x + along_y * along_y
-    margin = reach + 1
-    for y in range(math.floor(min(y1, y2) - margin), math.ceil(max(y1, y2) + margin) + 1):
-        for x in range(math.floor(min(x1, x2) - margin), math.ceil(max(x1, x2) + margin) + 1):
-            place = 0.0
-            if length:
-                place = min(1.0, max(0.0, ((x - x1) * along_x + (y - y1) * along_y) / length))
-            away = math.hypot(x - x1 - place * along_x, y - y1 - place * along_y)
-            share = min(1.0, reach + 0.5 - away)
+    if abs(y2 - y1) > abs(x2 - x1):
+        for y, x, share in _near_segment(y1, x1, y2, x2, reach):
             if share > cover.get((x, y), 0.0):
                 cover[x, y] = share
+    else:
+        for x, y, share in _near_segment(x1, y1, x2, y2, reach):
+            if share > cover.get((x, y), 0.0):
+                cover[x, y] = share
+
+
+def _near_segment(
+    a1: float, b1: float, a2: float, b2: float, reach: float
+) -> Iterator[tuple[int, int, float]]:
+    """(a, b, share) of the pixels near a segment that is longer along a than along b."""
+    along_a, along_b = a2 - a1, b2 - b1
+    length = along_a * along_a + along_b * along_b
+    slope = along_b / along_a if along_a else 0.0
+    margin = reach + 1
+    aside = margin * math.hypot(1, slope)
+    for a in range(math.floor(min(a1, a2) - margin), math.ceil(max(a1, a2) + margin) + 1):
+        middle = b1 + slope * (min(max(a, min(a1, a2)), max(a1, a2)) - a1)
+        for b in range(math.floor(middle - aside), math.ceil(middle + aside) + 1):
+            place = 0.0
+            if length:
+                place = min(1.0, max(0.0, ((a - a1) * along_a + (b - b1) * along_b) / length))
+            away = math.hypot(a - a1 - place * along_a, b - b1 - place * along_b)
+            share = min(1.0, reach + 0.5 - away)
+            if share > 0:
+                yield a, b, share
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

@@ -4,6 +4,7 @@ A glyph is five columns from left to right; in each the lowest bit is the top ro
 holds descenders. Drawn for this program.
 """
 
+# ruff: noqa: SIM905  (a table is read by its rows)
 from __future__ import annotations
 
 WIDTH, HEIGHT = 5, 8
@@ -22,7 +23,7 @@ _COLUMNS = (
     "7f08040478 00447d4000 4080847d00 7f10284400 00417f4000 7c04180478 7c08040478 3844444438 "
     "fc24242418 18242428fc 7c08040408 4854545420 043f444020 3c4040207c 1c2040201c 3c4030403c "
     "4428102844 1ca0a0a07c 4464544c44 0008364100 00007f0000 0041360800 0804081008"
-).split()  # noqa: SIM905  a table is read by its rows
+).split()
 
 GLYPHS = {chr(32 + place): bytes.fromhex(text) for place, text in enumerate(_COLUMNS)}
 
