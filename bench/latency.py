@@ -24,6 +24,8 @@ class Setting:
     python: str
     client: str
     quick: bool
+    long: bool = False
+    executor: str = ""  # command of the original script executor
 
     def ours(self) -> peers.Peer:
         return peers.Peer("pyember", [self.binary, "serve"])

@@ -127,6 +127,7 @@ class RawClient:
         self._write_lock = threading.Lock()
         self._next_id = 0
         self._gone = False
+        self._meta: dict[str, Any] = META
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -186,7 +187,8 @@ class RawClient:
             request_id = self._next_id
             pending = self._pending[request_id] = Pending(request_id)
         body = dict(params or {})
-        body["_meta"] = {**META, **body.get("_meta", {})}
+        if meta := {**self._meta, **body.get("_meta", {})}:
+            body["_meta"] = meta
         line = json.dumps({"jsonrpc": "2.0", "id": request_id, "method": method, "params": body})
         pending.sent_at = time.monotonic()
         self.write(line.encode() + b"\n")
@@ -196,6 +198,14 @@ class RawClient:
 
     def request(self, method: str, params: dict[str, Any] | None = None, timeout: float = 30.0) -> dict[str, Any]:
         return self.send(method, params).wait(timeout)
+
+    def handshake(self, version: str = "2025-06-18") -> dict[str, Any]:
+        """Opens an older protocol version; requests carry no `_meta` of ours from then on."""
+        self._meta = {}
+        client = {"name": "raw-client", "version": "1"}
+        answer = self.request("initialize", {"protocolVersion": version, "capabilities": {}, "clientInfo": client})
+        self.write(b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
+        return answer
 
     def notify(self, method: str, params: dict[str, Any]) -> None:
         line = json.dumps({"jsonrpc": "2.0", "method": method, "params": {**params, "_meta": META}})
