@@ -25,8 +25,13 @@ bool contains(const std::vector<pid_t>& pids, pid_t pid) {
 
 }  // namespace
 
-Samples::Samples(const JobFolder& folder, std::int64_t interval_ns, std::int64_t start_ns)
-    : folder_(folder), interval_ns_(interval_ns), start_ns_(start_ns), written_ns_(start_ns) {
+Samples::Samples(const JobFolder& folder, std::int64_t interval_ns, std::int64_t start_ns,
+                 std::size_t maximum_lines)
+    : folder_(folder),
+      interval_ns_(interval_ns),
+      start_ns_(start_ns),
+      written_ns_(start_ns),
+      maximum_lines_(maximum_lines) {
   if (interval_ns_ > 0) file_ = folder_.create("samples");
   // A run shorter than the interval has a curve too.
   due_ns_ = file_ ? start_ns + std::min(interval_ns_, nanoseconds(limits::kFirstSample)) : kNever;
@@ -45,7 +50,7 @@ void Samples::take(std::int64_t now_ns) {
     write_out();
     written_ns_ = now_ns;
   }
-  if (lines_ >= limits::kMaximumSamples) thin_out();
+  if (lines_ >= maximum_lines_) thin_out();
   // On the grid of the interval: neither drift nor a burst after a pause.
   due_ns_ = start_ns_ + ((now_ns - start_ns_) / interval_ns_ + 1) * interval_ns_;
 }

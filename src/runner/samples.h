@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
 #include "runner/job_folder.h"
 
 namespace pyember::runner {
@@ -15,8 +16,10 @@ namespace pyember::runner {
 // of those listed only pids not seen before are examined.
 class Samples {
  public:
-  // Interval 0: takes none. `start_ns` is second 0 of the curve.
-  Samples(const JobFolder& folder, std::int64_t interval_ns, std::int64_t start_ns);
+  // Interval 0: takes none. `start_ns` is second 0 of the curve; the file keeps below
+  // `maximum_lines`.
+  Samples(const JobFolder& folder, std::int64_t interval_ns, std::int64_t start_ns,
+          std::size_t maximum_lines = limits::kMaximumSamples);
   ~Samples();
   Samples(const Samples&) = delete;
   Samples& operator=(const Samples&) = delete;
@@ -37,6 +40,7 @@ class Samples {
   std::int64_t start_ns_;
   std::int64_t due_ns_;
   std::int64_t written_ns_;
+  std::size_t maximum_lines_;
   UniqueFd file_;
   std::string pending_;
   std::size_t lines_ = 0;

@@ -118,7 +118,9 @@ def sanitizer_suites(build: Path, reports: Path, sanitizer: str) -> list[Suite]:
             # Live interpreters and parked threads stay until _exit by design: no leak of ours.
             options = os.environ.get("ASAN_OPTIONS", "")
             suite.environment["ASAN_OPTIONS"] = f"{options}:detect_leaks=0"
-    return suites
+    # The runner writes nothing to stderr: what a sanitizer finds ends it, and its record is missing.
+    return [*suites, pytest_suite("runner", "tests/runner", reports,
+                                  environment={"PYEMBER_BINARY": str(build / "pyember")})]
 
 
 # --- running and counting -------------------------------------------------------------------------

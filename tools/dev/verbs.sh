@@ -31,7 +31,7 @@ verb_test() {
 # The embedding tests run too, as far as they can: CPython's own allocator would hide its blocks
 # from the sanitizer, and what CPython keeps until exit is no leak of ours.
 verb_asan() {
-  build_preset asan unit_tests mcp_tests host_tests embed_tests embed_services_tests
+  build_preset asan unit_tests mcp_tests host_tests embed_tests embed_services_tests pyember-runner
   ensure_requirements test
   export_uv
   local supp="$ROOT/tools/sanitizers"
