@@ -21,6 +21,9 @@ Record = dict[str, Any]
 Signature = tuple[int, int, int]
 
 _PAUSE = 0.005  # between two attempts to take the lock
+# Files written within one tick of the kernel's clock (10 ms at most) may have the same time, and
+# the number of a replaced file is used again: a file this young may have changed unseen.
+_YOUNG_NS = 50_000_000
 _log = logging.getLogger("python_mcp_server")
 
 
@@ -35,6 +38,7 @@ class JobsFile:
         self.path = directory / "jobs.json"
         self._directory = directory
         self._seen: tuple[Signature, list[Any]] | None = None
+        self._seen_young = False
         # The text of each record as it was last written: json's encoder for indented text is slow,
         # and from one write to the next hardly anything changes.
         self._texts: dict[str, tuple[Record, str]] = {}
@@ -48,7 +52,8 @@ class JobsFile:
             records = self._parse()
             if records is None:
                 return None
-            self._seen = (signature, records)
+            self._remember(signature, records)
+            return records
         return list(self._seen[1])
 
     def update(self, change: Callable[[list[Any]], list[Any]], wait: float) -> bool:
@@ -59,6 +64,8 @@ class JobsFile:
         """
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked(wait):
+            if self._seen_young:
+                self._seen = None
             before = self.read()
             if before is None:
                 self._set_damaged_file_aside()
@@ -96,6 +103,10 @@ class JobsFile:
             return None
         return status.st_ino, status.st_size, status.st_mtime_ns
 
+    def _remember(self, signature: Signature, records: list[Any]) -> None:
+        self._seen = (signature, list(records))
+        self._seen_young = time.time_ns() - signature[2] < _YOUNG_NS
+
     def _parse(self) -> list[Any] | None:
         try:
             # What other programs write may hold NaN, which is no JSON: read as null.
@@ -131,8 +142,10 @@ class JobsFile:
             os.close(file)
         # Without fsync(): after a power failure the jobs are gone anyway.
         os.replace(new, self.path)
+        self._seen = None
         signature = self._signature()
-        self._seen = (signature, list(records)) if signature else None
+        if signature is not None:
+            self._remember(signature, records)
 
     def _text(self, record: Any, texts: dict[str, tuple[Record, str]]) -> str:
         name = record.get("id") if isinstance(record, dict) else None

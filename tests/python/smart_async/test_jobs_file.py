@@ -298,6 +298,23 @@ def test_a_damaged_file_is_set_aside_and_our_jobs_are_written_again(
     asyncio.run(main())
 
 
+def test_a_change_that_can_not_be_told_from_the_files_facts_is_not_lost(folder: Path) -> None:
+    """Another process replaced the file within a tick of the clock: same number, size and time."""
+
+    async def main() -> None:
+        write_records(folder, a_record("other", label="before"))
+        await finished()
+        facts = (folder / "jobs.json").stat()
+        text = (folder / "jobs.json").read_text(encoding="utf-8").replace("before", "behind")
+        with open(folder / "jobs.json", "r+", encoding="utf-8") as file:
+            file.write(text)
+        os.utime(folder / "jobs.json", ns=(facts.st_atime_ns, facts.st_mtime_ns))
+        await finished()
+        assert records(folder)["other"]["label"] == "behind"
+
+    asyncio.run(main())
+
+
 def test_a_file_that_was_deleted_is_written_again(folder: Path) -> None:
     async def main() -> None:
         first = await finished()
