@@ -45,7 +45,8 @@ bool map_ids(const std::string& process, const char* map, unsigned own) {
     unsigned count = 0;
     if (std::sscanf(known.c_str() + at, "%u %u %u", &inside, &outside, &count) != 3) break;
     const std::string first = std::to_string(inside);
-    all += first + " " + first + " " + std::to_string(count) + "\n";
+    all.append(first).append(" ").append(first).append(" ");
+    all.append(std::to_string(count)).append("\n");
   }
   if (write_small_file(AT_FDCWD, (process + map).c_str(), all)) return true;
   const std::string self = std::to_string(own);

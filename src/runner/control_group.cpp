@@ -83,7 +83,7 @@ std::optional<Hierarchy> find_hierarchy(std::string_view controller) {
   }
   std::optional<Hierarchy> unified;
   for (std::string_view rest = text; !rest.empty();) {
-    const auto found = hierarchy_of_mount(cut(rest, '\n'), controller);
+    auto found = hierarchy_of_mount(cut(rest, '\n'), controller);
     if (found && !found->unified) return found;  // a controller is in one version only
     if (found) unified = found;
   }

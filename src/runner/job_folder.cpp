@@ -37,7 +37,7 @@ JobFolder::Opened JobFolder::open(const std::string& path) {
   const UniqueFd draft = create(kExitDraft);
   if (!draft) return Opened::Unwritable;
   // Where a file system can't reserve, the record takes its chance like everything else.
-  if (fallocate(draft.get(), 0, 0, kReservedBytes) != 0 && errno == ENOSPC) {
+  if (fallocate(draft.get(), 0, 0, kReservedBytes) != 0 && (errno == ENOSPC || errno == EDQUOT)) {
     return Opened::Unwritable;
   }
   return Opened::Yes;

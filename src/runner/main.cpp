@@ -27,7 +27,7 @@
 namespace pyember::runner {
 namespace {
 
-enum ExitCode { kRecorded = 0, kUsage = 2, kNoFolder = 3, kLocked = 4, kNotRecorded = 5 };
+enum ExitCode { Recorded = 0, Usage = 2, NoFolder = 3, Locked = 4, NotRecorded = 5 };
 
 int refuse(ExitCode code, const std::string& message) {
   const std::string line = "pyember-runner: " + message + "\n";
@@ -81,30 +81,31 @@ int own(const Options& options, const JobFolder& folder, Confinement& confinemen
         const JsonObject& facts) {
   Child child(options, folder, confinement);
   if (const Failure failure = child.start(facts)) {
-    return publish_failure(folder, failure) ? kRecorded : kNotRecorded;
+    return publish_failure(folder, failure) ? ExitCode::Recorded : ExitCode::NotRecorded;
   }
   const Ending ending = Supervision(options, folder, child).wait_for_end();
   if (ending.timed_out) folder.append_line_to_stderr("[TIMEOUT]");
-  return publish_ending(folder, options, confinement, child, ending) ? kRecorded : kNotRecorded;
+  return publish_ending(folder, options, confinement, child, ending) ? ExitCode::Recorded
+                                                                     : ExitCode::NotRecorded;
 }
 
 int run(const Options& options, const JobFolder& folder) {
   Confinement confinement(options);  // here, so that its groups are removed whatever happens below
   if (const Failure failure = confinement.choose()) {
-    return publish_failure(folder, failure) ? kRecorded : kNotRecorded;
+    return publish_failure(folder, failure) ? ExitCode::Recorded : ExitCode::NotRecorded;
   }
   const JsonObject facts = runner_facts();
   const KeptEnd end = keep([&] { return own(options, folder, confinement, facts); });
   if (!end.killed) return end.exit_code;
-  return publish_lost(folder) ? kRecorded : kNotRecorded;
+  return publish_lost(folder) ? ExitCode::Recorded : ExitCode::NotRecorded;
 }
 
 int start(char** argv) {
   Options options;
   if (const auto mistake = parse(argv, options)) {
-    return refuse(kUsage, *mistake +
-                              ". Usage: pyember-runner --dir JOB [options] -- PROGRAM "
-                              "[ARGUMENT...]; docs/runner.md lists the options.");
+    return refuse(ExitCode::Usage, *mistake +
+                                       ". Usage: pyember-runner --dir JOB [options] -- PROGRAM "
+                                       "[ARGUMENT...]; docs/runner.md lists the options.");
   }
   drop_descriptors();
   setsid();
@@ -115,13 +116,14 @@ int start(char** argv) {
     case JobFolder::Opened::Yes:
       break;
     case JobFolder::Opened::Locked:
-      return refuse(kLocked, "the job's folder " + options.directory +
-                                 " belongs to another runner. Give every run a folder of its own.");
+      return refuse(ExitCode::Locked,
+                    "the job's folder " + options.directory +
+                        " belongs to another runner. Give every run a folder of its own.");
     case JobFolder::Opened::Missing:
     case JobFolder::Opened::Unwritable:
-      return refuse(kNoFolder, "the job's folder " + options.directory +
-                                   " can't be used: " + reason(errno) +
-                                   ". Make it, with room to write, before the runner starts.");
+      return refuse(ExitCode::NoFolder,
+                    "the job's folder " + options.directory + " can't be used: " + reason(errno) +
+                        ". Make it, with room to write, before the runner starts.");
   }
   go_silent();
   return run(options, folder);
