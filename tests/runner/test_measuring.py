@@ -26,7 +26,7 @@ def test_the_figures_are_those_the_program_sees_of_itself(anyone: Runners) -> No
     run = anyone.run_python("x = b'x' * (100 << 20)\n" + BURN + REPORT)
     user, system, peak = json.loads(run.stdout)
     record = run.record()
-    assert record["user_seconds"] + record["system_seconds"] == pytest.approx(user + system, abs=0.06)
+    assert record["user_seconds"] + record["system_seconds"] == pytest.approx(user + system, abs=0.1)
     assert record["peak_bytes"] == record["largest_process_bytes"]
     assert record["peak_source"] == "largest process"
     assert peak <= record["peak_bytes"] <= peak + 2 * MEBIBYTE
