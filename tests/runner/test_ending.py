@@ -91,6 +91,18 @@ def test_a_signal_to_the_runner_cancels(anyone: Runners, number: signal.Signals)
     assert run.stderr == b"half a line"
 
 
+def test_a_program_that_ended_before_it_was_cancelled_is_not_cancelled(runners: Runners) -> None:
+    run = runners.start_python("import os, signal; print(os.getppid(), os.getpid(), flush=True); signal.pause()")
+    worker, child = pids_of(runners, run, 2)
+    os.kill(worker, signal.SIGSTOP)
+    os.kill(child, signal.SIGUSR1)
+    until(lambda: not is_alive(child), "the child has ended")
+    os.kill(worker, signal.SIGTERM)  # waits beside SIGCHLD until the worker goes on
+    os.kill(worker, signal.SIGCONT)
+    record = run.wait()
+    assert (record["exit_code"], record["cancelled"]) == (-signal.SIGUSR1, False)
+
+
 def test_a_hangup_is_ignored(runners: Runners) -> None:
     run = runners.start_python("import time; print('up', flush=True); time.sleep(0.5)")
     run.said()
