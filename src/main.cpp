@@ -10,6 +10,9 @@ int main(int argc, char** argv) {
   using namespace pyember;
   cli::CommandLine line = cli::parse_command_line(argc, argv);
   if (line.exit_code) return *line.exit_code;
+  if (line.command == cli::CommandLine::Command::Doctor) {
+    _exit(cli::doctor(line.doctor, embed::Runtime::start));
+  }
   host::log_to_stderr(line.options.log_level);
   Result<host::PythonEnvironment> environment = host::find_environment(line.options.environment);
   if (!environment) {

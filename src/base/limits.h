@@ -151,6 +151,7 @@ inline constexpr std::size_t kMaximumSamples = 100'000;  // 3 MB; then every sec
 
 // --- host: scripts -----------------------------------------------------------------------------
 inline constexpr std::size_t kMaximumScriptBytes = 8u << 20;  // as large as a message's text may be
+inline constexpr std::uint64_t kEnvironmentBytes = 8ull << 30;  // on disk; a large one has two
 inline constexpr std::size_t kAutosavedScripts = 500;         // inline scripts kept, oldest go first
 inline constexpr std::uint64_t kAutosavedBytes = 64u << 20;
 inline constexpr std::chrono::milliseconds kDefaultScriptTimeout = 300s;  // timeout_seconds
@@ -171,5 +172,13 @@ inline constexpr std::size_t kMaximumProfileFunctions = 500;  // of one answer
 inline constexpr std::size_t kProfileBytes = 1u << 20;        // of what a profiler wrote
 inline constexpr std::size_t kSamplesBytes = 4u << 20;  // above what kMaximumSamples lines take
 inline constexpr std::size_t kCurvePoints = 400;        // about one for each pixel
+
+// --- host: looking at code -----------------------------------------------------------------------
+inline constexpr std::chrono::milliseconds kQualityDeadline = 300s;  // of ruff, of bandit
+inline constexpr std::size_t kReportBytes = 8u << 20;                // of what one of them reports
+inline constexpr std::size_t kReportMembers = 8192;                  // files of one report
+inline constexpr std::size_t kReportValues = 1u << 20;
+inline constexpr std::size_t kMaximumFindings = 1000;    // of one answer
+inline constexpr std::size_t kListedEnvironments = 100;  // the most recently used ones
 
 }  // namespace pyember::limits

@@ -2,13 +2,18 @@
 
 #include <optional>
 
+#include "cli/doctor/doctor.h"
 #include "host/options.h"
 
 namespace pyember::cli {
 
 // What the command line and the PYEMBER_* variables say.
 struct CommandLine {
-  host::Options options;
+  enum class Command { Serve, Doctor };
+
+  Command command = Command::Serve;
+  host::Options options;  // of serve
+  DoctorOptions doctor;
   std::optional<int> exit_code;  // --help, --version or a mistake: printed already, end with this
 };
 

@@ -64,6 +64,12 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
       ->envname("PYEMBER_MEMORY_BUDGET")
       ->transform(CLI::AsSizeValue(false))
       ->capture_default_str();
+  app.add_option("--profile", profile_,
+                 "Tools to list: full (or both), scripts, code (else by the program's name)")
+      ->envname("PYEMBER_PROFILE")
+      ->check(CLI::IsMember({"full", "both", "scripts", "code"}));
+  app.add_option("--project-root", options.project_root,
+                 "Folder of scripts/ and autosaved_scripts/ (else PYTHON_MCP_HOME, else here)");
   app.add_option("--log-level", options.log_level, "Least severe level logged to stderr")
       ->envname("PYEMBER_LOG_LEVEL")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "critical", "off"}))
@@ -71,6 +77,7 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
 }
 
 Result<void> ServeOptions::finish() {
+  if (const auto profile = host::parse_profile(profile_)) options_.profile = *profile;
   options_.timeout = to_duration(timeout_);
   options_.maximum_timeout = to_duration(maximum_timeout_);
   options_.idle_timeout = to_duration(idle_timeout_);

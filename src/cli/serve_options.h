@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "base/result.h"
 #include "host/options.h"
 
@@ -22,7 +24,8 @@ class ServeOptions {
 
  private:
   host::Options& options_;
-  double timeout_;  // seconds, as people write them
+  std::string profile_;  // empty: the program's name decides
+  double timeout_;       // seconds, as people write them
   double maximum_timeout_;
   double idle_timeout_;
 };

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/result.h"
 #include "embed/runtime.h"
+#include "host/tools/profile.h"
 
 namespace pyember::host {
 
@@ -23,7 +24,10 @@ struct Options {
   std::size_t output_budget = limits::kOutputBudgetCharacters;
   std::uint64_t held_output_bytes = limits::kHeldOutputBytes;
   std::int64_t memory_budget_bytes = 0;  // per session; 0: half of what is free at start
+  std::string jobs_directory;            // empty: find_jobs_directory()
   std::string log_level = "warning";
+  Profile profile = Profile::Full;  // --profile, or what the program's name stands for
+  std::string project_root;         // --project-root; empty: found
   embed::TestSwitches test;
 };
 

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string_view>
+
+#include "base/result.h"
+#include "mcp/json.h"
+
+namespace pyember::cli {
+
+// JSON as editors write it: with // and /* */ comments and commas before a closing bracket.
+Result<mcp::Json> parse_json_with_comments(std::string_view text);
+
+}  // namespace pyember::cli

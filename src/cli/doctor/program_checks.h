@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "cli/doctor/finding.h"
+#include "embed/runtime.h"
+#include "host/loop/event_loop.h"
+
+namespace pyember::cli {
+
+using RuntimeFactory = std::function<std::unique_ptr<embed::Runtime>(embed::RuntimeOptions)>;
+
+// The embedded Python is started, to see that it does. The process must end with _exit afterwards.
+void add_python_findings(Findings& findings, const RuntimeFactory& start_runtime);
+
+// What scripts are run with: the runner, uv, the system's Python, python-dotenv.
+void add_script_findings(Findings& findings, host::EventLoop& loop);
+
+// Programs that later kinds of isolation use; none of them is started.
+void add_container_findings(Findings& findings);
+
+// Where jobs, environments and scripts are written to.
+void add_storage_findings(Findings& findings);
+
+}  // namespace pyember::cli
