@@ -285,7 +285,7 @@ def get_job_status(job_id: str, incremental: bool = False) -> dict[str, Any]:
 def list_jobs(status_filter: str | None = None, limit: int = 50) -> dict[str, Any]:
     """{"jobs": […], "total": …, "returned": …}, the newest first, other processes' included.
 
-    `total` counts what matches the filter; `limit` says how many of those are returned, 0 all.
+    `total` counts what matches the filter; `limit` says how many of those are returned.
     """
     if status_filter is not None and status_filter not in STATUSES:
         raise ValueError(
@@ -296,7 +296,7 @@ def list_jobs(status_filter: str | None = None, limit: int = 50) -> dict[str, An
     with STATE._lock:
         jobs = [job for job in STATE.jobs.values() if status_filter in (None, job.status)]
         jobs.sort(key=lambda job: job.created_at, reverse=True)
-        shown = [job.members() for job in (jobs[:limit] if limit > 0 else jobs)]
+        shown = [job.members() for job in jobs[: max(limit, 0)]]
     return {"jobs": shown, "total": len(jobs), "returned": len(shown)}
 
 

@@ -119,6 +119,7 @@ def test_jobs_are_listed_filtered_and_limited() -> None:
         limited = list_jobs(limit=2)
         assert [job["label"] for job in limited["jobs"]] == ["listed 2", "listed 1"]
         assert (limited["total"], limited["returned"]) == (3, 2)
+        assert list_jobs(limit=0) == {"jobs": [], "total": 3, "returned": 0}
 
     asyncio.run(main())
 
