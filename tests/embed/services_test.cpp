@@ -21,16 +21,24 @@ using mcp::Json;
 
 namespace {
 
-struct Services : LoopFixture {
+// One for the process, as in the server: sessions' threads keep its descriptor in their tables.
+// Made before the runtime, and never closed.
+LoopFixture& turn() {
+  static auto* const fixture = new LoopFixture;
+  return *fixture;
+}
+
+struct Services {
   // The program's own folder is not this test's.
   const int packages_named = setenv("PYEMBER_PACKAGES", PYEMBER_TEST_PACKAGES, 1);
-  PythonServices services{[]() -> embed::Runtime& { return test::runtime(); }, loop, poster};
+  PythonServices services{[]() -> embed::Runtime& { return test::runtime(); }, turn().loop,
+                          turn().poster};
 
   Result<Json> call(const std::string& function, Json arguments) {
     std::optional<Result<Json>> answer;
     services.call(function, std::move(arguments),
                   [&answer](Result<Json> result) { answer = std::move(result); });
-    REQUIRE(until([&] { return answer.has_value(); }, 60s));
+    REQUIRE(turn().until([&] { return answer.has_value(); }, 60s));
     return std::move(*answer);
   }
 };

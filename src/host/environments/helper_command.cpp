@@ -11,6 +11,7 @@
 
 #include "base/limits.h"
 #include "base/thread_affinity.h"
+#include "base/thread_affinity.h"
 #include "host/loop/child_signal.h"
 #include "host/loop/uv_handle.h"
 
@@ -136,6 +137,8 @@ class HelperCommand::Impl {
       if (auto* self = static_cast<Impl*>(process->data)) self->exited(status, signal);
     };
     release_this_thread_to_all_cpus();  // the loop may be held on one CPU, which a child inherits
+    // uv must not inherit the one CPU that the loop may share with a session just now.
+    release_this_thread_to_all_cpus();
     const int failed = uv_spawn(loop.raw(), process_.get(), &options);
     process_.opened(this);  // also after a failure it must be closed
     pid_ = failed == 0 ? process_.get()->pid : 0;
