@@ -163,6 +163,7 @@ inline constexpr std::size_t kIncrementalReaders = 1024;     // jobs whose last 
 // --- command line --------------------------------------------------------------------------------
 inline constexpr std::chrono::milliseconds kDoctorCommandDeadline = 5s;  // `uv --version` and such
 inline constexpr std::chrono::milliseconds kDoctorPythonDeadline = 20s;  // the embedded one starts
+inline constexpr std::chrono::milliseconds kShownOutputPeriod = 40ms;    // as fast as one reads
 inline constexpr std::size_t kMaximumConfigurationBytes = 16u << 20;     // a client's file
 inline constexpr std::size_t kMaximumConfigurationMembers = 4096;        // of one object in it
 

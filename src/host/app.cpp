@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -47,6 +48,9 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
       make_runtime_(std::move(make_runtime)),
       run_settings_{options_.timeout, options_.maximum_timeout, options_.output_budget},
       session_settings_{options_.output_budget},
+      job_settings_{
+          options_.jobs_directory.empty() ? find_jobs_directory() : options_.jobs_directory,
+          find_runner()},
       poster_(loop_) {
   // A client that stops reading is an error of write(), not the end of the process.
   signal(SIGPIPE, SIG_IGN);
@@ -67,7 +71,13 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
     if (server_->has_subscriber(uri)) outputs_updated_.insert(std::move(uri));
   });
   progress_.emplace(loop_, [this] { return transport_->congested(); });
-  resources_.emplace(*registry_);
+  jobs_.emplace(loop_, job_settings_);
+  publish_job_output();
+  output_resources_.emplace(*registry_);
+  job_resources_.emplace(*jobs_);
+  resources_.emplace(
+      std::vector<ResourceRouter::Route>{{"session-output://", &*output_resources_},
+                                         {std::string(JobResources::kScheme), &*job_resources_}});
   add_tools();
   server_.emplace(server_info(), tools_, *resources_, *transport_);
   signals_.emplace(loop_, std::initializer_list<int>{SIGTERM, SIGINT, SIGHUP}, [this](int number) {
@@ -76,13 +86,37 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
   });
   tick_timer_.emplace(loop_, [this] { tick(); });
   end_timer_.emplace(loop_, [this] { end_if_answered(); });
+  adopt_timer_.emplace(loop_, [this] { adopt_jobs(); });
 }
 
 App::~App() = default;
 
 void App::add_tools() {
-  tools_.add(run_python_tool(*registry_, *progress_, run_settings_));
-  add_session_tools(tools_, *registry_, session_settings_);
+  const Profile profile = options_.profile;
+  if (profile != Profile::Scripts) {
+    tools_.add(run_python_tool(*registry_, *progress_, *jobs_, run_settings_));
+  }
+  if (profile == Profile::Full) add_session_tools(tools_, *registry_, session_settings_);
+  if (profile == Profile::Code) return;
+  scripts_.emplace(
+      loop_, poster_, [this]() -> embed::Runtime& { return runtime(); }, *jobs_, *progress_,
+      ScriptExecutor::Settings{options_.project_root, options_.output_budget,
+                               profile == Profile::Full});
+  scripts_->add_tools(tools_);
+}
+
+// Subscribers hear of new output with the next tick.
+void App::publish_job_output() {
+  jobs_->on_output([this](const std::string& id) { outputs_updated_.insert(job_stream_uri(id)); },
+                   [this](const std::string& id) {
+                     return server_ && server_->has_subscriber(job_stream_uri(id));
+                   });
+}
+
+// Jobs that an earlier server left are taken over even if nobody asks for jobs; where there never
+// were any, nothing is opened.
+void App::adopt_jobs() {
+  if (access((job_settings_.directory + "/jobs.db").c_str(), F_OK) == 0) (void)jobs_->open();
 }
 
 int App::run() {
@@ -128,6 +162,7 @@ void App::end_soon(Ending stage) {
   stage_ends_ns_ = now_ns() + in_ns(answering ? limits::kInputEndGrace : limits::kStopGrace);
   if (!answering) {
     registry_->interrupt_all("The cell was not run: the server is ending.");
+    if (scripts_) scripts_->cancel_foreground();
   }
   if (!end_check_) end_check_.emplace(loop_, [this] { end_if_answered(); });
   end_timer_->start(std::chrono::milliseconds(1), std::chrono::milliseconds(10));
@@ -153,6 +188,7 @@ void App::finish(int exit_code) {
     uv_sleep(1);
     transport_->flush();
   }
+  jobs_->flush();
   if (runtime_) runtime_->end_children(limits::kEndChildrenDeadline);
   loop_.stop();
 }
@@ -185,6 +221,7 @@ void App::check_health(std::uint64_t now) {
   if (!runtime_ready_ && (health.started || !health.start_error.empty())) {
     runtime_ready_ = true;
     tick_timer_->start(limits::kTick, limits::kTick);
+    adopt_timer_->start(limits::kAdoptAfter);
   }
   if (!runtime_ready_) {
     if (now - runtime_started_ns_ > in_ns(kRuntimeStartDeadline)) {

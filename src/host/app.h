@@ -8,12 +8,16 @@
 #include <string>
 
 #include "embed/runtime.h"
+#include "host/jobs/job_registry.h"
+#include "host/jobs/job_resources.h"
 #include "host/loop/event_loop.h"
 #include "host/loop/loop_poster.h"
 #include "host/loop/signals.h"
 #include "host/memory_watch.h"
 #include "host/options.h"
 #include "host/output/output_resources.h"
+#include "host/output/resource_router.h"
+#include "host/script_executor.h"
 #include "host/session/session_registry.h"
 #include "host/tools/progress.h"
 #include "host/tools/run_python.h"
@@ -44,6 +48,8 @@ class App {
 
   embed::Runtime& runtime();
   void add_tools();
+  void publish_job_output();
+  void adopt_jobs();
   void input_ended();
   void end_soon(Ending stage);
   void end_if_answered();
@@ -58,6 +64,7 @@ class App {
   RuntimeFactory make_runtime_;
   const RunPythonSettings run_settings_;
   const SessionToolSettings session_settings_;
+  const JobRegistry::Settings job_settings_;
 
   EventLoop loop_;
   LoopPoster poster_;                        // outlives the runtime's threads
@@ -69,12 +76,17 @@ class App {
   std::optional<StdioTransport> transport_;
   std::optional<SessionRegistry> registry_;
   std::optional<ProgressTicker> progress_;
-  std::optional<OutputResources> resources_;
+  std::optional<JobRegistry> jobs_;
+  std::optional<OutputResources> output_resources_;
+  std::optional<JobResources> job_resources_;
+  std::optional<ResourceRouter> resources_;
+  std::optional<ScriptExecutor> scripts_;
   mcp::ToolCatalog tools_;
   std::optional<mcp::Server> server_;
   std::optional<TerminationSignals> signals_;
   std::optional<Timer> tick_timer_;
   std::optional<Timer> end_timer_;
+  std::optional<Timer> adopt_timer_;
   std::optional<BeforeWait> end_check_;
   MemoryWatch memory_{read_memory};
 

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
+#include <system_error>
 
 namespace pyember::host {
 
@@ -21,6 +23,11 @@ using Clock = std::chrono::steady_clock;
 AppDriver::AppDriver(Options options, embed::RuntimeHealth health)
     : owned_(std::make_unique<FakeRuntime>()), runtime_(owned_.get()) {
   runtime_->told = std::move(health);
+  // Never the jobs of whoever runs the tests.
+  std::string folder = (std::filesystem::temp_directory_path() / "pyember-app-XXXXXX").string();
+  if (mkdtemp(folder.data()) == nullptr) abort();
+  folder_ = folder;
+  if (options.jobs_directory.empty()) options.jobs_directory = folder_ + "/meta";
   int in[2];
   int out[2];
   if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) abort();
@@ -47,6 +54,8 @@ AppDriver::~AppDriver() {
   close_input();
   close(from_server_);
   thread_.join();
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
 }
 
 void AppDriver::send(std::string_view bytes) {

@@ -40,6 +40,7 @@ class AppDriver {
  private:
   bool read_more(int timeout_ms);
 
+  std::string folder_;  // of its jobs
   std::unique_ptr<FakeRuntime> owned_;
   FakeRuntime* runtime_;
   int to_server_ = -1;

@@ -7,10 +7,14 @@ default: each request carries its own `_meta` and there is no handshake.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -28,6 +32,14 @@ META = {
 def server_binary() -> str:
     """The server under test: PYEMBER_BINARY, else the release build."""
     return os.environ.get("PYEMBER_BINARY") or str(ROOT / "build" / "release" / "pyember")
+
+
+@functools.cache
+def jobs_folder() -> str:
+    """Where servers under test keep their jobs, unless they are told: never in the user's own store."""
+    folder = tempfile.mkdtemp(prefix="pyember-meta-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 class ServerGone(Exception):
@@ -117,7 +129,8 @@ class RawClient:
             stdout=subprocess.PIPE,
             stderr=stderr,
             cwd=cwd,
-            env={**(os.environ if variables is None else variables), **(environment or {})},
+            env={"PYTHON_MCP_META": jobs_folder(), **(os.environ if variables is None else variables),
+                 **(environment or {})},
             start_new_session=True,  # what a cell does to its process group stays there
         )
         self.notifications: list[dict[str, Any]] = []

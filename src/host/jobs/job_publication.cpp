@@ -106,6 +106,13 @@ void JobRegistry::Impl::tell_listeners(const std::string& id, LiveJob& job) {
   }
 }
 
+// Readers learn from it that nothing more will come.
+void JobRegistry::Impl::tell_listeners_of_end(const std::string& id) {
+  for (std::size_t i = 0; i < listeners_.size(); ++i) {
+    if (!listeners_[i].wanted || listeners_[i].wanted(id)) listeners_[i].callback(id);
+  }
+}
+
 void JobRegistry::Impl::look_at_partials(LiveJob& job, std::uint64_t now) {
   if (!job.is_run() || now - job.partials_at_ns < kPartialsPeriodNs) return;
   job.partials_at_ns = now;

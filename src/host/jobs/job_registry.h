@@ -79,8 +79,9 @@ class JobRegistry {
   // The returned number may be given to unwatch.
   std::uint64_t watch_end(const std::string& id, Ended ended);
   void unwatch(std::uint64_t watch);
-  // Called, at most every limits::kJobOutputPeriod for each job, when there is more output. Only
-  // jobs somebody wants to hear of are looked at; `wanted` empty: all of them. Several may listen.
+  // Called, at most every limits::kJobOutputPeriod for each job, when there is more output, and
+  // when it is over. Only jobs somebody wants to hear of are looked at; `wanted` empty: all of
+  // them.
   using OutputCallback = std::function<void(const std::string& id)>;
   using OutputWanted = std::function<bool(const std::string& id)>;
   void on_output(OutputCallback callback, OutputWanted wanted = {});

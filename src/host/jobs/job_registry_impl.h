@@ -94,6 +94,7 @@ class JobRegistry::Impl {
   void tick();
   void wake_tick();
   void tell_listeners(const std::string& id, LiveJob& live);
+  void tell_listeners_of_end(const std::string& id);
   void look_at_partials(LiveJob& live, std::uint64_t now);
   void look_at_others_jobs();
   void tell_ended(const Job& job);

@@ -122,6 +122,7 @@ void JobRegistry::Impl::conclude(LiveJob& ending) {
     spdlog::info("job_ended job={} tool={} status={}", id, ending.job().tool,
                  to_string(ending.job().status));
     tell_ended(ending.job());
+    tell_listeners_of_end(id);
   }
   if (ending.unsaved) return wake_tick();  // which tries again
   live_.erase(id);

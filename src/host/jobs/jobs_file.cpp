@@ -252,8 +252,10 @@ Result<JobsFile::Content> JobsFile::apply(const Change& change) const {
     array = Json::array();
   }
   if (!array) return array.error();
-  const Json result = merged(array.take(), change);
-  if (auto written = write_array(result); !written) return written.error();
+  const Json result = merged(array.value(), change);
+  if (result != array.value()) {
+    if (auto written = write_array(result); !written) return written.error();
+  }
   return Content{stamp(), foreign_in(result, change.known)};
 }
 

@@ -128,6 +128,7 @@ Json cell_output_schema() {
                          {"required", {"type", "message", "traceback"}}};
   properties["session"] = {{"type", "string"}};
   properties["cell"] = {{"type", "integer"}, {"description", "number of the cell in its session"}};
+  properties["job_id"] = {{"type", "string"}, {"description", "only with background=true"}};
   properties["elapsed_seconds"] = {{"type", "number"}};
   properties["notices"] = {{"type", "array"}, {"items", {{"type", "string"}}}};
   return {{"type", "object"},

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "host/tools/background_cell.h"
 #include "host/tools/cell_answer.h"
 
 namespace pyember::host {
@@ -67,21 +68,42 @@ std::string session_of(const Json& arguments) {
   return given->get<std::string>();
 }
 
-mcp::ToolResult started(const std::string& session, embed::CellNumber number) {
-  mcp::ToolResult answer;
-  answer.content.push_back(mcp::text_block(fmt::format(
+mcp::ToolResult started(const std::string& session, const BackgroundCell& cell) {
+  std::string text = fmt::format(
       "Cell {} runs in the background of session '{}'. inspect_session with cell={} shows its "
       "output and outcome; interrupt_session stops it.",
-      number, session, number)));
+      cell.number, session, cell.number);
+  Json notices = Json::array();
+  if (cell.job_id.empty()) {
+    notices.push_back("The cell is no job: " + cell.problem);
+  } else {
+    text += fmt::format(" It is job {}.", cell.job_id);
+  }
+  mcp::ToolResult answer;
+  answer.content.push_back(mcp::text_block(std::move(text)));
   answer.structured = {{"status", "running"}, {"stdout", ""},           {"stderr", ""},
                        {"result", nullptr},   {"error", nullptr},       {"session", session},
-                       {"cell", number},      {"elapsed_seconds", 0.0}, {"notices", Json::array()}};
+                       {"cell", cell.number}, {"elapsed_seconds", 0.0}, {"notices", notices}};
+  if (!cell.job_id.empty()) answer.structured["job_id"] = cell.job_id;
   return answer;
 }
 
-void handle(const std::shared_ptr<mcp::ToolCall>& call, SessionRegistry& registry,
-            ProgressTicker& ticker, const RunPythonSettings& settings) {
-  const Result<std::chrono::milliseconds> timeout = timeout_of(call->arguments(), settings);
+// What the tool's handler works with; all of it outlives the calls.
+struct Parts {
+  SessionRegistry& registry;
+  ProgressTicker& ticker;
+  JobRegistry& jobs;
+  const RunPythonSettings& settings;
+};
+
+mcp::ToolResult start_in_background(const Parts& parts, const std::string& session, CellSpec spec) {
+  const Result<BackgroundCell> cell = run_in_background(
+      parts.registry, parts.jobs, session, std::move(spec), parts.settings.output_budget);
+  return cell ? started(session, cell.value()) : mcp::tool_error(cell.error().message);
+}
+
+void handle(const std::shared_ptr<mcp::ToolCall>& call, const Parts& parts) {
+  const Result<std::chrono::milliseconds> timeout = timeout_of(call->arguments(), parts.settings);
   if (!timeout) return call->complete(mcp::tool_error(timeout.error().message));
   const std::string session = session_of(call->arguments());
   const auto background = call->arguments().find("background");
@@ -97,21 +119,20 @@ void handle(const std::shared_ptr<mcp::ToolCall>& call, SessionRegistry& registr
         "in pieces, or split the code into several cells.",
         spec.code.size(), limits::kMaximumCodeBytes)));
   }
-  const bool in_background = spec.background;
-  std::unique_ptr<CellObserver> observer;
-  if (!in_background) {
-    observer = std::make_unique<RunPythonCall>(call, registry, ticker, settings);
-  }
+  if (spec.background) return call->complete(start_in_background(parts, session, std::move(spec)));
+  auto observer =
+      std::make_unique<RunPythonCall>(call, parts.registry, parts.ticker, parts.settings);
   const Result<embed::CellNumber> number =
-      registry.run(session, std::move(spec), std::move(observer));
+      parts.registry.run(session, std::move(spec), std::move(observer));
   if (!number) return call->complete(mcp::tool_error(number.error().message));
-  if (in_background) return call->complete(started(session, number.value()));
-  call->on_cancel([&registry, session, cell = number.value()] { registry.cancel(session, cell); });
+  call->on_cancel([&registry = parts.registry, session, cell = number.value()] {
+    registry.cancel(session, cell);
+  });
 }
 
 }  // namespace
 
-mcp::Tool run_python_tool(SessionRegistry& registry, ProgressTicker& ticker,
+mcp::Tool run_python_tool(SessionRegistry& registry, ProgressTicker& ticker, JobRegistry& jobs,
                           const RunPythonSettings& settings) {
   const auto in_seconds = [](std::chrono::milliseconds duration) {
     return static_cast<double>(duration.count()) / 1000;
@@ -148,9 +169,8 @@ mcp::Tool run_python_tool(SessionRegistry& registry, ProgressTicker& ticker,
                       {"destructiveHint", true},
                       {"idempotentHint", false},
                       {"openWorldHint", true}};
-  tool.handler = [&registry, &ticker, &settings](const std::shared_ptr<mcp::ToolCall>& call) {
-    handle(call, registry, ticker, settings);
-  };
+  tool.handler = [parts = Parts{registry, ticker, jobs, settings}](
+                     const std::shared_ptr<mcp::ToolCall>& call) { handle(call, parts); };
   return tool;
 }
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 
+#include "host/jobs/job_registry.h"
 #include "host/session/session_registry.h"
 #include "host/tools/progress.h"
 #include "mcp/tool.h"
@@ -15,8 +16,8 @@ struct RunPythonSettings {
   std::size_t output_budget = limits::kOutputBudgetCharacters;
 };
 
-// The tool run_python. All three outlive the catalog.
-mcp::Tool run_python_tool(SessionRegistry& registry, ProgressTicker& ticker,
+// The tool run_python; with background=true the cell is a job. All outlive the catalog.
+mcp::Tool run_python_tool(SessionRegistry& registry, ProgressTicker& ticker, JobRegistry& jobs,
                           const RunPythonSettings& settings);
 
 }  // namespace pyember::host

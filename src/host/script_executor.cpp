@@ -1,0 +1,56 @@
+#include "host/script_executor.h"
+
+#include <utility>
+
+#include "base/limits.h"
+#include "host/options.h"
+#include "host/tools/benchmark_answer.h"
+#include "host/tools/benchmark_tools.h"
+#include "host/tools/executor_tools.h"
+#include "host/tools/quality_tools.h"
+
+namespace pyember::host {
+
+mcp::Json job_result(const Job& job, const JobOutput& output) {
+  mcp::Json result = run_result(job, output);
+  if (job.tool == "benchmark_script" && result.is_object()) add_figures(result, *job.end);
+  return result;
+}
+
+ScriptExecutor::ScriptExecutor(EventLoop& loop, LoopPoster& poster,
+                               PythonServices::RuntimeSource runtime, JobRegistry& jobs,
+                               ProgressTicker& ticker, const Settings& settings)
+    : loop_(loop),
+      jobs_(jobs),
+      ticker_(ticker),
+      settings_(settings),
+      library_({find_project_root(settings.project_root), limits::kAutosavedScripts,
+                limits::kAutosavedBytes}),
+      services_(std::move(runtime), loop, poster),
+      environments_(loop, {find_environments_directory(), limits::kEnvironmentBytes}),
+      preparer_(loop, library_, services_, environments_),
+      runs_(loop, jobs, preparer_, library_, ticker),
+      benchmarks_(loop, jobs, preparer_, services_,
+                  {find_runner(), find_jobs_directory(),
+                   find_runtime_directory() + "/mcp_services/run_profiled.py"}) {
+  jobs_.on_result(job_result);
+}
+
+void ScriptExecutor::add_tools(mcp::ToolCatalog& catalog) {
+  const ExecutorParts parts{
+      runs_, jobs_, library_, services_, settings_.extended, settings_.output_budget};
+  add_execution_tools(catalog, parts);
+  add_benchmark_tools(catalog, {benchmarks_, settings_.extended, settings_.output_budget});
+  add_library_tools(catalog, parts);
+  add_job_tools(catalog, parts);
+  if (!settings_.extended) return;
+  add_quality_tools(catalog, {loop_, environments_, ticker_});
+  add_environment_tools(catalog, {loop_, environments_, ticker_});
+}
+
+void ScriptExecutor::cancel_foreground() {
+  runs_.cancel_foreground();
+  benchmarks_.cancel_foreground();
+}
+
+}  // namespace pyember::host

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <string>
+
+#include "host/environments/environments.h"
+#include "host/jobs/job_registry.h"
+#include "host/loop/event_loop.h"
+#include "host/loop/loop_poster.h"
+#include "host/scripts/script_library.h"
+#include "host/scripts/script_preparer.h"
+#include "host/services/python_services.h"
+#include "host/tools/benchmark_calls.h"
+#include "host/tools/progress.h"
+#include "host/tools/script_runs.h"
+#include "mcp/tool.h"
+
+namespace pyember::host {
+
+// What the tool that started a job's run answers for it (JobRegistry::on_result); also for jobs that
+// another server started, so nothing is known but what the job says.
+mcp::Json job_result(const Job& job, const JobOutput& output);
+
+// Everything between the script executor's tools and the jobs: scripts on disk, environments, the
+// server's own Python, calls under way. A part of App. Costs nothing until a tool is called. Loop's
+// thread only.
+class ScriptExecutor {
+ public:
+  struct Settings {
+    std::string project_root;  // --project-root; empty: found
+    std::size_t output_budget = 0;
+    bool extended = false;  // profile full
+  };
+
+  ScriptExecutor(EventLoop& loop, LoopPoster& poster, PythonServices::RuntimeSource runtime,
+                 JobRegistry& jobs, ProgressTicker& ticker, const Settings& settings);
+
+  void add_tools(mcp::ToolCatalog& catalog);
+  // The server ends in order: what somebody waits for is cancelled; background jobs go on.
+  void cancel_foreground();
+
+ private:
+  EventLoop& loop_;
+  JobRegistry& jobs_;
+  ProgressTicker& ticker_;
+  const Settings settings_;
+  ScriptLibrary library_;
+  PythonServices services_;
+  Environments environments_;
+  ScriptPreparer preparer_;
+  ScriptRuns runs_;
+  BenchmarkCalls benchmarks_;
+};
+
+}  // namespace pyember::host
