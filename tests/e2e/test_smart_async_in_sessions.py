@@ -158,3 +158,17 @@ async def test_a_package_of_the_same_name_in_the_session_comes_first(tmp_path: P
     async with connected(tmp_path) as client:
         code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nimport python_mcp_server\npython_mcp_server.own"
         assert await value(client, code) is True
+
+
+async def test_a_cell_that_is_stopped_within_the_budget_leaves_a_job_that_can_be_cancelled(tmp_path: Path) -> None:
+    async with connected(tmp_path) as client:
+        await run(client, _PREPARED.replace("default_timeout=0.1", "default_timeout=60"))
+        answer = await run(client, "await count(100000)", timeout=0.5)
+        assert answer["status"] == "timed_out"
+        (job,) = (await value(client, "list_jobs()"))["jobs"]
+        assert job["status"] == "running"
+        before = job["progress"]["current"]
+        job = (await value(client, f"await asyncio.sleep(0.2)\nget_job_status({job['id']!r})"))["job"]
+        assert job["progress"]["current"] > before
+        assert (await value(client, f"cancel_job({job['id']!r})"))["status"] == "cancelled"
+        assert await value(client, "await asyncio.sleep(0.05)\nlen(asyncio.all_tasks())") == 1
