@@ -14,7 +14,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -244,18 +244,27 @@ def _check_ticks(client: RawClient, report: KillReport, job: int, job_id: str, l
 # --- killed runners and children ------------------------------------------------------------------------
 
 
-def runner_record(place: World, job_id: str) -> dict[str, Any]:
-    """Who runs the job: the runner's own record (docs/runner.md)."""
+def runner_processes(place: World, job_id: str) -> dict[str, int]:
+    """The processes of a job: its runner's two halves and the script (docs/runner.md)."""
 
     def found() -> Any:
-        for path in place.home.rglob("runner"):
+        for path in place.store.rglob("runner"):
             if path.parent.name == job_id:
                 record = json.loads(path.read_text())
                 return record if record.get("child") else None
         return None
 
-    record: dict[str, Any] = until(found, f"the record of the runner of job {job_id}", 30)
-    return record
+    record = until(found, f"the record of the runner of job {job_id}", 30)
+    worker = int(Path(f"/proc/{record['child']}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    return {"keeper": record["pid"], "worker": worker, "child": record["child"]}
+
+
+def stop_all(pids: Iterable[int]) -> None:
+    """SIGKILL to all of them, before any can react to the end of another."""
+    numbers = list(pids)
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in numbers:
+            os.kill(pid, number)
 
 
 def printing(client: RawClient, job_id: str) -> None:

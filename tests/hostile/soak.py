@@ -1,6 +1,6 @@
-"""The long tests, run by `./dev soak`: battery, churn, endings, fuzzing. Prints figures, exits 1 on a miss.
+"""The long tests, run by `./dev soak`: battery, churn, endings, fuzzing, jobs. Prints figures, exits 1 on a miss.
 
-    python3 tests/hostile/soak.py [--quick] [--only battery,churn,endings,fuzz] [--write]
+    python3 tests/hostile/soak.py [--quick] [--only battery,churn,endings,fuzz,jobs] [--write]
 
 With --write the figures replace the soak's section in bench/RESULTS.md.
 """
@@ -23,11 +23,13 @@ from tests.hostile.cells import CELLS  # noqa: E402
 from tests.hostile.churn import Churn  # noqa: E402
 from tests.hostile.endings import run_endings  # noqa: E402
 from tests.hostile.fuzz_stdin import Fuzz  # noqa: E402
+from tests.hostile.jobs import flood, kill_servers  # noqa: E402
 
 # The bars of the project: a call is answered within its deadline and this, in seconds.
 BAR = 0.25
 MEMORY_FLAT = 0.10
 ENDS_WITHIN = 2.0
+JOBS_MEMORY = 64_000_000
 SHOWN_PROBLEMS = 20
 
 
@@ -98,11 +100,33 @@ def soak_fuzz(options: argparse.Namespace) -> Lines:
     ], report.problems
 
 
+def soak_jobs(options: argparse.Namespace) -> Lines:
+    many = 40 if options.quick else 200
+    kills = 5 if options.quick else 20
+    flooded = flood(many)
+    killed = kill_servers(kills, kills, lines=1500)
+    problems = [*flooded.problems, *killed.problems]
+    if flooded.complete < many or flooded.bytes_lost:
+        problems.append(f"{flooded.complete} of {many} jobs complete, {flooded.bytes_lost} bytes lost")
+    if flooded.grown > JOBS_MEMORY:
+        problems.append(f"memory grew by {flooded.grown / 1e6:.0f} MB during {many} jobs")
+    if killed.adopted < kills:
+        problems.append(f"{killed.adopted} of {kills} jobs outlived their servers")
+    return [
+        f"jobs: {many} at once, 1 MB printed by each: {flooded.complete} complete, {flooded.bytes_lost} bytes lost, "
+        f"memory +{flooded.grown / 1e6:.1f} MB (bar {JOBS_MEMORY / 1e6:.0f} MB), {flooded.seconds:.0f} s",
+        f"jobs: tools/list meanwhile: p50 {quantile(flooded.list_ms, 0.5):.1f} ms, p99 {quantile(flooded.list_ms, 0.99):.0f} ms, "
+        f"worst {quantile(flooded.list_ms, 1.0):.0f} ms",
+        f"jobs: server killed {killed.kills} times during {kills} jobs: {killed.adopted} adopted and finished with full output",
+    ], problems
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], Lines]] = {
     "battery": soak_battery,
     "churn": soak_churn,
     "endings": soak_endings,
     "fuzz": soak_fuzz,
+    "jobs": soak_jobs,
 }
 
 

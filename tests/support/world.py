@@ -57,12 +57,14 @@ class World:
     def variables(self) -> dict[str, str]:
         """The whole environment of a server that lives here."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "UV_", "PYTHON"))}
-        kept.pop("VIRTUAL_ENV", None)
+        for name in ("VIRTUAL_ENV", "PYEMBER_UV"):
+            kept.pop(name, None)
         uv_folder = str(Path(find_uv()).parent)
         return {
             **kept,
             "HOME": str(self.home),
             "PYTHON_MCP_HOME": str(self.project),
+            "PYTHON_MCP_META": str(self.store),
             "XDG_CACHE_HOME": str(self.home / ".cache"),
             "XDG_STATE_HOME": str(self.home / ".state"),
             "XDG_DATA_HOME": str(self.home / ".data"),
