@@ -168,6 +168,16 @@ TEST_CASE("Comparison: CPU time decides for scripts that compute, wall time for 
   CHECK(compare(crowded).deciding().verdict == Verdict::NoDifference);
 }
 
+TEST_CASE("Comparison: how narrow an interval is counts relative to its ratio") {
+  std::vector<MeasuredPair> pairs;
+  for (int i = 0; i < 20; ++i) {
+    const double candidate = i % 2 == 0 ? 9.8 : 10.2;
+    pairs.push_back({{1, 1, 0, 1}, {candidate, candidate, 0, 1}});
+  }
+  CHECK(precise_enough(pairs));
+  CHECK(compare(pairs).note.empty());
+}
+
 TEST_CASE("Comparison: pairs are added until the interval is narrow, and not for ever") {
   const ComparisonRules rules;
   std::vector<MeasuredPair> steady(rules.pairs, {{1, 1, 0, 1}, {1, 1, 0, 1}});

@@ -50,6 +50,10 @@ RatioEstimate estimate(const std::vector<MeasuredPair>& pairs, Quantity quantity
   return found;
 }
 
+double relative_half_width(const RatioEstimate& estimate) {
+  return estimate.interval.half_width() / estimate.ratio;
+}
+
 double cpu_share(const std::vector<MeasuredPair>& pairs, Measurement MeasuredPair::*side) {
   std::vector<double> shares;
   for (const MeasuredPair& pair : pairs) {
@@ -101,7 +105,7 @@ Comparison compare(const std::vector<MeasuredPair>& pairs, const ComparisonRules
   if (pairs.size() < rules.least_pairs) {
     comparison.note = fmt::format("only {} pairs were measured; a verdict needs {}", pairs.size(),
                                   rules.least_pairs);
-  } else if (comparison.deciding().interval.half_width() > 2 * rules.narrow_enough) {
+  } else if (relative_half_width(comparison.deciding()) > 2 * rules.narrow_enough) {
     comparison.note = "the machine is noisy: only large differences could have been found";
   }
   return comparison;
@@ -111,7 +115,7 @@ bool precise_enough(const std::vector<MeasuredPair>& pairs, const ComparisonRule
   if (pairs.size() < rules.pairs) return false;
   if (pairs.size() >= rules.most_pairs) return true;
   const Quantity quantity = deciding_quantity(pairs, rules);
-  return estimate(pairs, quantity, rules).interval.half_width() <= rules.narrow_enough;
+  return relative_half_width(estimate(pairs, quantity, rules)) <= rules.narrow_enough;
 }
 
 }  // namespace pyember::host
