@@ -21,10 +21,13 @@ namespace pyember::host {
 // lost, closed or replaced; the HostSession that owns it goes on.
 //
 // Whose bytes are these? A read is followed by a look at the events, and both are one step for the
-// session (Session::reading_output). A cell that ended with has_output=false wrote nothing that was
-// not read before; the bytes are of a later one. A cell that ended with has_output=true holds its
-// session back until its pipes are empty, so the bytes are its own. Else they belong to the cell
-// that runs, or to none.
+// session (Session::reading_output). A cell that ended with OutputLeft::Nothing wrote nothing that
+// was not read before; the bytes are of a later one. Any other cell holds its session back until
+// its pipes are empty, so the bytes are its own. Else they belong to the cell that runs, or to
+// none.
+//
+// Whether a cell that was NotAsked left anything is known without a look at the pipes when its end
+// is the only news of a settled turn of the loop (LoopPoster::settled).
 class SessionLink final : public embed::SessionListener {
  public:
   // Where events go, on the loop's thread. The link must not be destroyed from within.
@@ -52,8 +55,8 @@ class SessionLink final : public embed::SessionListener {
 
   embed::Session& session() { return *session_; }
 
-  // Handles the events that wait.
-  void pump();
+  // Handles the events that wait. `settled` is LoopPoster::settled() of the turn that called.
+  void pump(bool settled = false);
   // Reads what is in the pipes now, for a session that is about to be destroyed.
   void read_what_is_left();
   // From here on the owner hears nothing more.
@@ -63,7 +66,7 @@ class SessionLink final : public embed::SessionListener {
   struct CellFinished {
     embed::CellNumber number;
     embed::CellOutcome outcome;
-    bool has_output;
+    embed::OutputLeft left;
   };
   struct NamesReady {
     std::uint64_t ticket;
@@ -78,7 +81,7 @@ class SessionLink final : public embed::SessionListener {
   using Event = std::variant<CellFinished, NamesReady, ResetFinished, Lost>;
 
   void cell_finished(embed::CellNumber number, embed::CellOutcome outcome,
-                     bool has_output) noexcept override;
+                     embed::OutputLeft left) noexcept override;
   void names_ready(std::uint64_t ticket, std::vector<embed::NameInfo> names) noexcept override;
   void reset_finished(std::uint64_t ticket) noexcept override;
   void session_lost(std::string reason) noexcept override;
@@ -93,7 +96,7 @@ class SessionLink final : public embed::SessionListener {
 
   void readable(Pipe& pipe);
   bool read_piece(Pipe& pipe, std::string_view& piece);
-  void handle(Event& event);
+  void handle(Event& event, bool pipes_are_empty);
   void drain(Pipe& pipe);
   void deliver_piece();
 
