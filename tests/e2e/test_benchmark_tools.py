@@ -97,6 +97,14 @@ async def test_making_the_environment_is_timed_apart_from_the_run(world: World) 
     assert any(each.startswith(PACKAGE) for each in first["locked_dependencies"])
 
 
+async def test_what_a_script_says_it_needs_is_there_when_it_is_measured(world: World) -> None:
+    source = f'# /// script\n# dependencies = ["{PACKAGE}"]\n# ///\nimport {PACKAGE}\nprint({PACKAGE}.__name__)\n'
+    async with connect(world) as client:
+        answer = await call(client, "benchmark_script", script_content=source, python_version=VERSION)
+    assert (answer["stdout"], answer["exit_code"]) == (f"{PACKAGE}\n", 0)
+    assert answer["resolved_dependencies"] == [PACKAGE]
+
+
 async def test_a_timeout_ends_the_run_and_keeps_output_and_figures(world: World) -> None:
     source = "import time\nprint('begun', flush=True)\nend = time.time() + 60\nwhile time.time() < end: pass\n"
     async with connect(world) as client:

@@ -299,12 +299,15 @@ Result<void> ScriptPreparer::Impl::look_at_source(Preparation& preparation) {
   return {};
 }
 
-// A script with inline metadata says itself what it needs.
+// A script with inline metadata says itself what it needs: to `uv run`, or to us where the
+// interpreter itself is to be started.
 void ScriptPreparer::Impl::scan_imports(std::uint64_t number) {
   Preparation& preparation = *find(number);
   const ScriptRequest& request = preparation.request;
   const bool imports = preparation.source.find("import") != std::string::npos;
-  if (!request.scan_imports || !imports || preparation.has_header) return choose_command(number);
+  const bool reads_header = preparation.has_header && request.interpreter_itself;
+  const bool scans = request.scan_imports && imports && !preparation.has_header;
+  if (!reads_header && !scans) return choose_command(number);
   Json arguments = Json::object();
   arguments["source"] = preparation.source;
   arguments["path"] = preparation.script.script_path;
@@ -317,6 +320,10 @@ void ScriptPreparer::Impl::scan_imports(std::uint64_t number) {
     // Code that can't be parsed is run all the same: its own error says what is wrong with it.
     if (inspected.ok()) {
       found->script.auto_added = strings_in(inspected.value(), "imports_added");
+      const Json header = inspected.value().value("header", Json());
+      for (const std::string& each : strings_in(header, "dependencies")) {
+        found->script.dependencies.push_back(each);
+      }
       for (const std::string& each : found->script.auto_added) {
         found->script.dependencies.push_back(each);
       }

@@ -81,6 +81,7 @@ class BenchmarkCalls::Run : public std::enable_shared_from_this<Run> {
 
   bool begin(ScriptRequest baseline, std::optional<ScriptRequest> candidate);
   void cancel();
+  bool needs_server() const { return benchmark_ != nullptr; }
   bool is_foreground() const { return !call_->answered() && !call_->cancelled(); }
 
  private:
@@ -450,7 +451,7 @@ void BenchmarkCalls::forget(std::uint64_t number) {
 void BenchmarkCalls::cancel_foreground() {
   const auto runs = runs_;  // cancelling may forget
   for (const auto& [number, run] : runs) {
-    if (run->is_foreground()) run->cancel();
+    if (run->is_foreground() || run->needs_server()) run->cancel();
   }
 }
 

@@ -44,7 +44,8 @@ class BenchmarkCalls {
   // `candidate` is compared with `baseline` when the settings say so.
   void start(std::shared_ptr<mcp::ToolCall> call, ScriptRequest baseline,
              std::optional<ScriptRequest> candidate, BenchmarkOptions options);
-  // The server ends in order: benchmarks that somebody waits for are cancelled.
+  // The server ends in order: cancelled are benchmarks that somebody waits for, and those of many
+  // runs, which can't go on without us.
   void cancel_foreground();
 
  private:
