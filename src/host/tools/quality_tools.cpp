@@ -43,11 +43,22 @@ std::int64_t number_in(const Json& object, const char* name) {
 
 // --- format_code ---------------------------------------------------------------------------------
 
-Error not_formatted(const CommandEnd& end) {
+// The name of our own file says nothing to the caller.
+std::string with_shown_name(const QualityWork& work, std::string text) {
+  if (!work.is_inline()) return text;
+  const std::string& own = work.code();
+  for (std::size_t at = 0; (at = text.find(own, at)) != std::string::npos;) {
+    text.replace(at, own.size(), work.shown(own));
+  }
+  return text;
+}
+
+Error not_formatted(const QualityWork& work, const CommandEnd& end) {
+  const std::string why = end.errors.empty() ? "ruff gave no reason" : end.errors;
   return {ErrorCode::InvalidArgument,
           fmt::format("the code can't be formatted: {}\nCorrect what is named there; nothing was "
                       "changed.",
-                      end.errors.empty() ? "ruff gave no reason" : end.errors)};
+                      with_shown_name(work, why))};
 }
 
 std::string format_markdown(const std::string& title, const Json& result) {
@@ -90,19 +101,13 @@ void format_with(const Work& work, const ReadyEnvironment& environment, bool wri
   look.insert(look.end(), {"--diff", work->code()});
   command.push_back(work->code());
   work->run(std::move(look), [work, write, command = std::move(command)](const CommandEnd& seen) {
-    if (seen.exit_code != 0 && seen.exit_code != 1) return work->fail(not_formatted(seen));
-    std::string diff = seen.output;
-    // The name of our own file says nothing to the caller.
-    if (work->is_inline()) {
-      for (std::size_t at; (at = diff.find(work->code())) != std::string::npos;) {
-        diff.replace(at, work->code().size(), "script_content");
-      }
-    }
+    if (seen.exit_code != 0 && seen.exit_code != 1) return work->fail(not_formatted(*work, seen));
+    const std::string diff = with_shown_name(*work, seen.output);
     if (diff.empty() || (!write && !work->is_inline())) {
       return answer_formatted(work, diff, false);
     }
     work->run(command, [work, diff](const CommandEnd& done) {
-      if (done.exit_code != 0) return work->fail(not_formatted(done));
+      if (done.exit_code != 0) return work->fail(not_formatted(*work, done));
       answer_formatted(work, diff, true);
     });
   });
