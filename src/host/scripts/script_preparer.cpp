@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <deque>
 #include <utility>
 
 #include "base/limits.h"
@@ -124,7 +125,7 @@ class ScriptPreparer::Impl {
   PythonServices& services_;
   Environments& environments_;
   Timer soon_;
-  std::vector<std::uint64_t> waiting_;
+  std::deque<std::uint64_t> waiting_;
   std::map<std::uint64_t, std::unique_ptr<Preparation>> preparations_;
   std::uint64_t last_number_ = 0;
 };
@@ -140,7 +141,7 @@ Result<std::uint64_t> ScriptPreparer::Impl::prepare(ScriptRequest request, Done 
   const std::uint64_t number = ++last_number_;
   preparations_[number] = std::move(preparation);
   waiting_.push_back(number);
-  soon_.start(std::chrono::milliseconds(0));
+  if (waiting_.size() == 1) soon_.start(std::chrono::milliseconds(0));
   return number;
 }
 
@@ -209,19 +210,24 @@ void ScriptPreparer::Impl::cancel(std::uint64_t number) {
 
 // --- the variables -----------------------------------------------------------------------------
 
+// One a turn of the loop, because it may end in starting a process, which takes milliseconds, on a
+// busy machine tens of them: when hundreds wait, others are answered in between.
 void ScriptPreparer::Impl::start_waiting() {
-  for (const std::uint64_t number : std::exchange(waiting_, {})) {
-    Preparation* preparation = find(number);
-    if (preparation == nullptr) continue;
-    preparation->script.spec.timeout = preparation->request.timeout;
-    preparation->script.spec.limits = preparation->request.limits;
-    preparation->script.spec.sample_interval = preparation->request.sample_interval;
-    preparation->script.spec.environment = own_environment();
-    if (preparation->request.env_file) {
-      read_environment_file(number);
-    } else {
-      choose(number);
-    }
+  if (waiting_.empty()) return;
+  const std::uint64_t number = waiting_.front();
+  waiting_.pop_front();
+  // A timer of 0 ms would come due in this same turn.
+  if (!waiting_.empty()) soon_.start(std::chrono::milliseconds(1));
+  Preparation* preparation = find(number);
+  if (preparation == nullptr) return;
+  preparation->script.spec.timeout = preparation->request.timeout;
+  preparation->script.spec.limits = preparation->request.limits;
+  preparation->script.spec.sample_interval = preparation->request.sample_interval;
+  preparation->script.spec.environment = own_environment();
+  if (preparation->request.env_file) {
+    read_environment_file(number);
+  } else {
+    choose(number);
   }
 }
 
