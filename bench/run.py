@@ -74,6 +74,7 @@ def measure(setting: latency.Setting, measures: dict[str, Callable[[latency.Sett
 def main() -> int:
     options = arguments()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    options.binary = str(Path(options.binary).resolve())
     setting = latency.Setting(options.binary, options.python, latency.default_client(options.binary), options.quick,
                               options.long, options.executor)
     for needed, mend in ((setting.binary, "./dev build"), (setting.client, "./dev build")):

@@ -4,21 +4,23 @@ import { Client as ModernClient } from "@modelcontextprotocol/client";
 import { StdioClientTransport as ModernTransport } from "@modelcontextprotocol/client/stdio";
 import { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport as SdkTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 
 export const BINARY =
   process.env.PYEMBER_BINARY ?? new URL("../../../build/release/pyember", import.meta.url).pathname;
 
 const INFO = { name: "pyember-e2e", version: "1.0.0" };
 const SERVER = { command: BINARY, args: ["serve"], stderr: "ignore" };
+const UPDATED = "notifications/resources/updated";
 
 // Each says which client it is and what revision it must end up with.
 export const CLIENTS = [
   {
     name: "sdk 1.32.2, handshake",
     version: "2025-11-25",
-    async connect() {
+    async connect(server = {}) {
       const client = new SdkClient(INFO);
-      const transport = new SdkTransport(SERVER);
+      const transport = new SdkTransport({ ...SERVER, ...server });
       let negotiated;
       transport.setProtocolVersion = (version) => (negotiated = version);
       await client.connect(transport);
@@ -28,6 +30,10 @@ export const CLIENTS = [
         listTools: () => client.listTools(),
         callTool: (name, args, options) => client.callTool({ name, arguments: args }, undefined, options),
         readResource: (uri) => client.readResource({ uri }),
+        async followResource(uri, told) {
+          client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => told(params.uri));
+          await client.subscribeResource({ uri });
+        },
         close: () => client.close(),
       };
     },
@@ -41,15 +47,20 @@ function modern(name, version, mode) {
   return {
     name,
     version,
-    async connect() {
+    async connect(server = {}) {
       const client = new ModernClient(INFO, { versionNegotiation: { mode } });
-      await client.connect(new ModernTransport(SERVER));
+      await client.connect(new ModernTransport({ ...SERVER, ...server }));
       return {
         version: () => client.getNegotiatedProtocolVersion(),
         serverName: () => client.getServerVersion()?.name,
         listTools: () => client.listTools(),
         callTool: (toolName, args, options) => client.callTool({ name: toolName, arguments: args }, options),
         readResource: (uri) => client.readResource({ uri }),
+        async followResource(uri, told) {
+          client.setNotificationHandler(UPDATED, ({ params }) => told(params.uri));
+          if (version === "2026-07-28") await client.listen({ resourceSubscriptions: [uri] });
+          else await client.subscribeResource({ uri });
+        },
         close: () => client.close(),
       };
     },
