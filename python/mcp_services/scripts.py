@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MAXIMUM_DOCSTRING = 300
 # Characters of a script whose syntax tree is built; a tree takes a hundred times as much.
-MAXIMUM_SCANNED = 2 << 20
+MAXIMUM_SCANNED = 1 << 20
 MAXIMUM_BYTES = 16 << 20
 
 _BLOCK = re.compile(

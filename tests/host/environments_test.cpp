@@ -181,6 +181,46 @@ TEST_CASE("Environments: without dependencies the interpreter is used as it is",
   CHECK(*python == answer.environment->python);
 }
 
+TEST_CASE("Environments: an interpreter that is missing is installed through uv, then used") {
+  Made made;
+  const Variable uv("PYEMBER_UV", made.folder.path + "/uv");
+  const std::string installed = made.folder.path + "/installed";
+  write_program(made.folder.path + "/uv", "echo \"$@\" >> " + made.folder.path +
+                                              "/log\ncase \"$1 $2\" in\n\"python find\") test -e " +
+                                              installed + " && echo " + PYEMBER_TEST_PYTHON +
+                                              " || exit 2;;\n\"python install\") touch " +
+                                              installed + ";;\nesac\n");
+  const Answer answer = made.get({"3.99", {}});
+  REQUIRE(answer.environment);
+  CHECK(answer.environment->version.starts_with("3."));
+  CHECK(access(answer.environment->python.c_str(), X_OK) == 0);
+  CHECK(made.get({"3.99", {}}).environment->python == answer.environment->python);
+  std::istringstream log(text_of(made.folder.path + "/log"));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(log, line);) lines.push_back(line);
+  REQUIRE(lines.size() == 3);  // the second time nothing is asked
+  CHECK(lines[0] == "python find --no-project --system 3.99");
+  CHECK(lines[1].starts_with("python install"));
+  CHECK(lines[2] == lines[0]);
+}
+
+TEST_CASE("Environments: an interpreter that can't be installed is told with uv's reason") {
+  Made made;
+  const Variable uv("PYEMBER_UV", made.folder.path + "/uv");
+  write_program(made.folder.path + "/uv",
+                "[ $2 = install ] && echo 'no download found' >&2; exit 2\n");
+  const Answer answer = made.get({"3.99", {}});
+  REQUIRE(answer.failure.missing);
+  CHECK(answer.failure.missing->message.find("no download found") != std::string::npos);
+}
+
+TEST_CASE("Environments: a wrong path for a Python is told, not tried for ever") {
+  FakeUv made;
+  const Answer answer = made.get({"/nowhere/python3", {}});
+  REQUIRE(answer.failure.missing);
+  CHECK(answer.failure.missing->message.find("/nowhere/python3") != std::string::npos);
+}
+
 TEST_CASE("Environments: callers of one key share one set-up") {
   FakeUv made("", "sleep 0.2");
   std::vector<std::optional<Answer>> answers(5);

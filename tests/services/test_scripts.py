@@ -170,3 +170,13 @@ def test_prepare_leaves_the_users_packages_off_the_path(monkeypatch: pytest.Monk
     mcp_services.prepare("/packages")
     import sys
     assert sys.path == ["/ours", "/std", "/packages"]
+
+
+def test_a_list_of_scripts_is_described_in_its_order(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text('"""First."""\n')
+    (tmp_path / "b.py").write_text(HEADER)
+    paths = [str(tmp_path / name) for name in ("b.py", "gone.py", "a.py")]
+    header = {"requires_python": ">=3.11", "dependencies": ["requests<3", "rich"]}
+    assert call("describe_scripts", paths=paths) == [
+        {"docstring": "", "header": header}, {"docstring": "", "header": None},
+        {"docstring": "First.", "header": None}]

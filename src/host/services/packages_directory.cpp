@@ -10,17 +10,24 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// The folder the wheel was installed into: above the program, or beside its bin/.
+// The folder the wheel was installed into: above the program, or below the lib/ beside its bin/.
 fs::path site_packages_of(const fs::path& program) {
   for (fs::path folder = program.parent_path(); folder.has_relative_path();
        folder = folder.parent_path()) {
     const fs::path name = folder.filename();
     if (name == "site-packages" || name == "dist-packages") return folder;
   }
-  const fs::path beside = program.parent_path().parent_path() / "lib" /
-                          ("python" PYEMBER_PYTHON_VERSION) / "site-packages";
+  fs::path found;
   std::error_code failed;
-  return fs::is_directory(beside, failed) ? beside : fs::path();
+  const fs::path library = program.parent_path().parent_path() / "lib";
+  for (fs::directory_iterator each(library, failed), end; !failed && each != end;
+       each.increment(failed)) {
+    if (!each->path().filename().string().starts_with("python3")) continue;
+    std::error_code missing;
+    const fs::path packages = each->path() / "site-packages";
+    if (fs::is_directory(packages / "dotenv", missing)) found = packages;
+  }
+  return found;
 }
 
 }  // namespace
