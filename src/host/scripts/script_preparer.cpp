@@ -356,6 +356,10 @@ void ScriptPreparer::Impl::use_uv_run(std::uint64_t number) {
   std::vector<std::string> command = {uv.take(), "run", "--quiet"};
   if (preparation.python) command.insert(command.end(), {"--python", *preparation.python});
   if (!script.auto_added.empty() && !preparation.has_header) command.push_back("--isolated");
+  // Named, because uv would look for a project where the script lies.
+  if (preparation.project && !preparation.has_header) {
+    command.insert(command.end(), {"--project", *preparation.project});
+  }
   for (const std::string& each : script.dependencies) {
     command.insert(command.end(), {"--with", each});
   }
