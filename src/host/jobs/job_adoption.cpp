@@ -58,7 +58,9 @@ Result<void> JobRegistry::Impl::open_store() {
   for (const std::string& id : store_->removed()) removed_.insert(id);
   // A server that died may have said more to the store than to jobs.json.
   for (const std::string& id : store_->ids()) {
-    if (!removed_.contains(id)) changed(id);
+    if (removed_.contains(id)) continue;
+    changed(id);
+    known_to_file_.insert(id);  // an earlier server wrote it there, as far as we know
   }
   fail_orphans_ = file_.stamp().inode != 0;
   adopt_orphans();

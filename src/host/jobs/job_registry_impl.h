@@ -123,7 +123,7 @@ class JobRegistry::Impl {
 
   std::set<std::string> changed_;                  // not yet in jobs.json
   std::set<std::string> removed_;                  // still in jobs.json
-  std::unordered_set<std::string> known_to_file_;  // that we have written there
+  std::unordered_set<std::string> known_to_file_;  // that may stand in there
   bool fail_orphans_ = false;                      // with the next write
   bool reread_ = false;
   std::vector<std::unique_ptr<JobWork>> retired_;  // until the next turn
