@@ -14,10 +14,89 @@ namespace {
 CLI::App* add_doctor(CLI::App& app, DoctorOptions& options) {
   CLI::App* doctor = app.add_subcommand(
       "doctor", "Look at everything pyember needs, and say what to do about what is missing");
+  doctor->fallthrough(false);
   doctor->add_flag("--json", options.json, "Print the findings as JSON");
   // For doctor itself: not shown.
   doctor->add_flag(kKernelProbe, options.probe_kernel)->group("");
   return doctor;
+}
+
+void add_limits(CLI::App& run, host::RunLimits& limits) {
+  const char* group = "Limits";
+  run.add_option("--memory", limits.memory_bytes, "Memory it may use (units: 512MB)")
+      ->transform(CLI::AsSizeValue(false))
+      ->group(group);
+  run.add_option("--cpu", limits.cpu_seconds, "CPU seconds it may use")->group(group);
+  run.add_option("--file-size", limits.file_size_bytes, "Largest file it may write (units: 1GB)")
+      ->transform(CLI::AsSizeValue(false))
+      ->group(group);
+  run.add_option("--processes", limits.processes, "Processes it may have at once")->group(group);
+  run.add_flag("--no-network", limits.no_network, "It has no network")->group(group);
+}
+
+CLI::App* add_run(CLI::App& app, RunCommand& command) {
+  CLI::App* run = app.add_subcommand(
+      "run", "Run a script, or code, with its dependencies; show what it prints as it comes");
+  run->fallthrough(false)->prefix_command();  // what follows the script belongs to it
+  run->footer(
+      "pyember run [OPTIONS] FILE.py [ARGUMENTS...]\n"
+      "pyember run [OPTIONS] -c CODE [ARGUMENTS...]");
+  run->add_option("-c", command.code, "Code to run instead of a file");
+  run->add_option("--with", command.dependencies, "A package it needs (may be repeated)")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  run->add_option("--python", command.python_version, "Version of Python, as 3.13");
+  run->add_option("--directory", command.directory, "Its working directory (else this one)");
+  run->add_option("--timeout", command.timeout_seconds, "Seconds after which it is ended; 0: never")
+      ->check(CLI::NonNegativeNumber);
+  run->add_option("--env-file", command.env_file, "A .env file for its environment");
+  run->add_option("--env", command.variables, "NAME=value for its environment (may be repeated)")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  run->add_flag("--no-uv", command.no_uv, "With the system's Python, without packages");
+  run->add_flag("--no-scan", command.no_scan, "Don't add packages for what it imports");
+  run->add_flag("--isolated", command.isolated, "Take no account of a project in the directory");
+  run->add_flag("--background", command.background,
+                "Print the id of its job, and leave it running");
+  add_limits(*run, command.limits);
+  return run;
+}
+
+CLI::App* add_jobs(CLI::App& app, JobsCommand& command) {
+  using Action = JobsCommand::Action;
+  CLI::App* jobs = app.add_subcommand("jobs",
+                                      "List the jobs of every pyember of yours; follow, "
+                                      "cancel and remove them");
+  jobs->fallthrough(false)->require_subcommand(0, 1);
+  const auto action = [&](const char* name, const char* description, Action which) {
+    CLI::App* sub = jobs->add_subcommand(name, description);
+    sub->callback([&command, which] { command.action = which; });
+    return sub;
+  };
+  const auto list_options = [&](CLI::App* on) {
+    on->add_option("--status", command.status, "Only these")
+        ->check(CLI::IsMember({"pending", "running", "completed", "failed", "cancelled"}));
+    on->add_option("--limit", command.limit, "How many; 0: all")->capture_default_str();
+    on->add_flag("--json", command.json, "Print JSON");
+  };
+  list_options(jobs);  // `pyember jobs` alone lists
+  list_options(action("list", "List jobs, newest first", Action::List));
+  const auto ids = [&](CLI::App* on) {
+    return on->add_option("id", command.ids, "Its id, or the beginning of it")->required();
+  };
+  ids(action("show", "Everything known of a job, as JSON", Action::Show));
+  CLI::App* tail = action("tail", "Print a job's output", Action::Tail);
+  ids(tail)->expected(1);
+  tail->add_flag("-f,--follow", command.follow, "Go on until it ends");
+  tail->add_option("-n,--lines", command.lines, "Only the last lines of each stream");
+  tail->add_flag("--stderr", command.only_stderr, "Only its stderr");
+  ids(action("cancel", "End jobs, with their whole process trees", Action::Cancel));
+  CLI::App* prune = action("prune", "Remove jobs that are over", Action::Prune);
+  prune->add_option("--older-than", command.older_than_hours, "Hours since they were created")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  prune->add_flag("--keep-failed", command.keep_failed, "Keep failed and cancelled ones");
+  return jobs;
 }
 
 }  // namespace
@@ -33,6 +112,8 @@ CommandLine parse_command_line(int argc, char** argv) {
   app.add_subcommand("serve", "Serve one client over stdin and stdout (the default)")
       ->fallthrough()
       ->footer("Takes every option of the program: pyember --help lists them.");
+  const CLI::App* run = add_run(app, line.run);
+  const CLI::App* jobs = add_jobs(app, line.jobs);
   const CLI::App* doctor = add_doctor(app, line.doctor);
   try {
     app.parse(argc, argv);
@@ -41,6 +122,11 @@ CommandLine parse_command_line(int argc, char** argv) {
     line.exit_code = code == 0 ? 0 : 2;
     return line;
   }
+  if (run->parsed()) {
+    line.command = CommandLine::Command::Run;
+    line.run.rest = run->remaining();
+  }
+  if (jobs->parsed()) line.command = CommandLine::Command::Jobs;
   if (doctor->parsed()) line.command = CommandLine::Command::Doctor;
   if (const Result<void> finished = serve.finish(); !finished) {
     fmt::print(stderr, "pyember: {}\n", finished.error().message);

@@ -3,16 +3,20 @@
 #include <optional>
 
 #include "cli/doctor/doctor.h"
+#include "cli/jobs_command.h"
+#include "cli/run_command.h"
 #include "host/options.h"
 
 namespace pyember::cli {
 
 // What the command line and the PYEMBER_* variables say.
 struct CommandLine {
-  enum class Command { Serve, Doctor };
+  enum class Command { Serve, Run, Jobs, Doctor };
 
   Command command = Command::Serve;
   host::Options options;  // of serve
+  RunCommand run;
+  JobsCommand jobs;
   DoctorOptions doctor;
   std::optional<int> exit_code;  // --help, --version or a mistake: printed already, end with this
 };

@@ -25,15 +25,20 @@ CommandOutput output_of(host::EventLoop& loop, std::vector<std::string> command)
     loop.stop();
   });
   if (!ended) loop.run();
-  while (!end.output.empty() && end.output.back() == '\n') end.output.pop_back();
+  end.output.erase(end.output.find_last_not_of('\n') + 1);
   CommandOutput output;
   output.ok = ended && end.start_error.empty() && !end.timed_out && end.exit_code == 0;
   output.text = std::move(end.output);
   if (output.ok) return output;
-  output.error = !ended                     ? "could not be started"
-                 : !end.start_error.empty() ? end.start_error
-                 : end.timed_out            ? "did not end in time"
-                                            : fmt::format("ended with exit code {}", end.exit_code);
+  if (!ended) {
+    output.error = "could not be started";
+  } else if (!end.start_error.empty()) {
+    output.error = end.start_error;
+  } else if (end.timed_out) {
+    output.error = "did not end in time";
+  } else {
+    output.error = fmt::format("ended with exit code {}", end.exit_code);
+  }
   return output;
 }
 

@@ -1,16 +1,12 @@
 #pragma once
 
-#include <functional>
-#include <memory>
 #include <string>
 
 #include "cli/doctor/finding.h"
-#include "embed/runtime.h"
+#include "cli/workplace.h"
 #include "host/loop/event_loop.h"
 
 namespace pyember::cli {
-
-using RuntimeFactory = std::function<std::unique_ptr<embed::Runtime>(embed::RuntimeOptions)>;
 
 // The embedded Python is started, to see that it does. The process must end with _exit afterwards.
 void add_python_findings(Findings& findings, const RuntimeFactory& start_runtime);
