@@ -34,7 +34,8 @@ class Setting:
 def ask_client(setting: Setting, mode: str, command: list[str], *options: str) -> Samples:
     """One run of the C++ client; its samples."""
     line = [setting.client, mode, *options, "--", *command]
-    done = subprocess.run(line, env=peers.clean_environment(), capture_output=True, text=True, timeout=600)
+    # Its own session, as servers and runs have: the kernel shares out CPUs by session.
+    done = subprocess.run(line, env=peers.clean_environment(), capture_output=True, text=True, timeout=600, start_new_session=True)
     if done.returncode != 0:
         raise SystemExit(f"the benchmark's client failed: {' '.join(line)}\n{done.stderr[-2000:]}")
     return json.loads(done.stdout)

@@ -38,6 +38,7 @@ def _variables(place: World, *, offline: bool = True) -> dict[str, str]:
     kept.update({name: value for name, value in os.environ.items() if "INDEX" in name})
     # A version manager's shims look like Pythons, and each costs whoever asks it a tenth of a second.
     kept["PATH"] = os.pathsep.join(each for each in kept["PATH"].split(os.pathsep) if "shims" not in each)
+    kept["SMART_ASYNC_TIMEOUT_SECONDS"] = "0"  # every answer is a result
     if offline:
         kept["UV_OFFLINE"] = "1"
     return kept
@@ -132,7 +133,7 @@ def _warm(setting: Setting, place: World, floor: list[str]) -> None:
 
 def _run_ms(command: list[str], place: World) -> float:
     begin = time.monotonic()
-    subprocess.run(command, cwd=place.work, env=_variables(place), check=True, capture_output=True, timeout=120)
+    subprocess.run(command, cwd=place.work, env=_variables(place), check=True, capture_output=True, timeout=120, start_new_session=True)
     return (time.monotonic() - begin) * 1000
 
 
@@ -167,7 +168,7 @@ end = time.process_time() + 0.5
 while time.process_time() < end: sum(range(1000))
 use = resource.getrusage(resource.RUSAGE_SELF)
 peak = next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'))
-print(use.ru_utime + use.ru_stime, peak, sys.executable)
+if len(sys.argv) == 1: print(use.ru_utime + use.ru_stime, peak, sys.executable)
 """
 
 
@@ -189,9 +190,9 @@ def benchmark_overhead(setting: Setting) -> list[Row]:
         script.write_text(MEASURED)
         arguments: dict[str, Any] = {"script_path": str(script), "python_version": VERSION}
         python = _call(client, "benchmark_script", **arguments).structured["stdout"].split()[2]
-        coarse = _timed([python, str(script)], place)
+        coarse = _timed([python, str(script), "quiet"], place)
         for _ in range(6 if setting.quick else 25):
-            theirs.append(ask_client(setting, "run", [python, str(script)], "--repeat", "1")["run_us"][0] / 1e6)
+            theirs.append(ask_client(setting, "run", [python, str(script), "quiet"], "--repeat", "1")["run_us"][0] / 1e6)
             answer = _call(client, "benchmark_script", **arguments).structured
             ours.append(answer["wall_time_seconds"])
             kernel_cpu, kernel_peak = (float(word) for word in answer["stdout"].split()[:2])
@@ -212,7 +213,8 @@ def _timed(command: list[str], place: World) -> str:
     """What /usr/bin/time says of the command."""
     if not Path(TIME).exists():
         return "not installed"
-    done = subprocess.run([TIME, "-f", "%e s", *command], cwd=place.work, env=_variables(place), capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([TIME, "-f", "%e s", *command], cwd=place.work, env=_variables(place), capture_output=True, text=True, timeout=60, check=True,
+                          start_new_session=True)  # fmt: skip
     return done.stderr.strip().splitlines()[-1]
 
 
@@ -243,8 +245,8 @@ def comparisons(setting: Setting) -> list[Row]:
 
 
 def _compare(client: RawClient, baseline: str, candidate: str) -> tuple[str, float]:
-    answer = _call(client, "compare", wait=600, baseline_content=baseline, candidate_content=candidate, python_version=VERSION)
-    verdict: str = answer.structured["verdict"]
+    answer = _call(client, "benchmark_script", wait=600, script_content=baseline, compare={"script_content": candidate}, python_version=VERSION)
+    verdict: str = answer.structured["comparison"]["verdict"]
     return verdict, answer.seconds
 
 
