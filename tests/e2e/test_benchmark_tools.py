@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp import Client
 from mcp_types import CallToolResult
 
 from tests.e2e.executor import call, connect, eventually, job_over, refused, text_of
@@ -302,8 +303,9 @@ async def test_a_profiled_script_finds_the_process_as_always(world: World) -> No
 UGLY = "import os\nimport subprocess\ndef f( x ):\n    return subprocess.call('ls '+x, shell=True)\n"
 
 
-async def test_tools_that_can_not_be_installed_are_named_with_what_to_do(world: World) -> None:
-    async with connect(world, profile="full") as client:
+async def test_tools_that_can_not_be_installed_are_named_with_what_to_do(tmp_path: Path) -> None:
+    alone = make_world(tmp_path / "alone", UV_OFFLINE="1", UV_CACHE_DIR=str(tmp_path / "cache"))
+    async with connect(alone, profile="full") as client:
         for tool in ("format_code", "static_analysis"):
             text = await refused(client, tool, script_content=UGLY)
             assert "OSError" in text and "ruff" in text and "Fix:" in text
@@ -369,10 +371,17 @@ async def test_code_that_is_missing_or_given_twice_is_refused(world: World) -> N
 # --- environments ------------------------------------------------------------------------------------
 
 
+async def ask(client: Client, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error and result.structured_content is not None, text_of(result)
+    structured: dict[str, Any] = result.structured_content
+    return structured
+
+
 async def test_a_named_environment_is_made_listed_used_and_removed(world: World) -> None:
     async with connect(world, profile="full") as client:
-        made = await call(client, "environment_create_persistent", name="kept", dependencies=[PACKAGE],
-                          python_version=VERSION)
+        made = await ask(client, "environment_create_persistent",
+                         {"name": "kept", "dependencies": [PACKAGE], "python_version": VERSION})
         said = subprocess.run([made["python"], "-c", f"import {PACKAGE}; print({PACKAGE}.__name__)"],
                               capture_output=True, text=True, check=True)
         assert said.stdout.strip() == PACKAGE
@@ -380,9 +389,9 @@ async def test_a_named_environment_is_made_listed_used_and_removed(world: World)
         listed = await call(client, "environment_cache_list")
         (entry,) = [each for each in listed["environments"] if each["name"] == "kept"]
         assert entry["dependencies"] == [PACKAGE] and listed["total"] >= 1
-        await call(client, "environment_remove", name="kept")
+        await ask(client, "environment_remove", {"name": "kept"})
         listed = await call(client, "environment_cache_list")
         assert "kept" not in [each["name"] for each in listed["environments"]]
         assert not Path(made["python"]).exists()
-        text = await refused(client, "environment_remove", name="kept")
-        assert "kept" in text
+        again = await client.call_tool("environment_remove", {"name": "kept"})
+        assert again.is_error and "kept" in text_of(again)

@@ -92,17 +92,19 @@ void QualityWork::with_packages(std::vector<std::string> packages,
     if (self->request_ != 0) self->environments_.cancel(std::exchange(self->request_, 0));
     self->command_.reset();  // and with it the callback that keeps us
   });
+  std::string names;
+  for (const std::string& each : packages) names += (names.empty() ? "" : " and ") + each;
   request_ = environments_.prepare(
       EnvironmentKey{"", std::move(packages)},
-      [self = shared_from_this(), ready = std::move(ready)](
+      [self = shared_from_this(), names, ready = std::move(ready)](
           const std::optional<ReadyEnvironment>& environment, const EnvironmentFailure& failure) {
         self->request_ = 0;
         if (environment) return ready(*environment);
         if (failure.missing) return self->fail(*failure.missing);
         self->fail({ErrorCode::Unavailable,
-                    fmt::format("the tools could not be installed: {}\nCheck the network and the "
-                                "package index; once installed they are found without either.",
-                                failure.stderr_text)});
+                    fmt::format("{} could not be installed.\nCheck the network and the package "
+                                "index; once installed they are found without either. uv said: {}",
+                                names, failure.stderr_text)});
       });
 }
 
