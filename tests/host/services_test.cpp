@@ -178,6 +178,17 @@ TEST_CASE("PythonServices: garbage, nothing, and exceptions of its own are error
   CHECK(services.get());
 }
 
+TEST_CASE("PythonServices: an interpreter that is not used is given back, and made again") {
+  Services services([](const std::string&) { return R"(print {"value": 1})"; });
+  services.services.emplace([&]() -> embed::Runtime& { return services.runtime; }, services.loop,
+                            services.poster, 30ms);
+  CHECK(services.get());
+  CHECK(services.runtime.fake.sessions_opened == 1);
+  services.turn_for(100ms);
+  CHECK(services.get());
+  CHECK(services.runtime.fake.sessions_opened == 2);
+}
+
 TEST_CASE("PythonServices: too many waiting calls are refused, the others answered") {
   Services services([](const std::string&) { return R"(print {"value": 1})"; });
   std::vector<std::optional<Result<Json>>> answers(300);

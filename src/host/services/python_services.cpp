@@ -81,10 +81,11 @@ Result<Json> read_answer(const std::string& function, const std::string& line) {
 
 class PythonServices::Impl final : public SessionLink::Owner {
  public:
-  Impl(RuntimeSource runtime, EventLoop& loop, LoopPoster& poster)
+  Impl(RuntimeSource runtime, EventLoop& loop, LoopPoster& poster, std::chrono::milliseconds idle)
       : runtime_(std::move(runtime)),
         loop_(loop),
         poster_(poster),
+        idle_(idle),
         deadline_timer_(loop, [this] { deadline_passed(); }),
         idle_timer_(loop, [this] { drop_link(); }),
         later_timer_(loop, [this] { later(); }),
@@ -170,7 +171,7 @@ class PythonServices::Impl final : public SessionLink::Owner {
   void later() {
     retired_.clear();
     begin_next();
-    if (!running_ && link_) idle_timer_.start(limits::kServiceIdleTimeout);
+    if (!running_ && link_) idle_timer_.start(idle_);
     const std::weak_ptr<Impl*> alive = alive_;
     std::deque<Answer> answers = std::exchange(answers_, {});
     for (Answer& each : answers) {
@@ -237,6 +238,7 @@ class PythonServices::Impl final : public SessionLink::Owner {
   RuntimeSource runtime_;
   EventLoop& loop_;
   LoopPoster& poster_;
+  const std::chrono::milliseconds idle_;
   // Shared with wake-ups that are on their way, which look here whether we still are.
   const std::shared_ptr<Impl*> alive_ = std::make_shared<Impl*>(this);
 
@@ -256,8 +258,9 @@ class PythonServices::Impl final : public SessionLink::Owner {
   std::deque<Answer> answers_;
 };
 
-PythonServices::PythonServices(RuntimeSource runtime, EventLoop& loop, LoopPoster& poster)
-    : impl_(std::make_unique<Impl>(std::move(runtime), loop, poster)) {}
+PythonServices::PythonServices(RuntimeSource runtime, EventLoop& loop, LoopPoster& poster,
+                               std::chrono::milliseconds idle)
+    : impl_(std::make_unique<Impl>(std::move(runtime), loop, poster, idle)) {}
 
 PythonServices::~PythonServices() = default;
 

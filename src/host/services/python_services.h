@@ -1,9 +1,11 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
 
+#include "base/limits.h"
 #include "base/result.h"
 #include "host/loop/event_loop.h"
 #include "host/loop/loop_poster.h"
@@ -24,7 +26,9 @@ class PythonServices {
   using RuntimeSource = std::function<embed::Runtime&()>;
   using Done = std::function<void(Result<mcp::Json>)>;
 
-  PythonServices(RuntimeSource runtime, EventLoop& loop, LoopPoster& poster);
+  // After `idle` without a call the interpreter is given back.
+  PythonServices(RuntimeSource runtime, EventLoop& loop, LoopPoster& poster,
+                 std::chrono::milliseconds idle = limits::kServiceIdleTimeout);
   ~PythonServices();  // calls in flight are dropped without an answer
 
   // mcp_services.<function>(**arguments). `done` is called once, in a later turn of the loop, with
