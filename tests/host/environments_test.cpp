@@ -28,7 +28,14 @@ struct Folder {
     char name[] = "/tmp/pyember-environments-XXXXXX";
     path = mkdtemp(name);
   }
-  ~Folder() { fs::remove_all(path); }
+  // Again and again: a thread of the pool may be removing parts of it as well.
+  ~Folder() {
+    std::error_code failed;
+    for (int i = 0; i < 200 && fs::exists(path, failed); ++i) {
+      fs::remove_all(path, failed);
+      if (failed) usleep(10'000);
+    }
+  }
 };
 
 // A variable of this process for the length of a test.
