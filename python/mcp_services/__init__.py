@@ -54,10 +54,17 @@ def answer_to(function: str, arguments: str) -> str:
     import json
 
     try:
-        return json.dumps({"value": _find(function)(**json.loads(arguments))}, allow_nan=False)
+        answer = json.dumps(
+            {"value": _find(function)(**json.loads(arguments))},
+            allow_nan=False,
+            ensure_ascii=False,
+        )
     except Exception as error:
         kind = type(error).__name__
-        return json.dumps({"error": {"type": kind, "message": f"{kind}: {error}"}})
+        message = {"type": kind, "message": f"{kind}: {error}"}
+        answer = json.dumps({"error": message}, ensure_ascii=False)
+    # Half a surrogate pair, which a string of Python's may hold, is no text on the wire.
+    return answer.encode("utf-8", "replace").decode()
 
 
 def _find(function: str) -> Callable[..., Any]:

@@ -159,6 +159,15 @@ def test_serve_writes_one_line_of_json_to_descriptor_1(capfd: pytest.CaptureFixt
     assert json.loads(written) == {"value": "ü\n"}
 
 
+def test_half_a_surrogate_pair_does_not_spoil_an_answer() -> None:
+    source = '"""Half: \\ud800 ü"""\nimport requests\n'
+    text = mcp_services.answer_to("inspect_script", json.dumps({"source": source}))
+    text.encode("utf-8")
+    value = json.loads(text)["value"]
+    assert value["docstring"] == "Half: ? ü"
+    assert value["imports_added"] == ["requests"]
+
+
 def test_unknown_functions_and_private_names_are_errors(call: Call) -> None:
     for name in ("nothing", "prepare", "_read", "os.system"):
         with pytest.raises(ServiceError):
