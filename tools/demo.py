@@ -13,6 +13,7 @@ import importlib.metadata
 import json
 import os
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -25,6 +26,7 @@ from mcp.client.stdio import StdioServerParameters
 # Far beyond what any step needs, so that a server that hangs ends the demo with a message.
 ANSWER_DEADLINE = 60.0
 TIMELINE_WIDTH = 44
+PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 class Step(Exception):
@@ -81,8 +83,17 @@ def expect(holds: bool, what: str, answer: object) -> None:
 class Talk:
     """A connected client and what it takes to show each call."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, package: str) -> None:
         self.client = client
+        self.package = package
+
+    async def tool(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The structured answer of another tool than run_python."""
+        result = await self.client.call_tool(name, arguments, read_timeout_seconds=ANSWER_DEADLINE)
+        if result.is_error or result.structured_content is None:
+            raise Step(f"{name} did not do what it should: {result.content}")
+        answer = result.structured_content
+        return answer["result"] if set(answer) == {"result"} else answer
 
     async def call(self, code: str, session: str = "main", timeout: float | None = None) -> tuple[dict[str, Any], float]:
         arguments: dict[str, Any] = {"code": code, "session": session}
@@ -211,6 +222,57 @@ async def stop_a_runaway(talk: Talk) -> None:
     expect(answer["result"] == "9592", "the session should still hold its names", answer)
 
 
+# --- scripts and jobs -----------------------------------------------------------------------------
+
+
+async def script_with_a_dependency(talk: Talk) -> None:
+    title(6, "A script in a process of its own, with a package that uv brings")
+    code = textwrap.dedent(
+        f"""
+        import importlib.metadata, sys, {talk.package}
+        print("{talk.package}", importlib.metadata.version("{talk.package}"), "on Python", sys.version.split()[0])
+        """
+    ).strip()
+    print(colour("2", "   run_script_with_dependencies, and once more when its environment is ready"))
+    show_block("→", "36", code)
+    arguments = {"script_content": code, "dependencies": [talk.package], "python_version": PYTHON_VERSION}
+    for _ in range(2):
+        started = time.perf_counter()
+        answer = await talk.tool("run_script_with_dependencies", arguments)
+        took = time.perf_counter() - started
+        if answer["exit_code"] != 0 and not answer["stdout"]:
+            # No index, no package: that is uv's to say, and no fault of the server's.
+            show_block("!", "33", answer["stderr"] + "\nuv could not bring the package; the rest goes on without it.")
+            return
+        expect(answer["stdout"].startswith(f"{talk.package} "), "the script should have found its package", answer)
+        show_block("│", "32", answer["stdout"])
+        print(colour("2", f"   exit {answer['exit_code']}, answered after {took * 1000:.0f} ms"))
+
+
+async def job_in_the_background(talk: Talk) -> None:
+    title(7, "A long script as a job: answered at once, followed, and finished")
+    code = "import time\nfor i in range(4):\n    print('step', i, flush=True)\n    time.sleep(0.3)"
+    show_block("→", "36", code)
+    with tempfile.TemporaryDirectory() as folder:
+        started = await talk.tool("run_script_in_dir_async", {"directory": folder, "script_content": code, "use_uv": False})
+        print(colour("2", f"   job {started['job_id']} {started['status']}"))
+        shown, deadline = "", time.monotonic() + ANSWER_DEADLINE
+        while True:
+            job = (await talk.tool("py_job_status", {"job_id": started["job_id"]}))["job"]
+            new = job.get("new_stdout") or ""
+            if new:
+                shown += new
+                show_block("│", "32", new)
+            if job["status"] not in ("pending", "running"):
+                break
+            expect(time.monotonic() < deadline, "the job should have ended", job)
+            await anyio.sleep(0.2)
+        answer = await talk.tool("get_job_output", {"job_id": started["job_id"]})
+        show_block("│", "32", answer["stdout"][len(shown):])
+        print(colour("2", f"   {job['status']}, exit {answer['exit_code']} after {answer['elapsed_seconds']} s"))
+        expect(job["status"] == "completed" and answer["stdout"].count("step") == 4, "all steps should be there", answer)
+
+
 # --- what to paste --------------------------------------------------------------------------------
 
 
@@ -234,20 +296,29 @@ def show_configurations(server: Path) -> None:
 # --- the whole ------------------------------------------------------------------------------------
 
 
-async def demonstrate(server: Path) -> None:
+def environment(folder: str) -> dict[str, str]:
+    """The server's: what the demo's scripts and jobs leave behind goes with the folder."""
+    own_python = str(Path(sys.base_prefix) / "bin")
+    return {**os.environ, "PYTHON_MCP_HOME": folder, "PYTHON_MCP_META": f"{folder}/meta",
+            "PATH": os.pathsep.join([own_python, os.environ.get("PATH", "")])}
+
+
+async def demonstrate(server: Path, package: str, folder: str) -> None:
     sdk = importlib.metadata.version("mcp")
     print(colour("1", "pyember: persistent Python sessions over MCP"))
     print(f"   server  {server}\n   client  official Python MCP SDK {sdk}, over stdio")
     started = time.perf_counter()
-    async with Client(StdioServerParameters(command=str(server), args=["serve"])) as client:
+    parameters = StdioServerParameters(command=str(server), args=["serve"], env=environment(folder))
+    async with Client(parameters) as client:
         connected = time.perf_counter() - started
         info = client.server_info
         print(f"   started and answered after {connected * 1000:.0f} ms: "
               f"{info.name if info else '?'} {info.version if info else '?'}, protocol {client.protocol_version}")
         tools = await client.list_tools()
         print(f"   tools   {', '.join(tool.name for tool in tools.tools)}")
-        talk = Talk(client)
-        for step in (define_and_call, raise_an_error, await_at_top_level, two_sessions_at_once, stop_a_runaway):
+        talk = Talk(client, package)
+        for step in (define_and_call, raise_an_error, await_at_top_level, two_sessions_at_once, stop_a_runaway,
+                     script_with_a_dependency, job_in_the_background):
             await step(talk)
 
 
@@ -261,10 +332,12 @@ def failed_step(error: BaseException) -> BaseException:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", type=Path, required=True, help="the built pyember")
+    parser.add_argument("--package", default="tabulate", help="what the script with a dependency depends on")
     options = parser.parse_args()
     server = options.server.resolve()
     try:
-        anyio.run(demonstrate, server)
+        with tempfile.TemporaryDirectory() as folder:
+            anyio.run(demonstrate, server, options.package, folder)
     except Exception as error:
         cause = failed_step(error)
         sys.exit(f"\nThe demo stopped: {type(cause).__name__}: {cause}")

@@ -8,8 +8,9 @@ verb_build() {
 }
 
 verb_demo() {
-  build_preset release pyember
+  build_preset release pyember pyember-runner
   ensure_requirements test
+  export_uv
   "$ENV_PYTHON" "$ROOT/tools/demo.py" --server "$ROOT/build/release/pyember" "$@"
 }
 
