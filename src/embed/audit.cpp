@@ -37,7 +37,7 @@ constexpr char kTestModules[] =
     "interpreters outside the session's fences. Import it in a child process started with "
     "subprocess.";
 
-const Refusal kAlways[] = {
+constexpr Refusal kAlways[] = {
     {"os.fork", &PyExc_RuntimeError,
      "Refused to fork: the copy would be a second server that shares this one's connection. Start "
      "a child process with subprocess instead."},

@@ -53,8 +53,7 @@ const char* name_of_all() {
     same = same && std::string_view(name_of(each.number)) == name_of(LC_CTYPE);
     text += (text.empty() ? "" : ";") + std::string(each.name) + "=" + name_of(each.number);
   }
-  if (same) text = name_of(LC_CTYPE);
-  return text.c_str();
+  return same ? name_of(LC_CTYPE) : text.c_str();
 }
 
 int mask_of(int category) {

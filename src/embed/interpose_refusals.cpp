@@ -329,14 +329,19 @@ PYEMBER_REFUSE_3(timer_create, clockid_t, sigevent*, timer_t*)
 PYEMBER_REFUSE_2(setrlimit, int, const struct rlimit*)
 PYEMBER_REFUSE_2(setrlimit64, int, const struct rlimit64*)
 
-#define PYEMBER_REFUSE_PRLIMIT(name, Limit)                                              \
-  PYEMBER_INTERPOSE(int, name, pid_t pid, int resource, const Limit* next, Limit* old) { \
-    const bool own = pid == 0 || pid == server_pid();                                    \
-    return next && own && guarded() ? refuse() : real_##name(pid, resource, next, old);  \
-  }
+static bool limits_us(pid_t pid, const void* next) {
+  return next && (pid == 0 || pid == server_pid()) && guarded();
+}
 
-PYEMBER_REFUSE_PRLIMIT(prlimit, struct rlimit)
-PYEMBER_REFUSE_PRLIMIT(prlimit64, struct rlimit64)
+PYEMBER_INTERPOSE(int, prlimit, pid_t pid, int resource, const struct rlimit* next,
+                  struct rlimit* old) {
+  return limits_us(pid, next) ? refuse() : real_prlimit(pid, resource, next, old);
+}
+
+PYEMBER_INTERPOSE(int, prlimit64, pid_t pid, int resource, const struct rlimit64* next,
+                  struct rlimit64* old) {
+  return limits_us(pid, next) ? refuse() : real_prlimit64(pid, resource, next, old);
+}
 
 // --- scheduling
 // --------------------------------------------------------------------------------------

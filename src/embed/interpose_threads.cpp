@@ -72,7 +72,7 @@ PYEMBER_INTERPOSE(int, pthread_create, pthread_t* thread, const pthread_attr_t* 
                                    Start{routine, argument, slot, entry, std::move(locale)}};
   const int error = start ? real_pthread_create(thread, attributes, run, start.get()) : ENOMEM;
   if (error == 0) {
-    start.release();
+    static_cast<void>(start.release());  // run() owns it now
   } else {
     release_slot_thread(*slot, entry);
   }

@@ -46,7 +46,7 @@ class OutputPipes {
 struct SessionCore {
   SessionCore(SessionOptions session_options, SessionListener& session_listener,
               std::uint64_t session_serial)
-      : options(std::move(session_options)), serial(session_serial), listener(&session_listener) {}
+      : options(std::move(session_options)), serial(session_serial), listener_(&session_listener) {}
 
   const SessionOptions options;
   const std::uint64_t serial;  // unique among the servers of this machine
@@ -71,17 +71,17 @@ struct SessionCore {
   // handle's destructor can wait for it; the listener only posts.
   template <typename Tell>
   void notify(Tell tell) {
-    const std::lock_guard lock(listener_mutex);
-    if (listener) tell(*listener);
+    const std::lock_guard lock(listener_mutex_);
+    if (listener_) tell(*listener_);
   }
   void detach_listener() {
-    const std::lock_guard lock(listener_mutex);
-    listener = nullptr;
+    const std::lock_guard lock(listener_mutex_);
+    listener_ = nullptr;
   }
 
  private:
-  std::mutex listener_mutex;
-  SessionListener* listener;
+  std::mutex listener_mutex_;
+  SessionListener* listener_;
 };
 
 }  // namespace pyember::embed
