@@ -188,6 +188,7 @@ void App::finish(int exit_code) {
     uv_sleep(1);
     transport_->flush();
   }
+  if (scripts_) scripts_->tidy();
   jobs_->flush();
   if (runtime_) runtime_->end_children(limits::kEndChildrenDeadline);
   loop_.stop();

@@ -53,4 +53,6 @@ void ScriptExecutor::cancel_foreground() {
   benchmarks_.cancel_foreground();
 }
 
+void ScriptExecutor::tidy() { runs_.tidy(); }
+
 }  // namespace pyember::host

@@ -37,6 +37,8 @@ class ScriptExecutor {
   void add_tools(mcp::ToolCatalog& catalog);
   // The server ends in order: what somebody waits for is cancelled; background jobs go on.
   void cancel_foreground();
+  // What was put off is done: the last thing before the end.
+  void tidy();
 
  private:
   EventLoop& loop_;

@@ -127,19 +127,34 @@ Result<ScriptLibrary::Saved> ScriptLibrary::autosave(const std::string& tool,
   sidecar["params"] = redacted(parameters);
   sidecar["params"].erase("script_content");
   sidecar["sha256"] = hash;
-  (void)write_text_file(sidecar_path(saved.path), mcp::to_json_text(sidecar) + "\n").ok();
+  waiting_[sidecar_path(saved.path)] = std::move(sidecar);
   if (is_new) keep_within_limits();
   return saved;
 }
 
 void ScriptLibrary::annotate(const Saved& saved, const Json& members) {
   const std::string path = sidecar_path(saved.path);
-  const Result<std::string> text = read_text_file(path, limits::kMaximumScriptBytes);
-  if (!text) return;
-  Result<Json> sidecar = mcp::parse_json(text.value());
-  if (!sidecar || !sidecar.value().is_object()) return;
-  for (const auto& [name, value] : members.items()) sidecar.value()[name] = value;
-  (void)write_text_file(path, mcp::to_json_text(sidecar.value()) + "\n").ok();
+  auto waiting = waiting_.find(path);
+  if (waiting == waiting_.end()) {
+    const Result<std::string> text = read_text_file(path, limits::kMaximumScriptBytes);
+    if (!text) return;
+    Result<Json> sidecar = mcp::parse_json(text.value());
+    if (!sidecar || !sidecar.value().is_object()) return;
+    waiting = waiting_.emplace(path, sidecar.take()).first;
+  }
+  for (const auto& [name, value] : members.items()) waiting->second[name] = value;
+}
+
+void ScriptLibrary::write_sidecars() const {
+  while (write_one_sidecar()) {
+  }
+}
+
+bool ScriptLibrary::write_one_sidecar() const {
+  if (waiting_.empty()) return false;
+  const auto next = waiting_.extract(waiting_.begin());
+  (void)write_text_file(next.key(), mcp::to_json_text(next.mapped()) + "\n").ok();
+  return !waiting_.empty();
 }
 
 bool ScriptLibrary::remove_autosaved(const std::string& given) {
@@ -147,6 +162,7 @@ bool ScriptLibrary::remove_autosaved(const std::string& given) {
   const std::string path = autosave_directory() + "/" + name;
   if (name.empty() || unlink(path.c_str()) != 0) return false;
   unlink(sidecar_path(path).c_str());
+  waiting_.erase(sidecar_path(path));
   autosaved_.erase(name);
   return true;
 }
@@ -164,6 +180,7 @@ void ScriptLibrary::keep_within_limits() {
     const std::string path = autosave_directory() + "/" + oldest->first;
     unlink(path.c_str());
     unlink(sidecar_path(path).c_str());
+    waiting_.erase(sidecar_path(path));
     autosaved_.erase(oldest);
   }
 }
@@ -209,6 +226,7 @@ Result<std::string> ScriptLibrary::read(const StoredScript& script) const {
 }
 
 Json ScriptLibrary::metadata(const StoredScript& script) const {
+  write_sidecars();
   const Result<std::string> text =
       read_text_file(sidecar_path(script.path), limits::kMaximumScriptBytes);
   if (!text) return nullptr;

@@ -45,6 +45,11 @@ class ScriptLibrary {
                          const mcp::Json& parameters);
   // Adds to a sidecar what was not known at first: job id, outcome.
   void annotate(const Saved& saved, const mcp::Json& members);
+  // Sidecars wait until somebody has time for them, because a run should not wait for its own
+  // description. What looks at sidecars does this first.
+  void write_sidecars() const;
+  // One of them; true when more wait.
+  bool write_one_sidecar() const;
   // An autosaved script and its sidecar; false: there was none of that name.
   bool remove_autosaved(const std::string& name);
 
@@ -72,6 +77,7 @@ class ScriptLibrary {
   void keep_within_limits();
 
   Settings settings_;
+  mutable std::map<std::string, mcp::Json> waiting_;  // sidecars to be written, by their path
   bool looked_ = false;
   std::map<std::string, Kept> autosaved_;  // by name, once looked_
 };

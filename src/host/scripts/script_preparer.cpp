@@ -81,7 +81,8 @@ class ScriptPreparer::Impl {
       : library_(library),
         services_(services),
         environments_(environments),
-        soon_(loop, [this] { start_waiting(); }) {}
+        soon_(loop, [this] { start_waiting(); }),
+        later_(loop, [this] { write_sidecars(); }) {}
 
   Result<std::uint64_t> prepare(ScriptRequest request, Done done, Known known);
   void cancel(std::uint64_t number);
@@ -103,6 +104,7 @@ class ScriptPreparer::Impl {
   Result<void> find_script(Preparation& preparation);
   Result<void> save_inline(Preparation& preparation);
   void start_waiting();
+  void write_sidecars();
   void read_environment_file(std::uint64_t number);
   void choose(std::uint64_t number);
   void use_system_python(std::uint64_t number);
@@ -125,6 +127,7 @@ class ScriptPreparer::Impl {
   PythonServices& services_;
   Environments& environments_;
   Timer soon_;
+  Timer later_;
   std::deque<std::uint64_t> waiting_;
   std::map<std::uint64_t, std::unique_ptr<Preparation>> preparations_;
   std::uint64_t last_number_ = 0;
@@ -216,6 +219,8 @@ void ScriptPreparer::Impl::start_waiting() {
   if (waiting_.empty()) return;
   const std::uint64_t number = waiting_.front();
   waiting_.pop_front();
+  // By then a run that needs nothing has begun.
+  if (!later_.active()) later_.start(std::chrono::milliseconds(2));
   // A timer of 0 ms would come due in this same turn.
   if (!waiting_.empty()) soon_.start(std::chrono::milliseconds(1));
   Preparation* preparation = find(number);
@@ -229,6 +234,11 @@ void ScriptPreparer::Impl::start_waiting() {
   } else {
     choose(number);
   }
+}
+
+// One a turn of the loop: others are answered in between.
+void ScriptPreparer::Impl::write_sidecars() {
+  if (library_.write_one_sidecar()) later_.start(std::chrono::milliseconds(1));
 }
 
 void ScriptPreparer::Impl::read_environment_file(std::uint64_t number) {

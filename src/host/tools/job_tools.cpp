@@ -473,6 +473,7 @@ void add(mcp::ToolCatalog& catalog, Listing listing, const ExecutorParts& parts)
   tool.null_is_absent = true;
   const JobTool job_tool{parts, {tool.name, tool.title}, std::make_shared<Readers>()};
   tool.handler = [handler = listing.handler, job_tool](const Call& call) {
+    job_tool.parts.runs.tidy();
     handler(call, job_tool);
   };
   catalog.add(std::move(tool));

@@ -186,7 +186,10 @@ void add(mcp::ToolCatalog& catalog, mcp::Tool tool, Handler handler, const Execu
   tool.aliases = {tool.name.substr(3)};  // without py_
   tool.null_is_absent = true;
   const LibraryTool library_tool{parts, {tool.name, tool.title}};
-  tool.handler = [handler, library_tool](const Call& call) { handler(call, library_tool); };
+  tool.handler = [handler, library_tool](const Call& call) {
+    library_tool.parts.runs.tidy();
+    handler(call, library_tool);
+  };
   catalog.add(std::move(tool));
 }
 

@@ -32,6 +32,10 @@ std::chrono::milliseconds in_ms(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000) + 1);
 }
 
+// A client that calls again at once is served first.
+constexpr std::chrono::milliseconds kTidyAfter{20};
+constexpr std::size_t kTidiedPerTurn = 4;  // each takes about a millisecond
+
 constexpr int kEndedBeforeItRan = -15;  // as if TERM had ended it: the set-up was
 
 }  // namespace
@@ -76,7 +80,7 @@ class ScriptRuns::Run : public std::enable_shared_from_this<Run> {
   void complete(Json result);
   void answer_started();
   void go_to_background(Json descriptor);
-  void annotate(const Json& result);
+  void annotate(const Json& result, bool forget_job = false);
   void feed(bool all);
   double elapsed() const { return static_cast<double>(now_ns() - started_ns_) / 1e9; }
   void forget() { owner_.forget(number_); }
@@ -235,8 +239,7 @@ void ScriptRuns::Run::ended(const Job& job) {
   feed(true);
   const bool keep = result.contains("job_id") || job.status == JobStatus::Cancelled;
   call_->complete(tool_answer(options_.form, result, run_markdown));
-  if (!keep) jobs_.remove({job_id_});
-  annotate(result);
+  annotate(result, !keep);
   forget();
 }
 
@@ -308,8 +311,7 @@ void ScriptRuns::Run::cancel() {
   if (!job_id_.empty()) (void)jobs_.cancel(job_id_).ok();
 }
 
-void ScriptRuns::Run::annotate(const Json& result) {
-  if (!autosaved_) return;
+void ScriptRuns::Run::annotate(const Json& result, bool forget_job) {
   Json members = Json::object();
   if (!job_id_.empty() && (options_.mode != RunMode::Foreground || result.contains("job_id"))) {
     members["job_id"] = job_id_;
@@ -318,7 +320,8 @@ void ScriptRuns::Run::annotate(const Json& result) {
   outcome["exit_code"] = result.value("exit_code", Json(nullptr));
   outcome["elapsed_seconds"] = result.value("elapsed_seconds", Json(nullptr));
   members["result"] = std::move(outcome);
-  owner_.library_.annotate(*autosaved_, members);
+  owner_.leftovers_.push_back({forget_job ? job_id_ : "", autosaved_, std::move(members)});
+  if (!owner_.tidy_timer_.active()) owner_.tidy_timer_.start(kTidyAfter);
 }
 
 // --- progress ------------------------------------------------------------------------------------
@@ -354,7 +357,8 @@ ScriptRuns::ScriptRuns(EventLoop& loop, JobRegistry& jobs, ScriptPreparer& prepa
       preparer_(preparer),
       library_(library),
       ticker_(ticker),
-      sweep_(loop, [this] { over_.clear(); }) {
+      sweep_(loop, [this] { over_.clear(); }),
+      tidy_timer_(loop, [this] { tidy_some(); }) {
   jobs_.on_output([this](const std::string& id) { output_grew(id); },
                   [this](const std::string& id) { return wants_output(id); });
 }
@@ -386,6 +390,30 @@ bool ScriptRuns::wants_output(const std::string& job_id) const {
 
 void ScriptRuns::output_grew(const std::string& job_id) {
   for (const auto& [number, run] : runs_) run->output_grew(job_id);
+}
+
+void ScriptRuns::tidy_first(std::size_t count) {
+  std::vector<std::string> ids;
+  const auto end = leftovers_.begin() + static_cast<std::ptrdiff_t>(count);
+  for (auto each = leftovers_.begin(); each != end; ++each) {
+    if (!each->job_id.empty()) ids.push_back(each->job_id);
+    if (each->autosaved) library_.annotate(*each->autosaved, each->annotation);
+  }
+  leftovers_.erase(leftovers_.begin(), end);
+  if (!ids.empty()) jobs_.remove(ids);
+}
+
+void ScriptRuns::tidy() {
+  tidy_timer_.stop();
+  tidy_first(leftovers_.size());
+  library_.write_sidecars();
+}
+
+// A few in one turn of the loop: others are answered in between.
+void ScriptRuns::tidy_some() {
+  tidy_first(std::min(leftovers_.size(), kTidiedPerTurn));
+  const bool more = library_.write_one_sidecar();
+  if (more || !leftovers_.empty()) tidy_timer_.start(std::chrono::milliseconds(1));
 }
 
 void ScriptRuns::cancel_foreground() {

@@ -54,6 +54,9 @@ class ScriptRuns {
 
   void start(std::shared_ptr<mcp::ToolCall> call, ScriptRequest request, RunOptions options);
 
+  // Forgets the jobs of runs that were answered whole, and notes how they ended. Done a little
+  // later by itself, so that no caller waits for it; whoever lists jobs does it first.
+  void tidy();
   // The server ends in order: runs that somebody waits for are cancelled; background ones go on.
   void cancel_foreground();
 
@@ -71,6 +74,15 @@ class ScriptRuns {
   std::map<std::uint64_t, std::shared_ptr<Run>> runs_;  // shared: callbacks hold them weakly
   std::vector<std::shared_ptr<Run>> over_;  // destroyed in a later turn, not in their own callbacks
   Timer sweep_;
+  struct Leftover {
+    std::string job_id;  // to be forgotten; empty: none
+    std::optional<ScriptLibrary::Saved> autosaved;
+    mcp::Json annotation;
+  };
+  void tidy_some();
+  void tidy_first(std::size_t count);
+  std::vector<Leftover> leftovers_;
+  Timer tidy_timer_;
   std::uint64_t last_number_ = 0;
 };
 
