@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <string_view>
 
 #include "cli/doctor/kernel_checks.h"
 #include "cli/serve_options.h"
@@ -112,9 +113,11 @@ CommandLine parse_command_line(int argc, char** argv) {
   app.add_subcommand("serve", "Serve one client over stdin and stdout (the default)")
       ->fallthrough()
       ->footer("Takes every option of the program: pyember --help lists them.");
-  const CLI::App* run = add_run(app, line.run);
-  const CLI::App* jobs = add_jobs(app, line.jobs);
-  const CLI::App* doctor = add_doctor(app, line.doctor);
+  // A client waits for the server: what only people type is not even described to it.
+  const bool serves = argc < 2 || std::string_view(argv[1]) == "serve";
+  const CLI::App* run = serves ? nullptr : add_run(app, line.run);
+  const CLI::App* jobs = serves ? nullptr : add_jobs(app, line.jobs);
+  const CLI::App* doctor = serves ? nullptr : add_doctor(app, line.doctor);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -122,12 +125,12 @@ CommandLine parse_command_line(int argc, char** argv) {
     line.exit_code = code == 0 ? 0 : 2;
     return line;
   }
-  if (run->parsed()) {
+  if (run != nullptr && run->parsed()) {
     line.command = CommandLine::Command::Run;
     line.run.rest = run->remaining();
   }
-  if (jobs->parsed()) line.command = CommandLine::Command::Jobs;
-  if (doctor->parsed()) line.command = CommandLine::Command::Doctor;
+  if (jobs != nullptr && jobs->parsed()) line.command = CommandLine::Command::Jobs;
+  if (doctor != nullptr && doctor->parsed()) line.command = CommandLine::Command::Doctor;
   if (const Result<void> finished = serve.finish(); !finished) {
     fmt::print(stderr, "pyember: {}\n", finished.error().message);
     line.exit_code = 2;

@@ -104,6 +104,7 @@ class ScriptRun {
   void prepared(std::optional<host::PreparedScript> script, host::PreparationFailure failure);
   void launched();
   void look();
+  void look_at_background();
   void ended(const host::Job& job);
   bool pass_on(host::Stream stream, const Terminal& to, std::uint64_t& shown);
   void show_output();
@@ -206,16 +207,26 @@ void ScriptRun::prepared(std::optional<host::PreparedScript> script,
 }
 
 void ScriptRun::launched() {
-  if (background_) {
-    out_.write_line(job_id_);
-    return stop(0);
-  }
+  if (background_) return;  // look() waits until its process is there
   output_ = place_.jobs().output(job_id_);
   place_.jobs().watch_end(job_id_, [this](const host::Job& job) { ended(job); });
 }
 
+// A launch is only begun when launch() returns: who ends before there is a process takes it along.
+void ScriptRun::look_at_background() {
+  const std::optional<host::Job> job = place_.jobs().find(job_id_);
+  if (job && !job->is_over() && job->pid == 0) return;
+  if (job && job->end && !job->end->error.empty()) {
+    complain(job->end->error);
+    return stop(kCouldNotRun);
+  }
+  out_.write_line(job_id_);
+  stop(0);
+}
+
 // Called every now and then, from the beginning to the end.
 void ScriptRun::look() {
+  if (background_ && !job_id_.empty()) return look_at_background();
   if (output_ && (output_->size(host::Stream::Stdout) > shown_out_ ||
                   output_->size(host::Stream::Stderr) > shown_err_)) {
     progress_.hide();
