@@ -147,6 +147,8 @@ def test_a_damaged_store_is_replaced_and_jobs_json_brings_the_jobs_back(meta: Pa
     with server(meta) as first:
         job_id = start(first, meta, "print('kept')")
         wait(first, job_id)
+    for log in meta.glob("jobs.db-*"):  # from which SQLite would mend it
+        log.unlink()
     (meta / "jobs.db").write_bytes(b"no database at all" * 1000)
     with server(meta) as second:
         assert job(second, job_id)["status"] == "completed"
@@ -166,3 +168,20 @@ def test_the_store_is_private_and_sound_after_a_kill(meta: Path) -> None:
     with sqlite3.connect(meta / "jobs.db") as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_job_goes_on_when_its_server_ends_in_order(meta: Path) -> None:
+    with server(meta) as first:
+        job_id = start(first, meta, "import time\ntime.sleep(1.5)\nprint('after')")
+    with server(meta) as second:
+        assert wait(second, job_id)["status"] == "completed"
+        assert output(second, job_id)["stdout"] == "after\n"
+
+
+def test_a_job_may_use_every_cpu(meta: Path) -> None:
+    with server(meta) as client:
+        for _ in range(20):  # while cells come quickly, the server keeps its loop on one CPU
+            client.run("1")
+        job_id = start(client, meta, "import os\nprint(len(os.sched_getaffinity(0)))")
+        wait(client, job_id)
+        assert output(client, job_id)["stdout"] == f"{len(os.sched_getaffinity(0))}\n"

@@ -19,7 +19,7 @@ constexpr std::uint64_t in_ns(std::chrono::milliseconds duration) {
   return static_cast<std::uint64_t>(duration.count()) * 1'000'000;
 }
 
-constexpr std::uint64_t kLookForStolenChildNs = 2'000'000'000;
+constexpr std::uint64_t kLookForEndNs = 1'000'000'000;  // had the kernel not told
 constexpr std::uint64_t kBoundsPeriod = 32;  // ended jobs between two looks at what is kept
 
 RunEnd lost_run(const Job& job, const std::string& why) {
@@ -85,7 +85,8 @@ Result<void> JobRegistry::Impl::launch(const std::string& id, RunSpec spec) {
 void JobRegistry::Impl::run_ended(const std::string& id) {
   LiveJob* job = live(id);
   if (job == nullptr || job->unsaved) return;
-  conclude_run(*job, read_exit(folders_.path(id)), kRunnerKilled);
+  const bool never_seen = job->adopted_at_ns != 0 && job->runner.pid == 0;
+  conclude_run(*job, read_exit(folders_.path(id)), never_seen ? kServerRestarted : kRunnerKilled);
 }
 
 void JobRegistry::Impl::conclude_run(LiveJob& ending, std::optional<RunEnd> end,
@@ -184,15 +185,16 @@ void JobRegistry::Impl::look_after(const std::string& id, std::uint64_t now) {
     spdlog::warn("runner_killed job={} reason=\"it did not end when asked to\"", id);
     kill_tree(found->runner);
   }
-  if (runner_is_gone(*found)) return run_ended(id);
-  found->looked_at_ns = now;
+  const bool gone = runner_is_gone(*found);
+  if (now - found->looked_at_ns > kLookForEndNs) found->looked_at_ns = now;
+  if (gone) run_ended(id);
 }
 
 // Ends are told by the kernel; this is for where it can't: an adopted run without a pidfd, and a
 // child whose end a session's waitpid(-1) took from us.
 bool JobRegistry::Impl::runner_is_gone(const LiveJob& job) const {
   if (job.started) {
-    return now_ns() - job.looked_at_ns > kLookForStolenChildNs && is_reaped(job.runner);
+    return now_ns() - job.looked_at_ns > kLookForEndNs && job.started->is_gone();
   }
   if (job.watch && job.watch->valid()) return false;
   const std::string folder = folders_.path(job.job().id);

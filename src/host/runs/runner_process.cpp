@@ -1,13 +1,18 @@
 #include "host/runs/runner_process.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
+#include <spawn.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "base/thread_affinity.h"
-#include "host/loop/child_signal.h"
 
 namespace pyember::host {
 
@@ -37,11 +42,42 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return result;
 }
 
-Error not_started(const std::string& runner, int status) {
+Error not_started(const std::string& runner, int error) {
   return {ErrorCode::Unavailable,
           fmt::format("The run was not started: {} could not be run ({}). It belongs beside the "
                       "server's program; install pyember again, or free processes and memory.",
-                      runner, uv_strerror(status))};
+                      runner, strerror(error))};
+}
+
+// posix_spawn and not uv_spawn: it copies no page tables, and the loop waits once for the new
+// process to get a CPU, not twice. `error` is 0 or an errno.
+pid_t spawn(std::vector<std::string>& arguments, std::vector<std::string>& environment,
+            int& error) {
+  const std::vector<char*> argument_pointers = pointers(arguments);
+  const std::vector<char*> environment_pointers = pointers(environment);
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_t files;
+  posix_spawnattr_init(&attributes);
+  posix_spawn_file_actions_init(&files);
+  sigset_t signals;
+  sigemptyset(&signals);
+  posix_spawnattr_setsigmask(&attributes, &signals);
+  sigfillset(&signals);
+  posix_spawnattr_setsigdefault(&attributes, &signals);
+  // A session of its own: no signal of our terminal's reaches it.
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  for (int fd = 0; fd < 3; ++fd) {
+    posix_spawn_file_actions_addopen(&files, fd, "/dev/null", O_RDWR, 0);
+  }
+  mark_descriptors_close_on_exec();
+  release_this_thread_to_all_cpus();  // the loop may be held on one CPU, which a child inherits
+  pid_t pid = 0;
+  error = posix_spawn(&pid, arguments.front().c_str(), &files, &attributes,
+                      argument_pointers.data(), environment_pointers.data());
+  posix_spawn_file_actions_destroy(&files);
+  posix_spawnattr_destroy(&attributes);
+  return pid;
 }
 
 }  // namespace
@@ -70,9 +106,6 @@ std::vector<std::string> runner_arguments(const std::string& runner, const std::
   return arguments;
 }
 
-RunnerProcess::RunnerProcess(EventLoop& loop, std::function<void()> ended)
-    : handle_(loop), ended_(std::move(ended)) {}
-
 Result<std::unique_ptr<RunnerProcess>> RunnerProcess::start(EventLoop& loop,
                                                             const std::string& runner,
                                                             const std::string& folder,
@@ -82,35 +115,26 @@ Result<std::unique_ptr<RunnerProcess>> RunnerProcess::start(EventLoop& loop,
   std::vector<std::string> environment;
   environment.reserve(spec.environment.size());
   for (const auto& [name, value] : spec.environment) environment.push_back(name + "=" + value);
-  std::vector<char*> argument_pointers = pointers(arguments);
-  std::vector<char*> environment_pointers = pointers(environment);
+  int error = 0;
+  const pid_t pid = spawn(arguments, environment, error);
+  if (error != 0) return not_started(runner, error);
+  return std::unique_ptr<RunnerProcess>(new RunnerProcess(loop, pid, std::move(ended)));
+}
 
-  uv_process_options_t options{};
-  options.file = arguments.front().c_str();
-  options.args = argument_pointers.data();
-  options.env = environment_pointers.data();
-  options.flags = UV_PROCESS_DETACHED;  // a session of its own: no signal of our terminal's
-  uv_stdio_container_t streams[3]{};    // UV_IGNORE: /dev/null
-  options.stdio = streams;
-  options.stdio_count = 3;
-  options.exit_cb = [](uv_process_t* process, std::int64_t, int) {
-    auto* owner = static_cast<RunnerProcess*>(process->data);
-    if (owner == nullptr) return;
-    const auto callback = owner->ended_;  // which may destroy the owner
-    callback();
-  };
+RunnerProcess::RunnerProcess(EventLoop& loop, pid_t pid, std::function<void()> ended)
+    : identity_(identity_of(pid)),
+      ended_(std::move(ended)),
+      watch_(loop, identity_, [this] { process_ended(); }) {}
 
-  std::unique_ptr<RunnerProcess> started(new RunnerProcess(loop, std::move(ended)));
-  keep_child_signal_on_loop(loop);
-  mark_descriptors_close_on_exec();
-  // A run must not inherit the one CPU that the loop may share with a session just now.
-  release_this_thread_to_all_cpus();
-  const int status = uv_spawn(loop.raw(), started->handle_.get(), &options);
-  started->handle_.opened(started.get());  // libuv wants it closed also when it failed
-  if (status != 0) return not_started(runner, status);
-  uv_unref(started->handle_.base());
-  started->identity_ = identity_of(static_cast<pid_t>(started->handle_.get()->pid));
-  return started;
+void RunnerProcess::process_ended() {
+  waitpid(identity_.pid, nullptr, WNOHANG);
+  const auto callback = ended_;  // which may destroy this
+  callback();
+}
+
+bool RunnerProcess::is_gone() const {
+  if (waitpid(identity_.pid, nullptr, WNOHANG) == identity_.pid) return true;
+  return is_reaped(identity_);
 }
 
 }  // namespace pyember::host

@@ -3,10 +3,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
-#include "host/loop/uv_handle.h"
+#include "host/loop/event_loop.h"
 #include "host/runs/process_identity.h"
+#include "host/runs/process_watch.h"
 #include "host/runs/run_spec.h"
 
 namespace pyember::host {
@@ -16,19 +18,27 @@ namespace pyember::host {
 // is told once and its zombie is reaped. Loop's thread only.
 class RunnerProcess {
  public:
-  // `folder` is the job's and exists. An error when the program could not be started.
+  // `folder` is the job's and exists. An error when the program could not be started; else it runs
+  // when this returns, so that a job which is reported from then on can't be lost.
   static Result<std::unique_ptr<RunnerProcess>> start(EventLoop& loop, const std::string& runner,
                                                       const std::string& folder,
                                                       const RunSpec& spec,
                                                       std::function<void()> ended);
+  RunnerProcess(const RunnerProcess&) = delete;
+  RunnerProcess& operator=(const RunnerProcess&) = delete;
+
   const ProcessIdentity& identity() const { return identity_; }
+  // For where the kernel does not tell of ends, and for ends that a session's waitpid(-1) took from
+  // us: true when the process is gone. `ended` is not called by this.
+  bool is_gone() const;
 
  private:
-  RunnerProcess(EventLoop& loop, std::function<void()> ended);
+  RunnerProcess(EventLoop& loop, pid_t pid, std::function<void()> ended);
+  void process_ended();
 
-  UvHandle<uv_process_t> handle_;
+  const ProcessIdentity identity_;
   std::function<void()> ended_;
-  ProcessIdentity identity_;
+  ProcessWatch watch_;
 };
 
 // The runner's command line for a run (without the program's environment, which is secret).
