@@ -98,6 +98,7 @@ def all_suites(build: Path, reports: Path, node: str | None) -> list[Suite]:
                      environment={"PYEMBER_PACKAGES": str(build / "packages")}),
         pytest_suite("hostile", "tests/hostile", reports, environment=server),
         pytest_suite("e2e", "tests/e2e", reports, environment=server),
+        pytest_suite("packaging", "tests/packaging", reports),
     ]
     if node:
         suites.append(node_suite(node, reports, server))
