@@ -25,7 +25,8 @@ Json listing(Profile profile) {
 std::size_t tokens(const Json& tools) {
   std::size_t bytes = 0;
   for (const Json& tool : tools) {
-    bytes += tool["name"].get<std::string>().size() + tool["description"].get<std::string>().size() +
+    bytes += tool["name"].get<std::string>().size() +
+             tool["description"].get<std::string>().size() +
              mcp::to_json_text(tool["inputSchema"]).size();
   }
   return bytes / 4;
@@ -42,13 +43,13 @@ std::vector<std::string> names(const Json& tools) {
 
 TEST_CASE("profiles: scripts lists the script executor's 17 tools within 2,000 tokens") {
   const Json tools = listing(Profile::Scripts);
-  CHECK(names(tools) ==
-        std::vector<std::string>{
-            "benchmark_script", "cleanup_jobs", "get_job_output", "kill_job", "list_running_jobs",
-            "py_cancel_job", "py_job_status", "py_list_jobs", "py_list_scripts", "py_prune_jobs",
-            "py_run_saved_script", "py_save_script", "py_view_script", "run_script_in_dir",
-            "run_script_in_dir_async", "run_script_with_dependencies",
-            "run_script_with_dependencies_async"});
+  CHECK(names(tools) == std::vector<std::string>{
+                            "benchmark_script", "cleanup_jobs", "get_job_output", "kill_job",
+                            "list_running_jobs", "py_cancel_job", "py_job_status", "py_list_jobs",
+                            "py_list_scripts", "py_prune_jobs", "py_run_saved_script",
+                            "py_save_script", "py_view_script", "run_script_in_dir",
+                            "run_script_in_dir_async", "run_script_with_dependencies",
+                            "run_script_with_dependencies_async"});
   CHECK(tokens(tools) <= 2000);
   INFO("tokens: " << tokens(tools));
   CHECK(tokens(tools) > 1000);  // it has been counted
@@ -129,7 +130,8 @@ TEST_CASE("fault_of: the first line or sentence is the cause, the rest the fix")
   CHECK(sentences.type == "OSError");
   CHECK(sentences.cause == "No uv 0.5 here.");
   CHECK(sentences.fix == "Install it.");
-  const ToolFault named = fault_of({ErrorCode::Internal, "ModuleNotFoundError: no dotenv. Get it."});
+  const ToolFault named =
+      fault_of({ErrorCode::Internal, "ModuleNotFoundError: no dotenv. Get it."});
   CHECK(named.type == "ModuleNotFoundError");
   CHECK(named.cause == "no dotenv.");
 }

@@ -14,12 +14,9 @@ bool contains(const std::string& text, const std::string& part) {
 }
 
 Json run(int exit_code) {
-  return {{"stdout", "hello\n"},
-          {"stderr", ""},
-          {"exit_code", exit_code},
-          {"execution_strategy", "uv-run"},
-          {"elapsed_seconds", 0.125},
-          {"resolved_dependencies", {"requests", "rich"}},
+  return {{"stdout", "hello\n"},          {"stderr", ""},
+          {"exit_code", exit_code},       {"execution_strategy", "uv-run"},
+          {"elapsed_seconds", 0.125},     {"resolved_dependencies", {"requests", "rich"}},
           {"python_version_used", "3.12"}};
 }
 

@@ -61,6 +61,7 @@ TEST_CASE("ScriptLibrary: inline code is kept with a sidecar that holds no secre
   CHECK(content_of(saved.value().path) == "print(1)");
   const std::string hash = sha256_hex("print(1)");
   CHECK(saved.value().name.ends_with("Z_run_script_in_dir_" + hash.substr(0, 8) + ".py"));
+  library.write_sidecars();
   const std::string sidecar =
       content_of(saved.value().path.substr(0, saved.value().path.size() - 3) + ".json");
   CHECK(sidecar.find("hunter2") == std::string::npos);
@@ -143,8 +144,9 @@ TEST_CASE("ScriptLibrary: a script that is missing is named with where it was lo
 }
 
 TEST_CASE("redacted: arguments keep their names and lose what looks secret") {
-  const Json args = redacted({{"args", {"--api-key", "abc", "TOKEN=abc", "sk-0123456789abcdef",
-                                        "--verbose", "file.txt"}}})["args"];
+  const Json args = redacted({{"args",
+                               {"--api-key", "abc", "TOKEN=abc", "sk-0123456789abcdef", "--verbose",
+                                "file.txt"}}})["args"];
   CHECK(args == Json{"--api-key", "***", "TOKEN=***", "***", "--verbose", "file.txt"});
 }
 

@@ -33,6 +33,10 @@ std::string utc_time(const char* format) {
   return std::string(text, strftime(text, sizeof text, format, &parts));
 }
 
+double in_seconds(const timespec& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
+
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 // The last part of a path, with .py; empty when nothing is left of it.
@@ -84,8 +88,7 @@ void ScriptLibrary::look_at_autosaved() {
   for (const std::string& name : scripts_in(folder)) {
     struct stat status {};
     if (stat((folder + "/" + name).c_str(), &status) != 0) continue;
-    autosaved_[name] = {static_cast<std::uint64_t>(status.st_size),
-                        static_cast<double>(status.st_mtim.tv_sec)};
+    autosaved_[name] = {static_cast<std::uint64_t>(status.st_size), in_seconds(status.st_mtim)};
   }
 }
 
@@ -120,12 +123,14 @@ Result<ScriptLibrary::Saved> ScriptLibrary::autosave(const std::string& tool,
   } else {
     utimensat(AT_FDCWD, saved.path.c_str(), nullptr, 0);  // used again: among the last to go
   }
-  autosaved_[name] = {content.size(), static_cast<double>(time(nullptr))};
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  autosaved_[name] = {content.size(), in_seconds(now)};
   Json sidecar = Json::object();
   sidecar["tool"] = tool;
   sidecar["created_at"] = utc_time("%Y-%m-%dT%H:%M:%S+00:00");
-  sidecar["params"] = redacted(parameters);
-  sidecar["params"].erase("script_content");
+  Json& kept = sidecar["params"] = redacted(parameters);
+  if (kept.is_object()) kept.erase("script_content");
   sidecar["sha256"] = hash;
   waiting_[sidecar_path(saved.path)] = std::move(sidecar);
   if (is_new) keep_within_limits();

@@ -28,10 +28,13 @@ struct Kind {
 
 constexpr Kind kKinds[] = {
     {"run_script_in_dir", "Run script in directory",
-     "Run a Python file or inline code in a directory. Goes to the background after 20 s.", true},
-    {"run_script_with_dependencies", "Run script with dependencies",
-     "Run a Python file or inline code in an isolated uv environment with these packages.", false,
+     "Run a Python file or inline code in a directory, on the host and without a sandbox. What "
+     "takes over 20 s goes on as a job: py_job_status.",
      true},
+    {"run_script_with_dependencies", "Run script with dependencies",
+     "Run a Python file or inline code in an isolated uv environment with these packages and "
+     "those it imports.",
+     false, true},
     {"run_script_in_dir_async", "Run script in directory (async)",
      "Start run_script_in_dir as a background job.", true, false, false, true},
     {"run_script_with_dependencies_async", "Run script with dependencies (async)",
@@ -54,7 +57,7 @@ Json input_schema(const Kind& kind, bool extended) {
     schema.text("python_version", "default 3.12").texts("dependencies");
   }
   if (!kind.started) schema.integer("timeout_seconds", 300);
-  schema.map("env_vars").text("env_file");
+  schema.map("env_vars").text("env_file", "a .env file; env_vars win");
   if (kind.started) {
     schema.flag("stream");
   } else {

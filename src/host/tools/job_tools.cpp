@@ -447,7 +447,7 @@ std::vector<Listing> smart_async(bool extended) {
        cancel_job},
       {"py_prune_jobs",
        "Prune jobs",
-       "Forget old jobs.",
+       "Forget old jobs of the kinds not kept.",
        {},
        InputSchema(extended)
            .flag("keep_completed", true)
