@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import anyio
 import pytest
 
 from tests.e2e.executor import call, connect, eventually, job_over, refused, text_of
+from tests.support.raw_client import server_binary
 from tests.support.world import PACKAGE, VERSION, World, make_world
 
 pytestmark = pytest.mark.anyio
@@ -213,3 +216,60 @@ async def test_system_python_is_the_one_on_path(world: World) -> None:
         answer = await call(client, "run_script_in_dir", **in_dir(world, script_content="import sys\nprint(sys.version)"))
         assert answer["stdout"].startswith(f"{sys.version_info.major}.")
         assert answer["execution_strategy"] == "system-python"
+
+
+# --- time -------------------------------------------------------------------------------------------
+
+
+async def test_the_timeout_counts_while_the_environment_is_made(world: World) -> None:
+    slow = world.script("slow-uv", "#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    world.environment["PYEMBER_UV"] = str(slow)
+    async with connect(world) as client:
+        answer = await call(client, "run_script_with_dependencies", script_content="print(1)", python_version=VERSION,
+                            dependencies=[PACKAGE], timeout_seconds=1)
+        assert answer["timed_out"] is True and answer["exit_code"] < 0 and answer["stdout"] == ""
+        assert answer["stderr"].endswith("[TIMEOUT]\n") and "environment" in answer["stderr"]
+        assert (await call(client, "py_list_jobs"))["total"] == 0
+
+
+async def test_a_run_nobody_waits_for_any_more_ends_with_the_server(world: World) -> None:
+    code = "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(60)"
+    client_info = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    messages = [
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": client_info},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/call",
+         "params": {"name": "run_script_in_dir", "arguments": in_dir(world, script_content=code)}},
+    ]
+    server = subprocess.Popen([server_binary(), "serve", "--profile", "scripts"], env=world.variables(), cwd=world.work,
+                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    try:
+        assert server.stdin is not None
+        server.stdin.write("".join(json.dumps(each) + "\n" for each in messages).encode())
+        server.stdin.flush()
+
+        async def started() -> Any:
+            pid = world.work / "pid"
+            return pid.exists() and pid.read_text()
+
+        pid = await eventually(started, "the script's start")
+        server.stdin.close()
+        server.wait(20)
+    finally:
+        server.kill()
+        server.wait()
+
+    async def gone() -> bool:
+        return not Path(f"/proc/{pid}").exists()
+
+    await eventually(gone, "the end of the script's process", 20)
+
+
+async def test_a_background_job_goes_on_when_its_server_ends(world: World) -> None:
+    async with connect(world) as client:
+        background = await call(client, "run_script_in_dir_async",
+                                **in_dir(world, script_content="import time\ntime.sleep(4)\nprint('done')"))
+    async with connect(world) as client:
+        job = await job_over(client, background["job_id"])
+        assert (job["status"], job["result"]["stdout"]) == ("completed", "done\n")
