@@ -1,11 +1,26 @@
 #include "host/jobs/jobs_file_writer.h"
 
+#include <malloc.h>
+
 #include <utility>
 
 #include "base/limits.h"
 #include "host/loop/pool_work.h"
 
 namespace pyember::host {
+
+namespace {
+
+// The trees of a large file take several times its size, in a heap of the pool's thread that nobody
+// else uses and glibc would keep.
+void give_memory_back(std::uint64_t file_size) {
+#ifdef __GLIBC__
+  constexpr std::uint64_t kWorthIt = 256u << 10;
+  if (file_size > kWorthIt) malloc_trim(0);
+#endif
+}
+
+}  // namespace
 
 struct JobsFileWriter::Task {
   Task(JobsFile jobs_file, JobsFile::Change what)
@@ -47,6 +62,7 @@ void JobsFileWriter::write() {
       loop_,
       [task = task_] {
         task->outcome = task->file.apply(task->change);
+        give_memory_back(task->file.stamp().size);
         task->done = true;
       },
       [task = task_] {
