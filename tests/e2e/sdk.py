@@ -10,7 +10,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp_types import CallToolResult
 
-from tests.support.raw_client import server_binary
+from tests.support.raw_client import jobs_folder, server_binary
 
 # How the client settles the protocol: probing, pinned to the newest revision, or by handshake.
 MODES = ["auto", "2026-07-28", "legacy"]
@@ -21,7 +21,8 @@ DEADLINE = 60.0
 
 @asynccontextmanager
 async def connect(mode: str, *arguments: str, **options: Any) -> AsyncIterator[Client]:
-    server = StdioServerParameters(command=server_binary(), args=["serve", *arguments])
+    server = StdioServerParameters(command=server_binary(), args=["serve", *arguments],
+                                   env={"PYTHON_MCP_META": jobs_folder()})
     async with Client(server, mode=mode, read_timeout_seconds=DEADLINE, **options) as client:
         yield client
 

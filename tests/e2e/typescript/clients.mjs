@@ -1,5 +1,9 @@
 // The official TypeScript clients behind one small face, so that one set of tests drives them all.
 
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
 import { Client as ModernClient } from "@modelcontextprotocol/client";
 import { StdioClientTransport as ModernTransport } from "@modelcontextprotocol/client/stdio";
 import { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js";
@@ -10,7 +14,10 @@ export const BINARY =
   process.env.PYEMBER_BINARY ?? new URL("../../../build/release/pyember", import.meta.url).pathname;
 
 const INFO = { name: "pyember-e2e", version: "1.0.0" };
-const SERVER = { command: BINARY, args: ["serve"], stderr: "ignore" };
+// Background cells are jobs: never in the user's own store.
+const JOBS = mkdtempSync(join(tmpdir(), "pyember-meta-"));
+process.on("exit", () => rmSync(JOBS, { recursive: true, force: true }));
+const SERVER = { command: BINARY, args: ["serve"], stderr: "ignore", env: { PYTHON_MCP_META: JOBS } };
 const UPDATED = "notifications/resources/updated";
 
 // Each says which client it is and what revision it must end up with.
