@@ -123,12 +123,12 @@ async def test_a_timeout_ends_the_run_and_keeps_output_and_figures(world: World)
 async def test_the_timeout_is_for_all_runs_together(world: World) -> None:
     async with connect(world, profile="full") as client:
         began = time.monotonic()
-        answer = await call(client, "benchmark_script", script_content="import time; time.sleep(1)",
-                            python_version=VERSION, repeat=500, timeout_seconds=6)
-        assert time.monotonic() - began < 40
+        answer = await call(client, "benchmark_script", script_content="import time; time.sleep(0.5)",
+                            python_version=VERSION, repeat=500, timeout_seconds=12)
+        assert time.monotonic() - began < 50
     assert answer["timed_out"] is True
-    assert answer["measurements"]["runs"] < 6
-    assert answer["wall_time_seconds"] >= 1
+    assert answer["measurements"]["runs"] < 24
+    assert answer["measurements"]["wall_time_seconds"]["minimum"] >= 0.5
 
 
 async def test_a_script_that_fails_is_a_result(world: World) -> None:

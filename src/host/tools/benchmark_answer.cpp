@@ -163,14 +163,15 @@ Json benchmark_result(const RunFacts& facts, const BenchmarkOutcome& outcome,
   if (const std::string note = note_for(outcome, plan); !note.empty()) result["note"] = note;
   if (settings.repeat != 0u) add_medians(result, outcome, plan);
   const std::vector<Measurement>& runs = plan.measured(Side::Baseline);
-  if (runs.size() > 1) {
+  const bool many = settings.repeat.value_or(1) > 1 || settings.compare;
+  if (many && !runs.empty()) {
     result["measurements"] = measurements_of(runs);
     result["measurements"]["warmup"] = plan.warmups();
   }
   if (settings.compare && !plan.pairs().empty()) {
     result["comparison"] = comparison_json(plan, settings);
   }
-  if (runs.size() > 1) result["bootstrap"] = bootstrap_json(settings.rules.bootstrap);
+  if (many && !runs.empty()) result["bootstrap"] = bootstrap_json(settings.rules.bootstrap);
   add_profile(result, outcome);
   return result;
 }
