@@ -71,6 +71,9 @@ bool is_streamed(const Job& job) {
 
 // --- the tools of the first generation: every value is a string ----------------------------------
 
+// list_running_jobs has no limit of its own; the newest are shown, which are those that run.
+constexpr std::size_t kListedJobs = 500;
+
 // Output is not kept in chunks; this many bytes count as one.
 constexpr std::uint64_t kChunk = 4096;
 
@@ -108,7 +111,7 @@ void list_running_jobs(const Call& call, const JobTool& tool) {
   JobRegistry& jobs = tool.parts.jobs;
   if (auto opened = jobs.open(); !opened) return refuse(call, tool, opened.error());
   Json list = Json::array();
-  for (const Job& job : jobs.list(JobFilter{}).jobs) {
+  for (const Job& job : jobs.list(JobFilter{std::nullopt, kListedJobs}).jobs) {
     list.push_back(running_job(job, jobs.output(job.id).get()));
   }
   answer(call, tool, std::move(list), running_jobs_markdown);
