@@ -39,7 +39,7 @@ async def test_the_client_and_the_server_agree_on_a_revision(mode: str) -> None:
 async def test_every_tool_is_listed_with_its_schemas_and_annotations(mode: str) -> None:
     async with connect(mode) as client:
         tools = (await client.list_tools()).tools
-        assert [entry.name for entry in tools] == TOOLS
+        assert [entry.name for entry in tools][:len(TOOLS)] == TOOLS  # then those of scripts and jobs
         for entry in tools:
             assert entry.description
             assert entry.input_schema["type"] == "object"
@@ -179,8 +179,8 @@ async def test_cut_output_is_listed_as_a_resource_and_a_wrong_address_is_an_erro
         [link] = links_of(result)
         listed = (await client.list_resources(cache_mode="bypass")).resources
         assert [str(entry.uri) for entry in listed] == [str(link.uri)]
-        [template] = (await client.list_resource_templates()).resource_templates
-        assert template.uri_template.startswith(str(link.uri).split("//")[0])
+        templates = (await client.list_resource_templates()).resource_templates
+        assert any(template.uri_template.startswith(str(link.uri).split("//")[0]) for template in templates)
         with pytest.raises(MCPError) as caught:
             await client.read_resource(str(link.uri).replace("stdout", "nothing"))
         assert caught.value.error.code == (-32002 if mode == "legacy" else -32602)
