@@ -103,7 +103,7 @@ class EnvironmentSetUp::Impl {
 
  private:
   using Step = void (Impl::*)();
-  using Ended = void (Impl::*)(CommandEnd);
+  using Ended = void (Impl::*)(CommandEnd&);
 
   // The command before is destroyed here and not in its own callback.
   void begin_step() {
@@ -122,7 +122,7 @@ class EnvironmentSetUp::Impl {
     command_.emplace(
         loop_,
         HelperCommand::Settings{std::move(command), helper_environment(), store_.directory(), left},
-        [this, ended](CommandEnd end) { (this->*ended)(std::move(end)); });
+        [this, ended](CommandEnd end) { (this->*ended)(end); });
   }
 
   void fail(EnvironmentFailure failure) {
@@ -148,7 +148,7 @@ class EnvironmentSetUp::Impl {
     run(std::move(command), &Impl::venv_made);
   }
 
-  void venv_made(CommandEnd end) {
+  void venv_made(CommandEnd& end) {
     if (!end.start_error.empty()) return fail(no_start(uv_, end.start_error));
     if (end.exit_code != 0) return fail(no_python(order_.key.python_version, end));
     then(order_.key.dependencies.empty() ? &Impl::complete : &Impl::install);
@@ -161,7 +161,7 @@ class EnvironmentSetUp::Impl {
     run(std::move(command), &Impl::installed);
   }
 
-  void installed(CommandEnd end) {
+  void installed(CommandEnd& end) {
     if (!end.start_error.empty()) return fail(no_start(uv_, end.start_error));
     if (end.exit_code != 0 || end.timed_out) return fail(failed_install(std::move(end)));
     then(&Impl::complete);
@@ -200,7 +200,7 @@ class EnvironmentSetUp::Impl {
     run(std::move(command), &Impl::interpreter_found);
   }
 
-  void interpreter_found(CommandEnd end) {
+  void interpreter_found(CommandEnd& end) {
     if (!end.start_error.empty()) return fail(no_start(uv_, end.start_error));
     if (end.exit_code == 0) {
       interpreter_ = first_line(end.output);
@@ -220,7 +220,7 @@ class EnvironmentSetUp::Impl {
     run(std::move(command), &Impl::interpreter_installed);
   }
 
-  void interpreter_installed(CommandEnd end) {
+  void interpreter_installed(CommandEnd& end) {
     install_said_ = std::move(end.errors);
     then(&Impl::find_interpreter);
   }
@@ -229,7 +229,7 @@ class EnvironmentSetUp::Impl {
     run({interpreter_, "-I", "-S", "-c", kAskInterpreter}, &Impl::interpreter_asked);
   }
 
-  void interpreter_asked(CommandEnd end) {
+  void interpreter_asked(CommandEnd& end) {
     const std::size_t line = end.output.find('\n');
     if (end.exit_code != 0 || line == std::string::npos) {
       if (end.errors.empty()) end.errors = interpreter_ + " " + end.start_error;

@@ -11,7 +11,6 @@
 
 #include "base/limits.h"
 #include "base/thread_affinity.h"
-#include "base/thread_affinity.h"
 #include "host/loop/child_signal.h"
 #include "host/loop/uv_handle.h"
 
@@ -26,7 +25,8 @@ constexpr std::size_t kChunk = 16u << 10;
 // Reads one of the child's streams to its end.
 class ChildStream {
  public:
-  ChildStream(EventLoop& loop, std::function<void()> ended) : pipe_(loop), ended_callback_(ended) {
+  ChildStream(EventLoop& loop, std::function<void()> ended)
+      : pipe_(loop), ended_callback_(std::move(ended)) {
     CHECK(uv_pipe_init(loop.raw(), pipe_.get(), 0) == 0);
     pipe_.opened(this);
   }
@@ -71,6 +71,7 @@ class ChildStream {
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> found;
+  found.reserve(texts.size() + 1);
   for (std::string& text : texts) found.push_back(text.data());
   found.push_back(nullptr);
   return found;
