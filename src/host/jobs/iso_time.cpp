@@ -58,7 +58,8 @@ std::optional<int> take_offset(std::string_view text) {
 double unix_now() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec / 1000) / 1e6;
+  const std::int64_t microseconds = now.tv_nsec / 1000;  // what iso_time() can tell
+  return static_cast<double>(now.tv_sec) + static_cast<double>(microseconds) / 1e6;
 }
 
 std::string iso_time(double unix_seconds) {
