@@ -38,7 +38,7 @@ def _variables(place: World, *, offline: bool = True) -> dict[str, str]:
     kept.update({name: value for name, value in os.environ.items() if "INDEX" in name})
     # A version manager's shims look like Pythons, and each costs whoever asks it a tenth of a second.
     kept["PATH"] = os.pathsep.join(each for each in kept["PATH"].split(os.pathsep) if "shims" not in each)
-    kept["SMART_ASYNC_TIMEOUT_SECONDS"] = "0"  # every answer is a result
+    kept["SMART_ASYNC_TIMEOUT_SECONDS"] = "600"  # every answer is a result
     if offline:
         kept["UV_OFFLINE"] = "1"
     return kept
