@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "host/loop/event_loop.h"
+#include "host/loop/uv_handle.h"
 #include "host/runs/run_spec.h"
 #include "host/runs/runner_process.h"
 
@@ -35,12 +36,15 @@ class RunnerStarter final : public RunStarter {
   void stop() override;
 
  private:
-  void runner_ended(const std::string& folder);
+  void look();
+  void runner_ended();
 
   EventLoop& loop_;
   const std::string runner_;
   std::unique_ptr<RunnerProcess> process_;
   std::function<void(RunEnd)> ended_;
+  std::string folder_;
+  Timer look_timer_;  // for kernels, or containers, that do not tell of ends
 };
 
 }  // namespace pyember::host
