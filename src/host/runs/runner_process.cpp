@@ -114,7 +114,9 @@ Result<std::unique_ptr<RunnerProcess>> RunnerProcess::start(EventLoop& loop,
   std::vector<std::string> arguments = runner_arguments(runner, folder, spec);
   std::vector<std::string> environment;
   environment.reserve(spec.environment.size());
-  for (const auto& [name, value] : spec.environment) environment.push_back(name + "=" + value);
+  for (const auto& [name, value] : spec.environment) {
+    environment.push_back(fmt::format("{}={}", name, value));
+  }
   int error = 0;
   const pid_t pid = spawn(arguments, environment, error);
   if (error != 0) return not_started(runner, error);

@@ -87,7 +87,7 @@ void ScriptLibrary::look_at_autosaved() {
   const std::string folder = autosave_directory();
   for (const std::string& name : scripts_in(folder)) {
     struct stat status {};
-    if (stat((folder + "/" + name).c_str(), &status) != 0) continue;
+    if (stat(fmt::format("{}/{}", folder, name).c_str(), &status) != 0) continue;
     autosaved_[name] = {static_cast<std::uint64_t>(status.st_size), in_seconds(status.st_mtim)};
   }
 }
@@ -266,7 +266,7 @@ std::string find_project_root(const std::string& named) {
   if (const char* home = getenv("PYTHON_MCP_HOME"); home != nullptr && *home != '\0') {
     return resolved_path(home, working_directory());
   }
-  const std::string here = working_directory();
+  std::string here = working_directory();
   if (here != "/" && access(here.c_str(), W_OK) == 0) return here;
   const char* data = getenv("XDG_DATA_HOME");
   if (data != nullptr && *data == '/') return std::string(data) + "/pyember";
