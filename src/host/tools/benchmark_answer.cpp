@@ -20,7 +20,8 @@ namespace {
 constexpr double kMebi = 1048576;
 
 double in_mebibytes(std::uint64_t bytes) {
-  return static_cast<double>(bytes * 1000 / 1048576) / 1000;
+  const std::uint64_t thousandths = bytes * 1000 / 1048576;
+  return static_cast<double>(thousandths) / 1000;
 }
 
 Json pair_of(const Interval& interval) {
@@ -55,6 +56,7 @@ Json summary_of(const std::vector<double>& values) {
 
 Json measurements_of(const std::vector<Measurement>& runs) {
   std::vector<double> peaks;
+  peaks.reserve(runs.size());
   for (const Measurement& run : runs) {
     peaks.push_back(static_cast<double>(run.peak_bytes) / kMebi);
   }
