@@ -147,11 +147,28 @@ TEST_CASE("Jobs: a run whose runner is killed is lost, and nothing of it lives o
   const ProcessIdentity child = identity_of(std::stoi(jobs.output(id)));
   const auto record = read_runner(jobs.folder.path + "/meta/jobs/" + id);
   REQUIRE(record);
-  REQUIRE(signal_process(record->runner, SIGKILL));
+  kill_tree(record->runner);
   REQUIRE(jobs.ends(id));
   const Job job = *jobs.registry->find(id);
   CHECK(job.status == JobStatus::Failed);
   CHECK(job.end->error_kind == "lost");
+  CHECK(jobs.until([&] { return !is_alive(child); }));
+}
+
+TEST_CASE("Jobs: what is left of a runner that is killed ends the run and records it") {
+  JobFixture jobs;
+  const std::string id = jobs.run("echo $$; exec sleep 1000");
+  REQUIRE(jobs.until([&] { return jobs.output(id).ends_with('\n'); }));
+  const ProcessIdentity child = identity_of(std::stoi(jobs.output(id)));
+  const std::string folder = jobs.folder.path + "/meta/jobs/" + id;
+  const auto record = read_runner(folder);
+  REQUIRE(record);
+  REQUIRE(signal_process(record->runner, SIGKILL));
+  REQUIRE(jobs.ends(id));
+  CHECK_FALSE(runner_holds_lock(folder));
+  CHECK(read_exit(folder));
+  CHECK(jobs.registry->find(id)->is_over());
+  CHECK(jobs.registry->find(id)->end->exit_code == -SIGTERM);
   CHECK(jobs.until([&] { return !is_alive(child); }));
 }
 

@@ -85,8 +85,15 @@ Result<void> JobRegistry::Impl::launch(const std::string& id, RunSpec spec) {
 void JobRegistry::Impl::run_ended(const std::string& id) {
   LiveJob* job = live(id);
   if (job == nullptr || job->unsaved) return;
+  // In this order: who holds the lock no more has left its record.
+  const bool held = runner_holds_lock(folders_.path(id));
+  std::optional<RunEnd> end = read_exit(folders_.path(id));
+  if (!end && held) {
+    job->outlived = true;  // the rest of the runner ends the run, and records that (docs/runner.md)
+    return wake_tick();
+  }
   const bool never_seen = job->adopted_at_ns != 0 && job->runner.pid == 0;
-  conclude_run(*job, read_exit(folders_.path(id)), never_seen ? kServerRestarted : kRunnerKilled);
+  conclude_run(*job, std::move(end), never_seen ? kServerRestarted : kRunnerKilled);
 }
 
 void JobRegistry::Impl::conclude_run(LiveJob& ending, std::optional<RunEnd> end,
@@ -177,7 +184,11 @@ void JobRegistry::Impl::ask_to_end(LiveJob& job) {
 void JobRegistry::Impl::look_after(const std::string& id, std::uint64_t now) {
   LiveJob* found = live(id);
   if (found == nullptr) return;
-  if (found->unsaved) return conclude(*found);
+  if (found->unsaved) {
+    if (now - found->looked_at_ns < kLookForEndNs) return;
+    found->looked_at_ns = now;
+    return conclude(*found);
+  }
   if (!found->is_run()) return;
   if (!found->started && found->watch == nullptr) look_for_runner(*found, now);
   if (found->kill_at_ns != 0 && now >= found->kill_at_ns) {
@@ -193,6 +204,7 @@ void JobRegistry::Impl::look_after(const std::string& id, std::uint64_t now) {
 // Ends are told by the kernel; this is for where it can't: an adopted run without a pidfd, and a
 // child whose end a session's waitpid(-1) took from us.
 bool JobRegistry::Impl::runner_is_gone(const LiveJob& job) const {
+  if (job.outlived) return !runner_holds_lock(folders_.path(job.job().id));
   if (job.started) {
     return now_ns() - job.looked_at_ns > kLookForEndNs && job.started->is_gone();
   }
