@@ -97,7 +97,7 @@ class BenchmarkCalls::Run : public std::enable_shared_from_this<Run> {
   void many_ended(const BenchmarkOutcome& outcome);
   void answer_with_curve(Json result, const std::string& samples_path);
   void answer(Json result, Json images);
-  void environment_failed(Side side, PreparationFailure failure);
+  void environment_failed(Side side, const PreparationFailure& failure);
   void budget_used_up();
   void timed_out_preparing();
   void cancel_preparations();
@@ -177,7 +177,7 @@ void BenchmarkCalls::Run::prepared(Side side, std::optional<PreparedScript> scri
     timeout_timer_.stop();
     cancel_preparations();
     if (failure.error) return fail(fault_of(*failure.error));
-    return environment_failed(side, std::move(failure));
+    return environment_failed(side, failure);
   }
   buffer_output(script->spec, *requests_[at(side)]);
   scripts_[at(side)] = std::move(script);
@@ -345,7 +345,7 @@ void BenchmarkCalls::Run::answer(Json result, Json images) {
   forget();
 }
 
-void BenchmarkCalls::Run::environment_failed(Side side, PreparationFailure failure) {
+void BenchmarkCalls::Run::environment_failed(Side side, const PreparationFailure& failure) {
   std::string text = failure.environment.stderr_text;
   if (text.empty()) text = "The environment could not be made.\n";
   if (side == Side::Candidate) text += "This is the environment of the compared script.\n";

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cstdint>
 
 namespace pyember::host {
 
@@ -11,8 +12,8 @@ using mcp::Json;
 namespace {
 
 double seconds(std::chrono::nanoseconds duration) {
-  // Microseconds are enough, and read better.
-  return static_cast<double>(duration.count() / 1000) / 1e6;
+  const std::int64_t microseconds = duration.count() / 1000;  // are enough, and read better
+  return static_cast<double>(microseconds) / 1e6;
 }
 
 void append_part(std::string& text, std::string_view label, std::string_view part) {

@@ -25,7 +25,10 @@ Json list(const std::vector<std::string>& texts) {
   return array;
 }
 
-double in_mebibytes(std::uint64_t bytes) { return static_cast<double>(bytes * 10 / 1048576) / 10; }
+double in_mebibytes(std::uint64_t bytes) {
+  const std::uint64_t tenths = bytes * 10 / 1048576;
+  return static_cast<double>(tenths) / 10;
+}
 
 // --- environment_cache_list
 // ------------------------------------------------------------------------

@@ -337,14 +337,16 @@ struct Listing {
   Handler handler;
 };
 
-Json texts_schema(std::vector<const char*> names) {
+Json texts_schema(const std::vector<const char*>& names) {
   std::vector<std::pair<const char*, Json>> members;
+  members.reserve(names.size());
   for (const char* name : names) members.emplace_back(name, text_type());
   return object_of(members);
 }
 
-Json counts_schema(std::vector<const char*> names) {
+Json counts_schema(const std::vector<const char*>& names) {
   std::vector<std::pair<const char*, Json>> members;
+  members.reserve(names.size());
   for (const char* name : names) members.emplace_back(name, type("integer"));
   return object_of(members);
 }

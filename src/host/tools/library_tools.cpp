@@ -51,7 +51,7 @@ std::string header_text(const Json& header) {
     }
     const std::string key =
         std::string_view(name).starts_with("requires") ? "requires-python" : name;
-    text += (text.empty() ? "" : "; ") + key + "=" + shown;
+    text += fmt::format("{}{}={}", text.empty() ? "" : "; ", key, shown);
   }
   return text;
 }

@@ -69,14 +69,14 @@ class ScriptRuns::Run : public std::enable_shared_from_this<Run> {
   void known(const PreparedScript& script);
   void prepared(std::optional<PreparedScript> script, PreparationFailure failure);
   void launch(PreparedScript script);
-  void environment_failed(PreparationFailure failure);
+  void environment_failed(const PreparationFailure& failure);
   void ended(const Job& job);
   void budget_used_up();
   void timed_out_preparing();
 
   bool ensure_job();
   void fail(const ToolFault& fault);
-  void end_without_process(Json result, const std::string& error);
+  void end_without_process(const Json& result, const std::string& error);
   void complete(Json result);
   void answer_started();
   void go_to_background(Json descriptor);
@@ -191,7 +191,7 @@ void ScriptRuns::Run::prepared(std::optional<PreparedScript> script, Preparation
   timeout_timer_.stop();
   if (script) return launch(std::move(*script));
   if (failure.error) return fail(fault_of(*failure.error));
-  environment_failed(std::move(failure));
+  environment_failed(failure);
 }
 
 void ScriptRuns::Run::launch(PreparedScript script) {
@@ -243,7 +243,7 @@ void ScriptRuns::Run::ended(const Job& job) {
   forget();
 }
 
-void ScriptRuns::Run::environment_failed(PreparationFailure failure) {
+void ScriptRuns::Run::environment_failed(const PreparationFailure& failure) {
   std::string text = failure.environment.stderr_text;
   if (text.empty()) text = "The environment could not be made.\n";
   const int code = failure.environment.exit_code != 0 ? failure.environment.exit_code : 1;
@@ -259,12 +259,12 @@ void ScriptRuns::Run::timed_out_preparing() {
       static_cast<double>(timeout_.count()) / 1000);
   Json result = failed_run_result(facts_, kEndedBeforeItRan, text, elapsed());
   result["timed_out"] = true;
-  end_without_process(std::move(result), text);
+  end_without_process(result, text);
 }
 
 // --- the end -------------------------------------------------------------------------------------
 
-void ScriptRuns::Run::end_without_process(Json result, const std::string& error) {
+void ScriptRuns::Run::end_without_process(const Json& result, const std::string& error) {
   if (is_foreground()) {
     call_->complete(tool_answer(options_.form, result, run_markdown));
     if (!job_id_.empty()) {

@@ -44,7 +44,7 @@ InputSchema& InputSchema::flag(const char* name, bool by_default) {
 
 InputSchema& InputSchema::map(const char* name) { return add(name, type("object")); }
 
-InputSchema& InputSchema::choice(const char* name, std::vector<const char*> values) {
+InputSchema& InputSchema::choice(const char* name, const std::vector<const char*>& values) {
   Json schema = Json::object();
   schema["enum"] = Json::array();
   for (const char* value : values) schema["enum"].push_back(value);
@@ -73,7 +73,7 @@ Json InputSchema::take() {
   return schema;
 }
 
-Json tags(std::vector<const char*> names) {
+Json tags(const std::vector<const char*>& names) {
   Json list = Json::array();
   for (const char* name : names) list.push_back(name);
   Json meta = Json::object();

@@ -23,7 +23,7 @@ class InputSchema {
   InputSchema& flag(const char* name);  // no default worth naming: false
   InputSchema& flag(const char* name, bool by_default);
   InputSchema& map(const char* name);
-  InputSchema& choice(const char* name, std::vector<const char*> values);
+  InputSchema& choice(const char* name, const std::vector<const char*>& values);
   InputSchema& required(const char* name);
   // What goes beyond the script executor's contract: in the profile full only.
   InputSchema& limits();
@@ -41,7 +41,7 @@ class InputSchema {
 };
 
 // {"fastmcp":{"tags":[…]}}, as clients of the script executor know it.
-mcp::Json tags(std::vector<const char*> names);
+mcp::Json tags(const std::vector<const char*>& names);
 
 enum class Effect { Reads, Runs, Writes, Destroys };
 mcp::Json hints(Effect effect);

@@ -17,7 +17,8 @@ namespace {
 
 double seconds_since(std::uint64_t then_ns) {
   const std::uint64_t now = now_ns();
-  return now > then_ns ? static_cast<double>((now - then_ns) / 1'000'000) / 1000 : 0;
+  const std::uint64_t milliseconds = now > then_ns ? (now - then_ns) / 1'000'000 : 0;
+  return static_cast<double>(milliseconds) / 1000;
 }
 
 std::string session_of(const mcp::ToolCall& call) {
