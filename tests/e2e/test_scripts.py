@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.executor import call, connect, eventually, job_over, refused, text_of
 from tests.support.raw_client import server_binary
-from tests.support.world import PACKAGE, VERSION, World, make_world
+from tests.support.world import PACKAGE, VERSION, World, find_uv, make_world
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +48,20 @@ async def test_a_missing_package_is_found_in_the_imports_and_reported(world: Wor
         answer = await call(client, "run_script_in_dir", auto_install_deps=False,
                             **in_dir(world, script_content=f"import {PACKAGE}", use_uv=True))
         assert answer["exit_code"] == 1 and "ModuleNotFoundError" in answer["stderr"]
+
+
+async def test_the_embedded_version_of_python_is_there_where_uv_finds_none(tmp_path: Path) -> None:
+    empty = tmp_path / "bin"
+    empty.mkdir()
+    world = make_world(tmp_path, PATH=str(empty), PYEMBER_UV=find_uv())
+    async with connect(world, profile="full") as client:
+        inside = await call(client, "run_python", code="import sys; '%d.%d' % sys.version_info[:2]")
+        version = str(inside["result"]).strip("'")
+        code = "import sys; print('%d.%d' % sys.version_info[:2])"
+        for dependencies in ([], [PACKAGE]):
+            answer = await call(client, "run_script_with_dependencies", script_content=code,
+                                python_version=version, dependencies=dependencies)
+            assert answer["stdout"] == version + "\n", answer
 
 
 async def test_inline_metadata_says_what_a_script_needs(world: World) -> None:

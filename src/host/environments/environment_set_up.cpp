@@ -134,6 +134,15 @@ class EnvironmentSetUp::Impl {
     if (const Done done = std::exchange(done_, nullptr)) done(std::move(environment), {});
   }
 
+  // The Python to ask uv for. Of the version that is embedded there is one for certain, also where
+  // uv looks in vain (an interpreter that is not on PATH, or only as a version manager's shim).
+  std::string python_to_name() const {
+    const std::string& version = order_.key.python_version;
+    const bool embedded =
+        version == PYEMBER_PYTHON_VERSION && access(PYEMBER_PYTHON_EXECUTABLE, X_OK) == 0;
+    return embedded ? PYEMBER_PYTHON_EXECUTABLE : version;
+  }
+
   // --- an environment of its own
 
   void make_venv() {
@@ -141,8 +150,8 @@ class EnvironmentSetUp::Impl {
     if (!workshop) return fail(of_error(workshop.error()));
     workshop_ = workshop.take();
     std::vector<std::string> command = {uv_, "venv", "--relocatable", "--no-project", "--quiet"};
-    if (!order_.key.python_version.empty()) {
-      command.insert(command.end(), {"--python", order_.key.python_version});
+    if (const std::string python = python_to_name(); !python.empty()) {
+      command.insert(command.end(), {"--python", python});
     }
     command.push_back(workshop_);
     run(std::move(command), &Impl::venv_made);
@@ -190,7 +199,7 @@ class EnvironmentSetUp::Impl {
   void find_interpreter() {
     Result<std::string> made = store_.new_workshop();  // makes the folder the commands run in
     if (!made) return fail(of_error(made.error()));
-    const std::string& version = order_.key.python_version;
+    const std::string version = python_to_name();
     if (version.starts_with('/')) {
       interpreter_ = version;
       return ask_interpreter();

@@ -46,7 +46,7 @@ Error not_started(const std::string& runner, int error) {
   return {ErrorCode::Unavailable,
           fmt::format("The run was not started: {} could not be run ({}). It belongs beside the "
                       "server's program; install pyember again, or free processes and memory.",
-                      runner, strerror(error))};
+                      runner.empty() ? "pyember-runner" : runner, strerror(error))};
 }
 
 // posix_spawn and not uv_spawn: it copies no page tables, and the loop waits once for the new

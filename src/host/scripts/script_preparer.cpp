@@ -26,14 +26,15 @@ namespace {
 constexpr const char* kUvRun = "uv-run";
 constexpr const char* kSystemPython = "system-python";
 
-Error missing(const char* what, const std::string& path, const std::string& against) {
-  const std::string looked = against.empty() ? "" : fmt::format(" (relative to {})", against);
+// `given` is the path as the caller wrote it, `path` what became of it.
+Error missing(const char* what, const std::string& given, const std::string& path,
+              const std::string& against) {
+  const bool absolute = given.starts_with('/') || given.starts_with('~');
   return Error{
       ErrorCode::NotFound,
       fmt::format("{} {} does not exist{}.\nCheck the path; it may be absolute, begin with "
                   "~, or be relative to {}.",
-                  what, path, looked,
-                  against.empty() ? "the server's working directory" : against)};
+                  what, path, absolute ? "" : fmt::format(" (relative to {})", against), against)};
 }
 
 std::map<std::string, std::string> own_environment() {
@@ -152,20 +153,21 @@ Result<void> ScriptPreparer::Impl::check(Preparation& preparation) {
   ScriptRequest& request = preparation.request;
   if (request.script_path.has_value() == request.script_content.has_value()) {
     return Error{ErrorCode::InvalidArgument,
-                 fmt::format("{} of script_path and script_content is given: provide exactly "
-                             "one.\nscript_path names a file, script_content is the source itself.",
-                             request.script_path ? "both" : "neither")};
+                 fmt::format("{} given: provide exactly one.\nscript_path names a file, "
+                             "script_content is the source itself.",
+                             request.script_path ? "script_path and script_content were both"
+                                                 : "neither script_path nor script_content was")};
   }
   const std::string here = working_directory();
   std::string& cwd = preparation.script.spec.working_directory;
   cwd = here;
   if (request.directory) {
     cwd = resolved_path(*request.directory, here);
-    if (!is_directory(cwd)) return missing("the directory", cwd, here);
+    if (!is_directory(cwd)) return missing("the directory", *request.directory, cwd, here);
   }
   if (request.env_file) {
     const std::string path = resolved_path(*request.env_file, here);
-    if (!is_regular_file(path)) return missing("the env_file", path, here);
+    if (!is_regular_file(path)) return missing("the env_file", *request.env_file, path, here);
     request.env_file = path;
   }
   return request.script_path ? find_script(preparation) : save_inline(preparation);
@@ -179,7 +181,7 @@ Result<void> ScriptPreparer::Impl::find_script(Preparation& preparation) {
       return Error{ErrorCode::NotFound,
                    fmt::format("the script {} is a directory.\nName the file in it to run.", path)};
     }
-    return missing("the script", path, base);
+    return missing("the script", *preparation.request.script_path, path, base);
   }
   preparation.script.script_path = path;
   return {};
@@ -381,8 +383,8 @@ void ScriptPreparer::Impl::use_uv_run(std::uint64_t number) {
 void ScriptPreparer::Impl::use_environment(std::uint64_t number) {
   Preparation& preparation = *find(number);
   EnvironmentKey key{preparation.python.value_or(""), preparation.script.dependencies};
-  const auto ready = [this, number](std::optional<ReadyEnvironment> ready,
-                                    EnvironmentFailure failure) {
+  const auto done = [this, number](std::optional<ReadyEnvironment> ready,
+                                   EnvironmentFailure failure) {
     Preparation* found = find(number);
     if (found == nullptr) return;
     found->environment_request = 0;
@@ -401,7 +403,7 @@ void ScriptPreparer::Impl::use_environment(std::uint64_t number) {
     enter_environment(script.spec.environment, *ready);
     finish(number);
   };
-  const std::uint64_t request = environments_.prepare(std::move(key), ready);
+  const std::uint64_t request = environments_.prepare(std::move(key), done);
   if (Preparation* waits = find(number)) waits->environment_request = request;
 }
 
