@@ -19,22 +19,16 @@ struct SessionOptions {
   std::string working_directory;  // absolute; empty: the server's
 };
 
-// What a cell left in its session's pipes. Where it is not Nothing, the session starts no other
-// cell until Session::output_drained: what is in the pipes belongs to this one.
-enum class OutputLeft {
-  Nothing,   // it wrote nothing that was not read before; the next cell may already be running
-  Some,      // there is something
-  NotAsked,  // no other cell waits, so the pipes were not looked at: the owner has to
-};
-
 // What a session tells its owner. Called on the session's thread or on the stopper's, never with
 // the GIL held and never on the loop's thread; implementations only post to the loop.
 class SessionListener {
  public:
   virtual ~SessionListener() = default;
 
-  // A cell is over.
-  virtual void cell_finished(CellNumber number, CellOutcome outcome, OutputLeft left) noexcept = 0;
+  // A cell is over. When `has_output` is true the session's thread starts no other cell until
+  // Session::output_drained(number): what is in the pipes now belongs to this cell. When it is
+  // false the cell wrote nothing and the next one may already be running.
+  virtual void cell_finished(CellNumber number, CellOutcome outcome, bool has_output) noexcept = 0;
 
   // Answer to Session::inspect().
   virtual void names_ready(std::uint64_t ticket, std::vector<NameInfo> names) noexcept = 0;

@@ -39,13 +39,6 @@ constexpr std::chrono::milliseconds kThreadsDeadline{500};
 constexpr std::chrono::milliseconds kChildrenDeadline{1'000};
 constexpr std::chrono::milliseconds kReportGrace{100};  // to format a traceback after a stop
 
-// Sanitized builds interpose nothing (interpose.h), so nobody notes that 1 or 2 were closed.
-#ifdef PYEMBER_SANITIZED
-constexpr bool kClosingIsSeen = false;
-#else
-constexpr bool kClosingIsSeen = true;
-#endif
-
 constexpr char kMended[] =
     "An earlier cell had closed descriptor 1 or 2 (stdout, stderr), so they were opened again "
     "before this one. To drop output use contextlib.redirect_stdout.";
@@ -286,10 +279,9 @@ bool SessionThread::serve_requests(SessionCore& core) {
       if (!begun) give_up();
       stopper_.note_deadline(deadline);
       Ran ran = run_cell(core, request, mended);
-      if (ran.left != OutputLeft::Nothing) undrained = request.number;
-      // A cell without output was found so by asking both pipes, or by nothing having touched them;
-      // what else could close them since?
-      seen_open = ran.left != OutputLeft::Some && slot_.thread_count.load() <= 1;
+      if (ran.has_output) undrained = request.number;
+      // A cell without output was found so by asking both pipes; what else could close them since?
+      seen_open = !ran.has_output && slot_.thread_count.load() <= 1;
       if (!ran.usable) return false;
       lock.lock();
     }
@@ -308,29 +300,22 @@ SessionThread::Ran SessionThread::run_cell(SessionCore& core, const CellRequest&
   CellOutcome outcome = outcome_of(std::move(result), cause);
   outcome.elapsed = StopState::Clock::now() - begun;
   if (mended) outcome.notices.emplace_back(kMended);
-  ran.left = output_left(core, outcome.status, epoch);
+  ran.has_output = wrote_output(core, epoch);
+  {
+    const std::lock_guard lock(core.mutex);
+    core.running = 0;
+  }
   core.notify([&](SessionListener& listener) {
-    listener.cell_finished(request.number, std::move(outcome), ran.left);
+    listener.cell_finished(request.number, std::move(outcome), ran.has_output);
   });
   return ran;
 }
 
 // The pipes are the truth: what children and C code wrote went there too. "Nothing" is only
-// certain when they are empty and the loop took nothing out meanwhile. With no cell waiting, asking
-// can be left to the loop, which most often knows the answer from its own wait; not so where
-// something may have closed the descriptors, which only this thread can see.
-OutputLeft SessionThread::output_left(SessionCore& core, Status status,
-                                      std::uint64_t epoch_before) const {
-  {
-    const std::lock_guard lock(core.mutex);
-    core.running = 0;
-    const bool doubtful = slot_.outputs_touched.load() || !kClosingIsSeen;
-    if (core.queue.empty() && status == Status::Completed && !doubtful) return OutputLeft::NotAsked;
-  }
+// certain when they are empty and the loop took nothing out meanwhile.
+bool SessionThread::wrote_output(const SessionCore& core, std::uint64_t epoch_before) const {
   const bool untouched = core.read_epoch.load() == epoch_before && epoch_before % 2 == 0;
-  const bool nothing =
-      untouched && pipes_are_empty(core.pipes) && core.read_epoch.load() == epoch_before;
-  return nothing ? OutputLeft::Nothing : OutputLeft::Some;
+  return !(untouched && pipes_are_empty(core.pipes) && core.read_epoch.load() == epoch_before);
 }
 
 CellOutcome SessionThread::outcome_of(RunResult result, StopCause cause) const {
@@ -425,7 +410,7 @@ void SessionThread::report_lost() {
   const std::string reason = outcome.error->message;
   pool_.run_later([this] { end_children(slot_, kChildrenDeadline); });
   core->notify([&](SessionListener& listener) {
-    if (number) listener.cell_finished(number, std::move(outcome), OutputLeft::Some);
+    if (number) listener.cell_finished(number, std::move(outcome), true);
     listener.session_lost(reason);
   });
 }

@@ -68,12 +68,12 @@ class SessionThread final : public Stoppable {
   bool open_session(SessionCore& core, bool has_pipes);
   bool serve_requests(SessionCore& core);
   struct Ran {
-    OutputLeft left = OutputLeft::Nothing;
-    bool usable = true;  // false: the runtime is damaged
+    bool has_output = false;  // the cell left output in the pipes
+    bool usable = true;       // false: the runtime is damaged
   };
   Ran run_cell(SessionCore& core, const CellRequest& request, bool mended);
   CellOutcome outcome_of(RunResult result, StopCause cause) const;
-  OutputLeft output_left(SessionCore& core, Status status, std::uint64_t epoch_before) const;
+  bool wrote_output(const SessionCore& core, std::uint64_t epoch_before) const;
   bool reset_session(SessionCore& core, std::uint64_t ticket);
   bool close_session();
   bool end_everything();

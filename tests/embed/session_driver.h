@@ -93,7 +93,7 @@ class SessionDriver final : public embed::SessionListener {
     return lost_;
   }
 
-  void cell_finished(CellNumber number, CellOutcome outcome, embed::OutputLeft) noexcept override {
+  void cell_finished(CellNumber number, CellOutcome outcome, bool) noexcept override {
     const std::lock_guard lock(mutex_);
     finished_.push_back({number, std::move(outcome)});
     changed_.notify_all();

@@ -123,7 +123,7 @@ class FakeSession final : public embed::Session {
         running_ = request.number;
         interrupted_ = false;
         lock.unlock();
-        if (run(request) != embed::OutputLeft::Nothing) undrained = request.number;
+        if (run(request)) undrained = request.number;
         lock.lock();
         running_ = 0;
         if (lost_) break;
@@ -134,7 +134,7 @@ class FakeSession final : public embed::Session {
     over_ = true;
   }
 
-  embed::OutputLeft run(const embed::CellRequest& request) {
+  bool run(const embed::CellRequest& request) {
     const std::uint64_t epoch = epoch_;
     embed::CellOutcome outcome;
     const auto begun = Clock::now();
@@ -146,22 +146,13 @@ class FakeSession final : public embed::Session {
     outcome.elapsed = Clock::now() - begun;
     const bool has_output =
         epoch_ != epoch || epoch % 2 != 0 || out_.holds_bytes() || err_.holds_bytes();
-    embed::OutputLeft left = has_output ? embed::OutputLeft::Some : embed::OutputLeft::Nothing;
-    if (outcome.status == embed::Status::Completed && no_cell_waits()) {
-      left = embed::OutputLeft::NotAsked;
-    }
     const bool lost = outcome.status == embed::Status::Lost;
-    listener_.cell_finished(request.number, std::move(outcome), left);
+    listener_.cell_finished(request.number, std::move(outcome), has_output);
     if (lost) {
       lost_ = true;
       listener_.session_lost("told to");
     }
-    return left;
-  }
-
-  bool no_cell_waits() {
-    const std::lock_guard lock(mutex_);
-    return queue_.empty();
+    return has_output;
   }
 
   void step(const std::string& line, Clock::time_point deadline, embed::CellOutcome& outcome) {

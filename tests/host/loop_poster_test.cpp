@@ -1,13 +1,10 @@
 #include "support/catch.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
-#include <memory>
 #include <thread>
 #include <vector>
 
@@ -70,58 +67,6 @@ TEST_CASE(
   std::uint64_t written = 0;
   CHECK(read(foreign, &written, sizeof written) == -1);
   close(foreign);
-}
-
-TEST_CASE("LoopPoster: in a settled turn, what was written before a post has been called back") {
-  LoopFixture fixture;
-  constexpr int kThreads = 3;
-  constexpr int kRounds = 5'000;
-  struct Writer {
-    int ends[2] = {-1, -1};
-    int read = 0;              // bytes, loop's thread
-    std::atomic<int> seen{0};  // rounds whose task has run
-  };
-  std::vector<Writer> writers(kThreads);
-  std::vector<std::unique_ptr<Poll>> polls;
-  int settled = 0;
-  int missed = 0;
-  for (Writer& writer : writers) {
-    REQUIRE(pipe2(writer.ends, O_CLOEXEC | O_NONBLOCK) == 0);
-    polls.push_back(std::make_unique<Poll>(fixture.loop, writer.ends[0], [&writer](int) {
-      char bytes[64];
-      const ssize_t got = ::read(writer.ends[0], bytes, sizeof bytes);
-      if (got > 0) writer.read += static_cast<int>(got);
-    }));
-    polls.back()->start(UV_READABLE);
-  }
-  std::vector<std::thread> threads;
-  for (Writer& writer : writers) {
-    threads.emplace_back([&] {
-      for (int round = 1; round <= kRounds; ++round) {
-        if (write(writer.ends[1], "x", 1) != 1) return;
-        fixture.poster.post([&, round] {
-          settled += fixture.poster.settled();
-          missed += fixture.poster.settled() && writer.read < round;
-          writer.seen = round;
-        });
-        // One thread goes at its own pace, the others one round at a time.
-        while (&writer != &writers[0] && writer.seen < round) std::this_thread::yield();
-        if (round - writer.seen > 1000) std::this_thread::yield();
-      }
-    });
-  }
-  CHECK(fixture.until([&] {
-    return std::all_of(writers.begin(), writers.end(),
-                       [](const Writer& writer) { return writer.seen == kRounds; });
-  }));
-  for (std::thread& thread : threads) thread.join();
-  CHECK(settled > 0);
-  CHECK(missed == 0);
-  polls.clear();
-  for (Writer& writer : writers) {
-    close(writer.ends[0]);
-    close(writer.ends[1]);
-  }
 }
 
 TEST_CASE("LoopPoster: what is queued when it goes away is dropped without being run") {

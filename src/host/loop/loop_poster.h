@@ -1,8 +1,5 @@
 #pragma once
 
-#include <atomic>
-#include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <vector>
@@ -19,8 +16,6 @@ namespace pyember::host {
 // runs at most limits::kPostsPerTurn tasks, so that a flood can't keep the loop from its other
 // work. A task that captures two pointers or less costs no allocation.
 //
-// They run at the end of a turn, after the descriptors that were found ready.
-//
 // The poster must outlive every thread that may post. What is still queued when it is destroyed is
 // dropped without being run.
 //
@@ -33,29 +28,16 @@ class LoopPoster {
   explicit LoopPoster(EventLoop& loop);
 
   void post(Task task);
-  void catch_up();
-
-  // For a task that runs: whatever its poster wrote to a polled descriptor before it posted has
-  // been called back already. True only where that is certain, see loop_poster.cpp.
-  bool settled() const { return settled_; }
+  void catch_up() { drain(); }
 
  private:
-  void wait_over();
-  std::size_t drain();  // how many tasks the first look found
+  void drain();
 
   std::mutex mutex_;
-  std::vector<Task> posted_;             // guarded by mutex_
-  std::atomic<std::uint64_t> posts_{0};  // ever; written under mutex_
-  std::vector<Task> running_;            // loop's thread only; kept for its capacity
-  std::size_t next_ = 0;                 // first of running_ that has not run
-
-  std::uint64_t posts_before_wait_ = 0;
-  bool woken_ = false;       // in this turn
-  bool stale_wake_ = false;  // a wake-up may be under way whose task has run
-  bool settled_ = false;
+  std::vector<Task> posted_;   // guarded by mutex_
+  std::vector<Task> running_;  // loop's thread only; kept for its capacity
+  std::size_t next_ = 0;       // first of running_ that has not run
   const LoopWaker waker_;
-  const BeforeWait before_wait_;
-  const AfterWait after_wait_;
 };
 
 }  // namespace pyember::host

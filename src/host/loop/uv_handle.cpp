@@ -52,15 +52,6 @@ BeforeWait::BeforeWait(EventLoop& loop, std::function<void()> callback)
   });
 }
 
-AfterWait::AfterWait(EventLoop& loop, std::function<void()> callback)
-    : handle_(loop), callback_(std::move(callback)) {
-  CHECK(uv_check_init(loop.raw(), handle_.get()) == 0);
-  handle_.opened(this);
-  uv_unref(handle_.base());
-  uv_check_start(handle_.get(),
-                 [](uv_check_t* check) { static_cast<AfterWait*>(check->data)->callback_(); });
-}
-
 EveryTurn::EveryTurn(EventLoop& loop, std::function<void()> callback)
     : handle_(loop), callback_(std::move(callback)) {
   CHECK(uv_idle_init(loop.raw(), handle_.get()) == 0);

@@ -82,16 +82,6 @@ class BeforeWait {
   std::function<void()> callback_;
 };
 
-// Calls back in every turn of the loop, when everything the wait brought has been called back.
-class AfterWait {
- public:
-  AfterWait(EventLoop& loop, std::function<void()> callback);
-
- private:
-  UvHandle<uv_check_t> handle_;
-  std::function<void()> callback_;
-};
-
 // Calls back in every turn while started, and keeps the loop from waiting.
 class EveryTurn {
  public:

@@ -99,8 +99,8 @@ class HostSession final : private SessionLink::Owner {
   void add_notice(std::string notice) { notices_.push_back(std::move(notice)); }
 
   void tick(std::uint64_t now_ns);
-  void pump(bool settled) {
-    if (link_) link_->pump(settled);
+  void pump() {
+    if (link_) link_->pump();
   }
 
   // For the registry's care for CPUs.

@@ -44,8 +44,8 @@ void SessionLink::push(Event event) {
 }
 
 void SessionLink::cell_finished(embed::CellNumber number, embed::CellOutcome outcome,
-                                embed::OutputLeft left) noexcept {
-  push(CellFinished{number, std::move(outcome), left});
+                                bool has_output) noexcept {
+  push(CellFinished{number, std::move(outcome), has_output});
 }
 
 void SessionLink::names_ready(std::uint64_t ticket, std::vector<embed::NameInfo> names) noexcept {
@@ -56,30 +56,26 @@ void SessionLink::reset_finished(std::uint64_t ticket) noexcept { push(ResetFini
 
 void SessionLink::session_lost(std::string reason) noexcept { push(Lost{std::move(reason)}); }
 
-void SessionLink::pump(bool settled) {
+void SessionLink::pump() {
   if (!any_arrived_.load(std::memory_order_acquire)) return;
   {
     const std::lock_guard lock(mutex_);
     std::swap(arrived_, handling_);
     any_arrived_.store(false, std::memory_order_relaxed);
   }
-  // A second event may have come after the turn's wait, with output that it did not report.
-  const bool pipes_are_empty = settled && handling_.size() == 1;
   for (Event& event : handling_) {
     if (owner_ == nullptr) break;
-    handle(event, pipes_are_empty);
+    handle(event);
   }
   handling_.clear();
 }
 
-void SessionLink::handle(Event& event, bool pipes_are_empty) {
+void SessionLink::handle(Event& event) {
   if (auto* finished = std::get_if<CellFinished>(&event)) {
-    if (finished->left != embed::OutputLeft::Nothing) {
-      if (finished->left == embed::OutputLeft::Some || !pipes_are_empty) {
-        deliver_piece();
-        drain(stdout_);
-        drain(stderr_);
-      }
+    if (finished->has_output) {
+      deliver_piece();
+      drain(stdout_);
+      drain(stderr_);
       session_->output_drained(finished->number);
     }
     if (owner_) owner_->link_cell_finished(finished->number, std::move(finished->outcome));

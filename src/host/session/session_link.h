@@ -21,13 +21,10 @@ namespace pyember::host {
 // lost, closed or replaced; the HostSession that owns it goes on.
 //
 // Whose bytes are these? A read is followed by a look at the events, and both are one step for the
-// session (Session::reading_output). A cell that ended with OutputLeft::Nothing wrote nothing that
-// was not read before; the bytes are of a later one. Any other cell holds its session back until
-// its pipes are empty, so the bytes are its own. Else they belong to the cell that runs, or to
-// none.
-//
-// Whether a cell that was NotAsked left anything is known without a look at the pipes when its end
-// is the only news of a settled turn of the loop (LoopPoster::settled).
+// session (Session::reading_output). A cell that ended with has_output=false wrote nothing that was
+// not read before; the bytes are of a later one. A cell that ended with has_output=true holds its
+// session back until its pipes are empty, so the bytes are its own. Else they belong to the cell
+// that runs, or to none.
 class SessionLink final : public embed::SessionListener {
  public:
   // Where events go, on the loop's thread. The link must not be destroyed from within.
@@ -55,8 +52,8 @@ class SessionLink final : public embed::SessionListener {
 
   embed::Session& session() { return *session_; }
 
-  // Handles the events that wait. `settled` is LoopPoster::settled() of the turn that called.
-  void pump(bool settled = false);
+  // Handles the events that wait.
+  void pump();
   // Reads what is in the pipes now, for a session that is about to be destroyed.
   void read_what_is_left();
   // From here on the owner hears nothing more.
@@ -66,7 +63,7 @@ class SessionLink final : public embed::SessionListener {
   struct CellFinished {
     embed::CellNumber number;
     embed::CellOutcome outcome;
-    embed::OutputLeft left;
+    bool has_output;
   };
   struct NamesReady {
     std::uint64_t ticket;
@@ -81,7 +78,7 @@ class SessionLink final : public embed::SessionListener {
   using Event = std::variant<CellFinished, NamesReady, ResetFinished, Lost>;
 
   void cell_finished(embed::CellNumber number, embed::CellOutcome outcome,
-                     embed::OutputLeft left) noexcept override;
+                     bool has_output) noexcept override;
   void names_ready(std::uint64_t ticket, std::vector<embed::NameInfo> names) noexcept override;
   void reset_finished(std::uint64_t ticket) noexcept override;
   void session_lost(std::string reason) noexcept override;
@@ -96,7 +93,7 @@ class SessionLink final : public embed::SessionListener {
 
   void readable(Pipe& pipe);
   bool read_piece(Pipe& pipe, std::string_view& piece);
-  void handle(Event& event, bool pipes_are_empty);
+  void handle(Event& event);
   void drain(Pipe& pipe);
   void deliver_piece();
 

@@ -229,7 +229,7 @@ void SessionRegistry::retire_link(std::unique_ptr<SessionLink> link, std::uint64
 
 void SessionRegistry::wake(std::uint64_t id) {
   const auto found = by_link_.find(id);
-  if (found != by_link_.end()) found->second->pump(poster_.settled());
+  if (found != by_link_.end()) found->second->pump();
 }
 
 // --- CPUs ----------------------------------------------------------------------------------------
