@@ -15,11 +15,15 @@
 
 #include "base/limits.h"
 #include "mcp/json.h"
+#include "mcp/json_members.h"
 
 namespace pyember::host {
 
 namespace fs = std::filesystem;
 using mcp::Json;
+using mcp::number_in;
+using mcp::text_in;
+using mcp::texts_in;
 
 namespace {
 
@@ -58,31 +62,11 @@ bool write_json(const std::string& path, const Json& value) {
   return ::rename(aside.c_str(), path.c_str()) == 0;
 }
 
-std::vector<std::string> strings(const Json& object, const char* name) {
-  std::vector<std::string> found;
-  const auto member = object.find(name);
-  if (member == object.end() || !member->is_array()) return found;
-  for (const Json& each : *member) {
-    if (each.is_string()) found.push_back(each.get<std::string>());
-  }
-  return found;
-}
-
-std::string text(const Json& object, const char* name) {
-  const auto member = object.find(name);
-  return member != object.end() && member->is_string() ? member->get<std::string>() : std::string();
-}
-
-double number(const Json& object, const char* name) {
-  const auto member = object.find(name);
-  return member != object.end() && member->is_number() ? member->get<double>() : 0;
-}
-
 // A stamp of our version, in an environment whose interpreter is still there.
 std::optional<Json> stamp_of(const std::string& root) {
   if (access((root + "/bin/python").c_str(), X_OK) != 0) return std::nullopt;
   std::optional<Json> stamp = read_json(root + kStamp);
-  if (!stamp || number(*stamp, "version") != kStampVersion) return std::nullopt;
+  if (!stamp || number_in(*stamp, "version") != kStampVersion) return std::nullopt;
   return stamp;
 }
 
@@ -91,13 +75,13 @@ ReadyEnvironment ready(const std::string& id, const std::string& root, const Jso
   found.id = id;
   found.root = root;
   found.python = root + "/bin/python";
-  found.version = text(stamp, "python");
-  found.locked = strings(stamp, "locked");
+  found.version = text_in(stamp, "python");
+  found.locked = texts_in(stamp, "locked");
   return found;
 }
 
 bool same_key(const Json& stamp, const EnvironmentKey& key) {
-  return text(stamp, "key") == id_of(key);
+  return text_in(stamp, "key") == id_of(key);
 }
 
 // Steps by increment(): the iterators' operators throw when a folder changes under them.
@@ -242,8 +226,8 @@ std::optional<ReadyEnvironment> EnvironmentStore::interpreter(const std::string&
   const auto found = known->find(version);
   if (found == known->end() || !found->is_object()) return std::nullopt;
   ReadyEnvironment interpreter;
-  interpreter.python = text(*found, "python");
-  interpreter.version = text(*found, "version");
+  interpreter.python = text_in(*found, "python");
+  interpreter.version = text_in(*found, "version");
   if (access(interpreter.python.c_str(), X_OK) != 0) return std::nullopt;
   return interpreter;
 }
@@ -321,13 +305,13 @@ std::vector<EnvironmentEntry> EnvironmentStore::list() const {
     if (!stamp) return;
     EnvironmentEntry entry;
     entry.id = id;
-    entry.name = text(*stamp, "name");
-    entry.python_version = text(*stamp, "python");
-    entry.dependencies = strings(*stamp, "dependencies");
-    entry.locked = strings(*stamp, "locked");
-    entry.created_at = number(*stamp, "created");
+    entry.name = text_in(*stamp, "name");
+    entry.python_version = text_in(*stamp, "python");
+    entry.dependencies = texts_in(*stamp, "dependencies");
+    entry.locked = texts_in(*stamp, "locked");
+    entry.created_at = number_in(*stamp, "created");
     entry.used_at = modified(root(id) + kStamp);
-    entry.bytes = static_cast<std::uint64_t>(number(*stamp, "bytes"));
+    entry.bytes = static_cast<std::uint64_t>(number_in(*stamp, "bytes"));
     found.push_back(std::move(entry));
   });
   std::sort(found.begin(), found.end(),

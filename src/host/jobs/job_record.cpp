@@ -4,19 +4,16 @@
 
 #include "base/utf8.h"
 #include "host/jobs/iso_time.h"
+#include "mcp/json_members.h"
 
 namespace pyember::host {
 
 using mcp::Json;
+using mcp::text_in;
 
 namespace {
 
 Json time_or_null(double seconds) { return seconds > 0 ? Json(iso_time(seconds)) : Json(); }
-
-std::string text_in(const Json& json, const char* name) {
-  const auto found = json.find(name);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
 
 Json value_in(const Json& json, const char* name) {
   const auto found = json.find(name);

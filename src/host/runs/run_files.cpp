@@ -7,10 +7,14 @@
 #include <cerrno>
 
 #include "base/limits.h"
+#include "mcp/json_members.h"
 
 namespace pyember::host {
 
+using mcp::flag_in;
 using mcp::Json;
+using mcp::number_in;
+using mcp::text_in;
 
 namespace {
 
@@ -38,24 +42,9 @@ std::optional<Json> read_json(const std::string& path) {
   return json.take();
 }
 
-double number_in(const Json& record, const char* name) {
-  const auto found = record.find(name);
-  return found != record.end() && found->is_number() ? found->get<double>() : 0;
-}
-
 std::uint64_t count_in(const Json& record, const char* name) {
   const auto found = record.find(name);
   return found != record.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-}
-
-bool flag_in(const Json& record, const char* name) {
-  const auto found = record.find(name);
-  return found != record.end() && found->is_boolean() && found->get<bool>();
-}
-
-std::string text_in(const Json& record, const char* name) {
-  const auto found = record.find(name);
-  return found != record.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 Json or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }

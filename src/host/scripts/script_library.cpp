@@ -15,11 +15,13 @@
 #include "base/sha256.h"
 #include "host/scripts/redaction.h"
 #include "host/scripts/text_file.h"
+#include "mcp/json_members.h"
 #include "mcp/nearest_name.h"
 
 namespace pyember::host {
 
 using mcp::Json;
+using mcp::text_in;
 
 namespace {
 
@@ -62,11 +64,6 @@ std::vector<std::string> scripts_in(const std::string& folder) {
   closedir(directory);
   std::sort(names.begin(), names.end());
   return names;
-}
-
-std::string text_of(const Json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 }  // namespace
@@ -204,8 +201,8 @@ std::vector<StoredScript> ScriptLibrary::list(bool include_autosaved) const {
   for (std::string& name : names) {
     StoredScript script{name, autosave_directory() + "/" + name, true};
     const Json sidecar = metadata(script);
-    script.created_at = text_of(sidecar, "created_at");
-    script.tool = text_of(sidecar, "tool");
+    script.created_at = text_in(sidecar, "created_at");
+    script.tool = text_in(sidecar, "tool");
     scripts.push_back(std::move(script));
   }
   return scripts;

@@ -11,6 +11,7 @@
 #include "host/scripts/project.h"
 #include "host/scripts/script_header.h"
 #include "host/scripts/text_file.h"
+#include "mcp/json_members.h"
 
 // A preparation is a chain of steps, some of which wait for an answer (of the server's Python, of
 // uv): read the .env file, scan the imports, make the environment. Between two steps it is held
@@ -20,6 +21,7 @@
 namespace pyember::host {
 
 using mcp::Json;
+using mcp::texts_in;
 
 namespace {
 
@@ -46,16 +48,6 @@ std::map<std::string, std::string> own_environment() {
     variables.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   return variables;
-}
-
-std::vector<std::string> strings_in(const Json& object, const char* name) {
-  std::vector<std::string> texts;
-  const auto list = object.is_object() ? object.find(name) : object.end();
-  if (!object.is_object() || list == object.end() || !list->is_array()) return texts;
-  for (const Json& each : *list) {
-    if (each.is_string()) texts.push_back(each.get<std::string>());
-  }
-  return texts;
 }
 
 std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
@@ -337,9 +329,9 @@ void ScriptPreparer::Impl::scan_imports(std::uint64_t number) {
     if (found == nullptr) return;
     // Code that can't be parsed is run all the same: its own error says what is wrong with it.
     if (inspected.ok()) {
-      found->script.auto_added = strings_in(inspected.value(), "imports_added");
+      found->script.auto_added = texts_in(inspected.value(), "imports_added");
       const Json header = inspected.value().value("header", Json());
-      for (const std::string& each : strings_in(header, "dependencies")) {
+      for (const std::string& each : texts_in(header, "dependencies")) {
         found->script.dependencies.push_back(each);
       }
       for (const std::string& each : found->script.auto_added) {

@@ -22,12 +22,6 @@ using mcp::Json;
 
 namespace {
 
-constexpr int kEndedBeforeItRan = -15;  // as if TERM had ended it: the set-up was
-
-std::chrono::milliseconds in_ms(double seconds) {
-  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000) + 1);
-}
-
 // A folder nobody else can look into; empty: it could not be made.
 std::string private_folder() {
   const char* base = getenv("TMPDIR");

@@ -8,10 +8,12 @@
 #include "host/tools/executor_tools.h"
 #include "host/tools/markdown.h"
 #include "host/tools/script_schemas.h"
+#include "mcp/json_members.h"
 
 namespace pyember::host {
 
 using mcp::Json;
+using mcp::text_in;
 
 namespace {
 
@@ -28,12 +30,6 @@ void answer(const Call& call, const LibraryTool& tool, Json structured, Renderer
 
 void refuse(const Call& call, const LibraryTool& tool, const Error& error) {
   call->complete(fault_answer(answer_form_like(*call, tool.form), fault_of(error)));
-}
-
-std::string text_in(const Json& object, const char* name) {
-  const auto found = object.is_object() ? object.find(name) : object.end();
-  const bool there = object.is_object() && found != object.end() && found->is_string();
-  return there ? found->get<std::string>() : std::string();
 }
 
 // "requires-python=>=3.12; dependencies=requests, rich"; empty without a header.

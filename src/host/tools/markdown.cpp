@@ -1,4 +1,5 @@
 #include "host/tools/markdown.h"
+#include "mcp/json_members.h"
 
 #include <fmt/format.h>
 
@@ -8,6 +9,7 @@
 namespace pyember::host {
 
 using mcp::Json;
+using mcp::text_in;
 
 namespace {
 
@@ -16,11 +18,6 @@ constexpr std::size_t kLongText = 200;  // longer, or of several lines: a fenced
 const Json* member(const Json& object, std::string_view name) {
   const auto found = object.find(name);
   return found == object.end() || found->is_null() ? nullptr : &*found;
-}
-
-std::string text_member(const Json& object, std::string_view name) {
-  const Json* found = member(object, name);
-  return found != nullptr && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 // A value on one line, as a table or a bullet shows it.
@@ -44,7 +41,7 @@ std::string plain(const Json& value) {
 }
 
 void append_stream(std::string& text, const Json& result, const char* name) {
-  const std::string content = text_member(result, name);
+  const std::string content = text_in(result, name);
   if (content.empty()) return;
   text += fmt::format("\n### {}\n{}", name, fenced(content));
 }
@@ -85,7 +82,7 @@ std::string run_status(const Json& result) {
     return "⏱ timeout";
   }
   const Json* code = member(result, "exit_code");
-  if (code == nullptr || *code == "None") return text_member(result, "status");
+  if (code == nullptr || *code == "None") return text_in(result, "status");
   const std::string number = plain(*code);
   return (number == "0" ? "✅ exit " : "❌ exit ") + number;
 }
@@ -173,9 +170,9 @@ std::string run_markdown(const std::string& title, const Json& result) {
 }
 
 std::string background_markdown(const std::string& title, const Json& descriptor) {
-  const std::string id = text_member(descriptor, "job_id");
+  const std::string id = text_in(descriptor, "job_id");
   std::string text = heading(title, "⏳ background") + "\n" + facts_line(descriptor);
-  if (const std::string message = text_member(descriptor, "message"); !message.empty()) {
+  if (const std::string message = text_in(descriptor, "message"); !message.empty()) {
     text += "\n" + message + "\n";
   }
   return text + fmt::format(

@@ -12,10 +12,12 @@
 #include "host/tools/markdown.h"
 #include "host/tools/quality_work.h"
 #include "host/tools/script_schemas.h"
+#include "mcp/json_members.h"
 
 namespace pyember::host {
 
 using mcp::Json;
+using mcp::text_in;
 
 namespace {
 
@@ -31,12 +33,7 @@ std::string program(const ReadyEnvironment& environment, const char* name) {
   return environment.python.substr(0, environment.python.rfind('/') + 1) + name;
 }
 
-std::string text_in(const Json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-std::int64_t number_in(const Json& object, const char* name) {
+std::int64_t integer_in(const Json& object, const char* name) {
   const auto found = object.find(name);
   return found != object.end() && found->is_number() ? found->get<std::int64_t>() : 0;
 }
@@ -172,8 +169,8 @@ void add_ruff(const Work& work, const Json& report, std::vector<Json>& findings)
     finding["code"] = code.empty() ? "invalid-syntax" : code;
     finding["severity"] = severity_of_ruff(code);
     finding["file"] = work->shown(text_in(each, "filename"));
-    finding["line"] = number_in(place, "row");
-    finding["column"] = number_in(place, "column");
+    finding["line"] = integer_in(place, "row");
+    finding["column"] = integer_in(place, "column");
     finding["message"] = text_in(each, "message");
     findings.push_back(std::move(finding));
   }
@@ -188,8 +185,8 @@ void add_bandit(const Work& work, const Json& report, std::vector<Json>& finding
     finding["code"] = text_in(each, "test_id");
     finding["severity"] = severity_of_bandit(text_in(each, "issue_severity"));
     finding["file"] = work->shown(text_in(each, "filename"));
-    finding["line"] = number_in(each, "line_number");
-    finding["column"] = number_in(each, "col_offset") + 1;  // ruff counts from 1, bandit from 0
+    finding["line"] = integer_in(each, "line_number");
+    finding["column"] = integer_in(each, "col_offset") + 1;  // ruff counts from 1, bandit from 0
     finding["message"] = text_in(each, "issue_text");
     findings.push_back(std::move(finding));
   }

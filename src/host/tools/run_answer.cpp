@@ -8,10 +8,12 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "mcp/json_members.h"
 
 namespace pyember::host {
 
 using mcp::Json;
+using mcp::texts_in;
 
 namespace {
 
@@ -21,16 +23,6 @@ Json list(const std::vector<std::string>& texts) {
   Json array = Json::array();
   for (const std::string& each : texts) array.push_back(each);
   return array;
-}
-
-std::vector<std::string> texts(const Json& object, const char* name) {
-  std::vector<std::string> found;
-  const auto member = object.find(name);
-  if (member == object.end() || !member->is_array()) return found;
-  for (const Json& each : *member) {
-    if (each.is_string()) found.push_back(each.get<std::string>());
-  }
-  return found;
 }
 
 template <typename T>
@@ -91,9 +83,9 @@ RunFacts RunFacts::from_json(const Json& details) {
   if (!details.is_object()) return facts;
   facts.strategy = value_or<std::string>(details, "execution_strategy", "uv-run");
   facts.python_version = value_or<std::string>(details, "python_version_used", "");
-  facts.dependencies = texts(details, "resolved_dependencies");
-  facts.auto_added = texts(details, "auto_added_dependencies");
-  facts.locked = texts(details, "locked_dependencies");
+  facts.dependencies = texts_in(details, "resolved_dependencies");
+  facts.auto_added = texts_in(details, "auto_added_dependencies");
+  facts.locked = texts_in(details, "locked_dependencies");
   facts.setup_seconds = value_or<double>(details, "setup_seconds", 0);
   facts.autosaved = value_or<std::string>(details, "autosaved", "");
   facts.with_dependencies = value_or<bool>(details, "with_dependencies", false);

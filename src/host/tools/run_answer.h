@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -9,6 +11,14 @@
 #include "mcp/json.h"
 
 namespace pyember::host {
+
+// The exit code of a run whose timeout came in its set-up: as if TERM had ended it.
+inline constexpr int kEndedBeforeItRan = -15;
+
+// A whole number of milliseconds, none of them lost.
+inline std::chrono::milliseconds in_ms(double seconds) {
+  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000) + 1);
+}
 
 // What is known of a run besides its output and its end; kept in Job::details, so that a server
 // that adopts the run can answer for it.

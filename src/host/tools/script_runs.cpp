@@ -28,15 +28,9 @@ double smart_async_budget() {
 
 namespace {
 
-std::chrono::milliseconds in_ms(double seconds) {
-  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000) + 1);
-}
-
 // A client that calls again at once is served first.
 constexpr std::chrono::milliseconds kTidyAfter{20};
 constexpr std::size_t kTidiedPerTurn = 4;  // each takes about a millisecond
-
-constexpr int kEndedBeforeItRan = -15;  // as if TERM had ended it: the set-up was
 
 }  // namespace
 
