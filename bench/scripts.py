@@ -254,16 +254,22 @@ def _compare(client: RawClient, baseline: str, candidate: str) -> tuple[str, flo
 
 
 def many_jobs(setting: Setting) -> list[Row]:
-    count = 40 if setting.quick else 200
+    """Several floods: one alone brings fewer than a hundred answers, whose 99th percentile would be the worst."""
+    count, floods = (40, 1) if setting.quick else (200, 4)
     with _binary(setting):
-        report = jobs.flood(count)
-    p99 = quantile(report.list_ms, 0.99)
-    told = f"; {report.problems[0][:200]}" if report.problems else ""
+        reports = [jobs.flood(count) for _ in range(floods)]
+    problems = [each for report in reports for each in report.problems]
+    complete = min(report.complete for report in reports)
+    lost = sum(report.bytes_lost for report in reports)
+    grown = max(report.grown for report in reports)
+    list_ms = [each for report in reports for each in report.list_ms]
+    p99 = quantile(list_ms, 0.99)
+    told = f"; {problems[0][:200]}" if problems else ""
     return [
-        Row(f"{count} jobs at once, 1 MB printed by each", f"{report.complete} complete, {report.bytes_lost} bytes lost, {report.seconds:.1f} s{told}",
-            bar="all, 0", met=report.complete == count and report.bytes_lost == 0),
-        Row("the server's memory grows by", f"{report.grown / MEGABYTE:.1f} MB", bar="≤ 64 MB", met=report.grown <= 64 * MEGABYTE),
-        Row("a list of tools meanwhile: p50, p99, worst", f"{short(p50(report.list_ms))}, {short(p99)}, {short(max(report.list_ms))} ms ({len(report.list_ms)})",
+        Row(f"{count} jobs at once, 1 MB printed by each, {floods} times", f"{complete} complete, {lost} bytes lost, {p50([report.seconds for report in reports]):.1f} s{told}",
+            bar="all, 0", met=complete == count and lost == 0),
+        Row("the server's memory grows by, at most", f"{grown / MEGABYTE:.1f} MB", bar="≤ 64 MB", met=grown <= 64 * MEGABYTE),
+        Row("a list of tools meanwhile: p50, p99, worst", f"{short(p50(list_ms))}, {short(p99)}, {short(max(list_ms))} ms ({len(list_ms)})",
             bar="p99 ≤ 100 ms", met=p99 <= 100),
     ]  # fmt: skip
 

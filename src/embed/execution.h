@@ -27,6 +27,20 @@ struct CellError {
   std::string traceback;  // as CPython prints it, with the cell's own source lines
 };
 
+// One representation of something a cell showed: a figure, a table, a display(...) call.
+struct Display {
+  std::string mime;  // "image/png", "image/svg+xml", "text/html", "text/markdown", "text/plain"
+  std::string data;  // bytes of an image, else UTF-8; bounded by the runtime that made it
+};
+
+// What a request asks of a session. Snapshot and Restore carry a state from one session to another
+// by way of a file and run under the same deadline as code, because pickling runs user code.
+enum class CellKind {
+  Code,
+  Snapshot,  // `code` is the path of the file to write; notices name what could not be saved
+  Restore,   // `code` is the path of the file to read; notices name what could not be restored
+};
+
 // Numbers the cells of one session from 1 upwards; shown to people as "cell 3".
 using CellNumber = std::uint64_t;
 
@@ -34,6 +48,7 @@ struct CellRequest {
   CellNumber number = 0;
   std::string code;                     // UTF-8
   std::chrono::milliseconds timeout{};  // > 0; counted from the moment the cell starts to run
+  CellKind kind = CellKind::Code;
 };
 
 struct CellOutcome {
@@ -41,6 +56,10 @@ struct CellOutcome {
   std::optional<std::string> result;  // repr of the last expression; nullopt when it was None
   std::optional<CellError> error;
   std::vector<std::string> notices;    // what the caller should know about the session's state
+  std::vector<Display> displays;       // in the order in which they were shown
+  // Non-empty: no line of the cell was run, because it needs a worker process; the reason, for
+  // people. Only from a session opened with SessionOptions::look_ahead, which runs no further cell.
+  std::string needs_worker;
   std::chrono::nanoseconds elapsed{};  // from start of the run to its end
 };
 

@@ -79,19 +79,38 @@ RunResult broken(std::string why) {
   return result;
 }
 
+std::vector<Display> displays_in(const Attached& attached, PyObject* tuple) {
+  std::vector<Display> displays;
+  if (!PyTuple_Check(tuple)) return displays;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple); i++) {
+    PyObject* pair = PyTuple_GET_ITEM(tuple, i);
+    if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) continue;
+    PyObject* data = PyTuple_GET_ITEM(pair, 1);
+    displays.push_back(
+        {item_text(attached, pair, 0),
+         PyBytes_Check(data)
+             ? std::string(PyBytes_AS_STRING(data), static_cast<std::size_t>(PyBytes_GET_SIZE(data)))
+             : text_of(attached, data)});
+  }
+  return displays;
+}
+
+// (status, result, error, notices) and, for a cell that showed something, ((mime, data), …).
 RunResult unpack(const Attached& attached, PyObject* answer) {
-  if (!PyTuple_Check(answer) || PyTuple_GET_SIZE(answer) != 4) {
+  const Py_ssize_t parts = PyTuple_Check(answer) ? PyTuple_GET_SIZE(answer) : 0;
+  if (parts != 4 && parts != 5) {
     return broken("the session's runtime answered something unknown");
   }
   RunResult result;
   const long status = PyLong_AsLong(PyTuple_GET_ITEM(answer, 0));
-  if (status < 0 || status > 2) {
+  if (status < 0 || status > 3) {
     PyErr_Clear();
     return broken("the session's runtime answered an unknown status");
   }
   result.kind = status == 0   ? RunResult::Kind::Completed
                 : status == 1 ? RunResult::Kind::Raised
-                              : RunResult::Kind::Stopped;
+                : status == 2 ? RunResult::Kind::Stopped
+                              : RunResult::Kind::NeedsWorker;
   PyObject* text = PyTuple_GET_ITEM(answer, 1);
   if (text != Py_None) result.result = text_of(attached, text);
   PyObject* error = PyTuple_GET_ITEM(answer, 2);
@@ -101,6 +120,7 @@ RunResult unpack(const Attached& attached, PyObject* answer) {
   }
   PyObject* notices = PyTuple_GET_ITEM(answer, 3);
   if (notices != Py_None) result.notices = texts(attached, notices);
+  if (parts == 5) result.displays = displays_in(attached, PyTuple_GET_ITEM(answer, 4));
   return result;
 }
 

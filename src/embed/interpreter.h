@@ -19,11 +19,12 @@ class Attached;
 
 // What a cell's run() answered, before the host's view of why it was stopped is added.
 struct RunResult {
-  enum class Kind { Completed, Raised, Stopped, Broken };
+  enum class Kind { Completed, Raised, Stopped, NeedsWorker, Broken };
   Kind kind = Kind::Broken;  // Broken: the runtime itself failed; the session can't be trusted
   std::optional<std::string> result;
   std::optional<CellError> error;
   std::vector<std::string> notices;
+  std::vector<Display> displays;
 };
 
 class Interpreter {

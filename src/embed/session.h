@@ -14,9 +14,21 @@
 // An in-process session: one own-GIL sub-interpreter on its own OS thread.
 namespace pyember::embed {
 
+// What a session's code may not do; can't be undone (docs/isolation.md).
+struct Confinement {
+  bool no_network = false;                              // sockets of families other than AF_UNIX
+  std::optional<std::vector<std::string>> write_paths;  // absolute; set: writes go nowhere else
+  bool any() const { return no_network || write_paths.has_value(); }
+};
+
 struct SessionOptions {
   std::string name;               // shown in tracebacks and log lines
   std::string working_directory;  // absolute; empty: the server's
+  // Look at a cell's imports before it runs, and answer CellOutcome::needs_worker instead of running
+  // one that this kind of session can't serve.
+  bool look_ahead = false;
+  Confinement confinement;
+  std::string folder;  // absolute, exists: files of the session that its clients see; empty: none
 };
 
 // What a session tells its owner. Called on the session's thread or on the stopper's, never with

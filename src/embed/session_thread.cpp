@@ -244,9 +244,9 @@ bool SessionThread::serve_requests(SessionCore& core) {
   std::unique_lock lock(core.mutex);
   for (;;) {
     core.changed.wait(lock, [&] {
-      const bool may_run = core.drained >= undrained;
-      return core.closing || slot_.condemned || core.reset_ticket || core.inspect_ticket ||
-             (may_run && !core.queue.empty());
+      const bool may_run = core.drained >= undrained && !core.queue.empty() &&
+                           (!core.only_carries || core.queue.front().kind != CellKind::Code);
+      return core.closing || slot_.condemned || core.reset_ticket || core.inspect_ticket || may_run;
     });
     if (slot_.condemned) {
       lock.unlock();
@@ -304,6 +304,7 @@ SessionThread::Ran SessionThread::run_cell(SessionCore& core, const CellRequest&
   {
     const std::lock_guard lock(core.mutex);
     core.running = 0;
+    if (!outcome.needs_worker.empty()) core.only_carries = true;
   }
   core.notify([&](SessionListener& listener) {
     listener.cell_finished(request.number, std::move(outcome), ran.has_output);
@@ -331,6 +332,10 @@ CellOutcome SessionThread::outcome_of(RunResult result, StopCause cause) const {
         ""};
     return outcome;
   }
+  if (result.kind == RunResult::Kind::NeedsWorker) {
+    outcome.needs_worker = result.result.value_or("it needs a process of its own");
+    return outcome;
+  }
   if (cause == StopCause::Timeout) {
     outcome.status = Status::TimedOut;
   } else if (cause != StopCause::None) {
@@ -341,6 +346,7 @@ CellOutcome SessionThread::outcome_of(RunResult result, StopCause cause) const {
   outcome.result = std::move(result.result);
   outcome.error = std::move(result.error);
   outcome.notices = std::move(result.notices);
+  outcome.displays = std::move(result.displays);
   return outcome;
 }
 
