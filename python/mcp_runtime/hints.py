@@ -27,7 +27,7 @@ _INSTEAD = {
     "who": "use the tool inspect_session, or dir()",
     "whos": "use the tool inspect_session, or dir()",
     "reset": "use the tool reset_session",
-    "matplotlib": "leave it out; save figures with savefig()",
+    "matplotlib": "leave it out; figures are shown on plt.show() and at the end of the cell",
     "load_ext": "leave it out; there are no extensions here",
     "autoreload": "use importlib.reload(module)",
     "bash": "use subprocess.run(script, shell=True)",
@@ -42,7 +42,6 @@ _INSTEAD = {
 
 
 _NAMES = {
-    "display": "the value of a cell's last expression is its result; print() shows more",
     "get_ipython": "a session runs plain Python",
     "In": "the client has the history",
     "Out": "the last three results are _, __ and ___",

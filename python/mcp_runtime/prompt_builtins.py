@@ -1,4 +1,5 @@
-"""exit, quit and help as an interactive prompt has them; `site` brings them elsewhere."""
+"""exit, quit and help as an interactive prompt has them (`site` brings them elsewhere), and display,
+as notebooks have it."""
 
 from __future__ import annotations
 
@@ -8,6 +9,8 @@ from builtins import SystemExit
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
+
+    from mcp_runtime.session import Session
 
 
 class Exit:
@@ -36,3 +39,18 @@ class Help:
         import pydoc
 
         pydoc.help(*arguments, **options)
+
+
+class Display:
+    """display(*objects): each is shown in the cell's answer, in its richest form."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __repr__(self) -> str:
+        return "display(*objects) shows objects in the answer: pictures, tables, Markdown."
+
+    def __call__(self, *objects: Any, **options: Any) -> None:
+        from mcp_runtime import displays
+
+        displays.display(self._session, objects, options)

@@ -8,11 +8,17 @@ Runs user code (__repr__), so the caller has opened a stoppable region.
 from __future__ import annotations
 
 from builtins import (
+    Exception,
+    bool,
     bytearray,
     bytes,
+    complex,
     dict,
+    float,
     frozenset,
+    hasattr,
     id,
+    int,
     iter,
     len,
     list,
@@ -37,6 +43,19 @@ MAXIMUM_DEPTH = 20
 # An item no longer than this isn't cut in two at the end of the room.
 WHOLE_ITEM = 80
 
+# What has no form but its repr.
+PLAIN_TYPES = frozenset(
+    {int, str, float, bool, bytes, list, tuple, dict, set, frozenset, bytearray, complex, type}
+)
+RICH_METHODS = (
+    "_repr_mimebundle_",
+    "_repr_png_",
+    "_repr_svg_",
+    "_repr_jpeg_",
+    "_repr_html_",
+    "_repr_markdown_",
+)
+
 _STRINGS = frozenset({str, bytes, bytearray})
 _BRACKETS: dict[Any, tuple[str, str]] = {
     list: ("[", "]"),
@@ -56,6 +75,17 @@ def result_text(value: object) -> str:
         left_out = len(text) - MAXIMUM_CHARACTERS
         text = f"{text[:MAXIMUM_CHARACTERS]}… [{left_out:,} more characters]"
     return printable(text)
+
+
+def has_rich_form(kind: type) -> bool:
+    """Whether instances say themselves how a notebook shows them."""
+    try:
+        for name in RICH_METHODS:
+            if hasattr(kind, name):
+                return True
+    except Exception:  # of a metaclass
+        pass
+    return False
 
 
 def printable(text: str) -> str:

@@ -33,8 +33,8 @@ from builtins import (
     zip,
 )
 
-from mcp_runtime.prompt_builtins import Exit, Help
-from mcp_runtime.result_text import result_text
+from mcp_runtime.prompt_builtins import Display, Exit, Help
+from mcp_runtime.result_text import PLAIN_TYPES, has_rich_form, result_text
 from mcp_runtime.sources import Sources, defines_something
 from mcp_runtime.streams import Streams
 
@@ -44,12 +44,18 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType
     from typing import Any
 
+    from mcp_runtime.displays import Shelf
     from mcp_runtime.errors import Description
     from mcp_runtime.event_loop import EventLoop
     from mcp_runtime.inspect_names import NameEntry
     from mcp_runtime.native_api import Native
 
-    Outcome = tuple[int, str | None, Description | None, tuple[str, ...] | None]
+    # (status, result, error, notices) and, when the cell showed something, (mime, data) pairs.
+    Shown = tuple[tuple[str, bytes | str], ...] | None
+    Outcome = (
+        tuple[int, str | None, Description | None, tuple[str, ...] | None]
+        | tuple[int, str | None, Description | None, tuple[str, ...] | None, Shown]
+    )
     Codes = tuple[CodeType | None, CodeType | None]
 
 COMPLETED = 0
@@ -80,19 +86,23 @@ class Session:
         self.streams = Streams()
         self.loop: EventLoop | None = None
         self.notices: list[str] = []  # for the next answer
+        self.confined: str | None = None  # the notice for code that is refused something
+        self.shelf: Shelf | None = None  # made when something is shown
+        self.displays: Shelf | None = None  # the same, while there may be something on it
         self._stoppable = native.stoppable
         self._flags = PyCF_ALLOW_TOP_LEVEL_AWAIT
         self._results: tuple[Any, Any, Any] = (_MISSING, _MISSING, _MISSING)
         _modules["__main__"] = self.main
         self.streams.install()
-        _install_builtins()
+        _install_builtins(self)
 
     def run(self, code: str, number: int) -> Outcome:
-        """Runs one cell. Returns (status, result, error, notices); never raises."""
+        """Runs one cell. Returns (status, result, error, notices[, displays]); never raises."""
         filename = f"<cell {number}>"
         stoppable = self._stoppable
         value: Any = None
         text: str | None = None
+        shown: Shown = None
         failure: BaseException | None = None
         # stoppable(True) stands inside the try, and nothing between the end of the user's code
         # and stoppable(False) lets the interpreter raise a pending KeyboardInterrupt.
@@ -103,15 +113,17 @@ class Session:
                 value = self._evaluate(code, filename)
                 if value is not None:
                     self._remember(value)
-                    text = result_text(value)
+                    text = result_text(value) if type(value) in PLAIN_TYPES else self._text(value)
+                if self.displays is not None:
+                    shown = self.displays.take(True)
             finally:
                 stoppable(False)
         except BaseException as error:
             failure = error
-        if failure is None and not self.notices and self.streams.intact():
+        if failure is None and shown is None and not self.notices and self.streams.intact():
             return COMPLETED, text, None, None
         try:
-            return self._finish(value, text, failure)
+            return self._finish(value, text, failure, shown)
         except BaseException as trouble:
             return _last_resort(failure, trouble)
         finally:
@@ -138,6 +150,7 @@ class Session:
         if loop is not None:
             self._guarded(loop.close, "closing the event loop")
         self._results = (_MISSING, _MISSING, _MISSING)
+        self.shelf = self.displays = None
         self._guarded(_forget_last_error, "dropping the last error")
         self._guarded(self._clear_namespace, "clearing the namespace")
         self.namespace.clear()
@@ -220,7 +233,20 @@ class Session:
         if second is not _MISSING and namespace.get("___", _MISSING) is third:
             namespace["___"] = second
 
-    def _finish(self, value: Any, text: str | None, failure: BaseException | None) -> Outcome:
+    def _text(self, value: Any) -> str:
+        """The text of a result whose type may have a richer form, which goes to the displays."""
+        if not has_rich_form(type(value)):
+            return result_text(value)
+        from mcp_runtime.displays import shelf_of
+
+        shelf = shelf_of(self)
+        text = shelf.text(value)
+        shelf.show_result(value)
+        return text
+
+    def _finish(
+        self, value: Any, text: str | None, failure: BaseException | None, shown: Shown
+    ) -> Outcome:
         """Everything a cell that simply succeeded does without."""
         if not self.streams.intact():
             self._guarded(self.streams.flush_foreign, "flushing sys.stdout or sys.stderr")
@@ -233,9 +259,22 @@ class Session:
                 self.notices.append(failures.repr_failed(value))
                 text = None
             status, error = failures.report(self, failure)
-        notices = tuple(self.notices)
+            if self.displays is not None:
+                shown = self._shown_before(status)
+        notices = tuple(self.notices) or None
         self.notices.clear()
-        return status, text, error, notices or None
+        if shown is None:
+            return status, text, error, notices
+        return status, text, error, notices, shown
+
+    def _shown_before(self, status: int) -> Shown:
+        """What a cell that failed had shown. One that was stopped renders no more figures."""
+        shelf = self.displays
+        if shelf is None:
+            return None
+        if status != STOPPED and shelf.figures is not None:
+            self._guarded(shelf.figures.show_open, "showing the open figures")
+        return shelf.take(False)
 
     def _clear_namespace(self) -> None:
         """Drops the newest objects first, and functions, classes and modules last: finalisers
@@ -261,8 +300,9 @@ class Session:
             self.notices.append(f"{what} failed with {type(error).__name__}.")
 
 
-def _install_builtins() -> None:
-    """exit, quit and help, which the module `site` would have brought."""
+def _install_builtins(session: Session) -> None:
+    """exit, quit and help, which the module `site` would have brought, and a notebook's display."""
+    builtins.display = Display(session)  # type: ignore[attr-defined]
     builtins.exit = Exit("exit")  # type: ignore[assignment]
     builtins.quit = Exit("quit")  # type: ignore[assignment]
     if not hasattr(builtins, "help"):

@@ -28,7 +28,7 @@ for code in cells:
 rest = b"[" + b",".join([b"[%d,%s]" % (status, b",".join([
     b"null" if part is None else b'"' + part.encode("utf-8", "replace").hex().encode() + b'"'
     for part in (result, *(error or (None, None, None)), *(notices or ()))]))
-    for status, result, error, notices in outcomes]) + b"]"
+    for status, result, error, notices, *_ in outcomes]) + b"]"
 write(descriptor, rest)
 leave(0)
 """

@@ -29,6 +29,7 @@ class Cell(NamedTuple):
     notices: tuple[str, ...]
     out: str
     err: str
+    displays: tuple[tuple[str, bytes | str], ...] = ()
 
     @property
     def type(self) -> str:
@@ -90,11 +91,11 @@ class Prompt:
     def run(self, code: str) -> Cell:
         """Runs a cell, however it ends."""
         self.number += 1
-        status, result, error, notices = self.session.run(code, self.number)
+        status, result, error, notices, *shown = self.session.run(code, self.number)
         assert result is None or type(result) is str
         assert error is None or (type(error) is tuple and all(type(e) is str for e in error))
         out, err = (self._taken(file) for file in self._files)
-        return Cell(status, result, error, notices or (), out, err)
+        return Cell(status, result, error, notices or (), out, err, *shown)
 
     def value(self, code: str) -> str | None:
         """The result of a cell that must complete."""

@@ -223,7 +223,7 @@ def test_logging_an_exception_shows_the_cell() -> None:
 
 HINTS = {
     "%timeit f()": "timeit",
-    "x = 1\n%matplotlib inline": "savefig",
+    "x = 1\n%matplotlib inline": "plt.show()",
     "!ls -l": "subprocess.run('ls -l', shell=True)",
     "len?": "help(len)",
     "?len": "help(len)",
@@ -243,7 +243,7 @@ def test_notebook_commands_say_what_replaces_them(prompt: Prompt, code: str) -> 
     assert HINTS[code] in cell.notices[0]
 
 
-@pytest.mark.parametrize("name", ["display", "get_ipython", "Out"])
+@pytest.mark.parametrize("name", ["get_ipython", "Out"])
 def test_names_of_ipython_say_what_replaces_them(prompt: Prompt, name: str) -> None:
     cell = prompt.failure(f"{name}(1)")
     assert cell.type == "NameError"

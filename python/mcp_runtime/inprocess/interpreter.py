@@ -42,10 +42,11 @@ class Interpreter:
         self._in_context = _contextvars.Context().run
         self._session = self._in_context(
             self._session_class, self._native, config.get("name", "main"))
+        self._session.confined = config.get("confined")
         self._run = self._session.run
 
     def run(self, code, number):
-        """Run one cell: (status, result, error, notices)."""
+        """Run one cell: (status, result, error, notices[, displays])."""
         try:
             outcome = self._in_context(self._run, code, number)
         except:  # noqa: E722 - the builtin name may be gone
@@ -88,7 +89,7 @@ class Interpreter:
 
     def _with_refusals(self, outcome):
         """Tell of refused modules where the code swallowed it; packages that fall back do."""
-        status, result, error, notices = outcome
+        status, result, error, notices, *shown = outcome
         shown = error[1] if error else ""
         swallowed = {}
         for module, package, message in self._loader.take_refused():
@@ -99,4 +100,4 @@ class Interpreter:
                 "something of the package is missing or slow, run the code as a script in a "
                 "process of its own: subprocess.run([sys.executable, path])."
                 for package, (module, message) in swallowed.items()]
-        return status, result, error, (*(notices or ()), *told) or None
+        return (status, result, error, (*(notices or ()), *told) or None, *shown)
