@@ -80,6 +80,8 @@ inline constexpr std::chrono::milliseconds kFlushDeadline = 100ms;  // of the la
 // --- host: sessions and what is remembered of them
 // ------------------------------------------------
 inline constexpr std::size_t kMaximumSessionNameBytes = 64;
+inline constexpr std::chrono::milliseconds kCarryTimeout =
+    60s;  // to pickle a session's state, and to read it
 inline constexpr std::size_t kMaximumTombstones = 256;  // closed or lost sessions we can explain
 inline constexpr std::size_t kRememberedCells = 64;     // ended background cells per session
 inline constexpr std::size_t kHeldCells = 4096;         // cells per session whose output is held
@@ -131,9 +133,12 @@ inline constexpr std::size_t kJobsFileBytes = 64u << 20;       // beyond: not re
 inline constexpr std::chrono::milliseconds kJobOutputPeriod = 150ms;    // between two looks
 inline constexpr std::chrono::milliseconds kJobsFilePeriod = 250ms;     // four writes a second
 inline constexpr std::chrono::milliseconds kJobsFileLockDeadline = 2s;  // then tried again later
+inline constexpr int kStoreLogPages = 1000;        // 4 MB, then they are brought into the database …
+inline constexpr int kStoreMostLogPages = 16'000;  // … by a commit, had nobody else got to it
 inline constexpr std::chrono::milliseconds kStoreBusyTimeout = 1s;      // commits take milliseconds
 inline constexpr std::chrono::milliseconds kAdoptAfter = 1s;  // the start: first calls go first
 inline constexpr std::chrono::milliseconds kOrphanPeriod = 5s;      // looks for dead servers' jobs
+inline constexpr std::size_t kRunnerStarts = 2;  // at once, of the four threads of libuv's pool
 inline constexpr std::chrono::milliseconds kRunnerStartGrace = 5s;  // until it must hold its lock
 inline constexpr std::chrono::milliseconds kRunnerEndGrace = 7s;    // its own TERM, grace, KILL
 
@@ -148,6 +153,25 @@ inline constexpr std::chrono::milliseconds kRemoveGroupDeadline = 200ms;  // of 
 inline constexpr std::chrono::milliseconds kFirstSample = 10ms;  // short runs have a curve too
 inline constexpr std::chrono::milliseconds kShortestSampleInterval = 1ms;
 inline constexpr std::size_t kMaximumSamples = 100'000;  // 3 MB; then every second one is dropped
+
+// --- host: workers (docs/workers.md) -------------------------------------------------------------
+inline constexpr std::size_t kWorkerHeaderBytes = 1u << 20;    // of one frame: results, tracebacks
+inline constexpr std::size_t kWorkerBodyBytes = 64u << 20;     // of one frame: code, pictures
+inline constexpr std::size_t kWorkerListedItems = 1024;        // notices, displays of one cell
+inline constexpr std::size_t kWorkerReadsPerTurn = 8;          // of 64 KB; then others get a turn
+inline constexpr std::size_t kControlPacketBytes = 64u << 10;  // between server and zygote
+inline constexpr std::chrono::milliseconds kZygoteStartDeadline = 60s;  // imports from a cold disk
+inline constexpr std::chrono::milliseconds kWorkerStartDeadline = 60s;  // a fork, and preloading
+inline constexpr std::chrono::milliseconds kZygoteIdleTimeout = 300s;   // without a worker
+inline constexpr std::size_t kZygoteLogBytes = 2u << 20;      // of what it prints; then unread
+inline constexpr std::size_t kZygoteLogTailBytes = 4u << 10;  // kept, to say why it ended
+inline constexpr std::chrono::milliseconds kWorkerAskAgain = 60ms;    // KeyboardInterrupt swallowed
+inline constexpr std::chrono::milliseconds kWorkerAskPeriod = 250ms;  // then as often as this
+inline constexpr std::chrono::milliseconds kWorkerStopGrace = 1500ms;  // then it is killed
+inline constexpr std::chrono::milliseconds kWorkerExitWait = 300ms;  // for the zygote's word on an
+                                                                     // end the wire told of
+inline constexpr std::chrono::milliseconds kWorkerReapWait = 5s;     // the same, of one surely dead
+inline constexpr std::size_t kCrashTextBytes = 64u << 10;            // what faulthandler may write
 
 // --- host: scripts -----------------------------------------------------------------------------
 inline constexpr std::size_t kMaximumScriptBytes = 8u << 20;  // as large as a message's text may be

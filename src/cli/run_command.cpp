@@ -102,7 +102,7 @@ class ScriptRun {
   embed::Runtime& runtime(const RuntimeFactory& start);
   void known(const host::PreparedScript& script);
   void prepared(std::optional<host::PreparedScript> script, host::PreparationFailure failure);
-  void launched();
+  void launched(const Result<void>& outcome);
   void look();
   void look_at_background();
   void ended(const host::Job& job);
@@ -128,6 +128,7 @@ class ScriptRun {
   host::RunFacts facts_;
   std::string label_;
   std::string job_id_;
+  bool launched_ = false;
   std::unique_ptr<host::JobOutput> output_;
   std::uint64_t shown_out_ = 0;
   std::uint64_t shown_err_ = 0;
@@ -198,21 +199,23 @@ void ScriptRun::prepared(std::optional<host::PreparedScript> script,
     return stop(kCouldNotRun);
   }
   job_id_ = id.take();
-  const Result<void> launch = place_.jobs().launch(job_id_, std::move(script->spec));
-  if (!launch) {
-    complain(launch.error().message);
-    return stop(kCouldNotRun);
-  }
-  launched();
+  place_.jobs().launch(job_id_, std::move(script->spec),
+                       [this](const Result<void>& outcome) { launched(outcome); });
 }
 
-void ScriptRun::launched() {
+void ScriptRun::launched(const Result<void>& outcome) {
+  if (!outcome && signal_ != 0) return stop(128 + signal_);
+  if (!outcome) {
+    complain(outcome.error().message);
+    return stop(kCouldNotRun);
+  }
+  launched_ = true;
   if (background_) return;  // look() waits until its process is there
   output_ = place_.jobs().output(job_id_);
   place_.jobs().watch_end(job_id_, [this](const host::Job& job) { ended(job); });
 }
 
-// A launch is only begun when launch() returns: who ends before there is a process takes it along.
+// Its runner runs, but not yet the script: whether that can be started is to be told here.
 void ScriptRun::look_at_background() {
   const std::optional<host::Job> job = place_.jobs().find(job_id_);
   if (job && !job->is_over() && job->pid == 0) return;
@@ -226,7 +229,7 @@ void ScriptRun::look_at_background() {
 
 // Called every now and then, from the beginning to the end.
 void ScriptRun::look() {
-  if (background_ && !job_id_.empty()) return look_at_background();
+  if (background_ && launched_) return look_at_background();
   if (output_ && (output_->size(host::Stream::Stdout) > shown_out_ ||
                   output_->size(host::Stream::Stderr) > shown_err_)) {
     progress_.hide();

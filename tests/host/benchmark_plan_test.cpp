@@ -49,14 +49,13 @@ std::string order_of(const BenchmarkSettings& settings) {
 // Answers each start in turn with what the test says, at once.
 class ScriptedStarter final : public RunStarter {
  public:
-  pyember::Result<void> start(const RunSpec& spec, const std::string& folder,
-                              std::function<void(RunEnd)> ended) override {
+  void start(const RunSpec& spec, const std::string& folder,
+             std::function<void(RunEnd)> ended) override {
     specs.push_back(spec);
     write_text_file(folder + "/stdout", "run " + std::to_string(specs.size()) + "\n").ok();
     RunEnd end = ends.empty() ? RunEnd{} : ends.front();
     if (!ends.empty()) ends.pop_front();
     held = [ended = std::move(ended), end] { ended(end); };
-    return {};
   }
   void stop() override { stopped = true; }
 

@@ -72,9 +72,17 @@ struct JobFixture : LoopFixture {
     REQUIRE(id.ok());
     return id.value();
   }
+  // Until the runner runs, or it is known why not.
+  Result<void> launch(const std::string& id, const RunSpec& spec) {
+    std::optional<Result<void>> outcome;
+    registry->launch(id, spec, [&outcome](Result<void> told) { outcome = std::move(told); });
+    CHECK_FALSE(outcome);
+    REQUIRE(until([&outcome] { return outcome.has_value(); }));
+    return *outcome;
+  }
   std::string run(const std::string& script) {
     const std::string id = create();
-    REQUIRE(registry->launch(id, shell_run(script)).ok());
+    REQUIRE(launch(id, shell_run(script)).ok());
     return id;
   }
 

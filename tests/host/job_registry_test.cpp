@@ -17,7 +17,7 @@ TEST_CASE("Jobs: a run goes from pending to completed, with its output and its e
   const std::string id = jobs.create();
   CHECK(is_job_id(id));
   CHECK(jobs.status(id) == JobStatus::Pending);
-  REQUIRE(jobs.registry->launch(id, shell_run("echo out; echo err >&2; exit 3")).ok());
+  REQUIRE(jobs.launch(id, shell_run("echo out; echo err >&2; exit 3")).ok());
   CHECK(jobs.status(id) == JobStatus::Running);
   REQUIRE(jobs.ends(id));
 
@@ -39,7 +39,7 @@ TEST_CASE("Jobs: the child gets its environment and nothing of the server's") {
   RunSpec spec = shell_run("echo ${PYEMBER_TEST_SECRET-none} $GIVEN; ls /proc/self/fd | wc -l");
   spec.environment["GIVEN"] = "value";
   const std::string id = jobs.create();
-  REQUIRE(jobs.registry->launch(id, spec).ok());
+  REQUIRE(jobs.launch(id, spec).ok());
   REQUIRE(jobs.ends(id));
   unsetenv("PYEMBER_TEST_SECRET");
   CHECK(jobs.output(id) == "none value\n4\n");  // 0, 1, 2 and ls's own
@@ -50,7 +50,7 @@ TEST_CASE("Jobs: the values of the environment are in no file of the store") {
   RunSpec spec = shell_run("sleep 0.5");
   spec.environment["TOKEN"] = "extremely-secret";
   const std::string id = jobs.create();
-  REQUIRE(jobs.registry->launch(id, spec).ok());
+  REQUIRE(jobs.launch(id, spec).ok());
   REQUIRE(jobs.ends(id));
   jobs.registry->flush();
   for (const auto& entry : std::filesystem::recursive_directory_iterator(jobs.folder.path)) {
@@ -93,7 +93,7 @@ TEST_CASE("Jobs: a pending job that is cancelled is over; an unknown one is not 
   REQUIRE(jobs.registry->cancel(id).ok());
   REQUIRE(jobs.ends(id));
   CHECK(jobs.status(id) == JobStatus::Cancelled);
-  CHECK_FALSE(jobs.registry->launch(id, shell_run("true")).ok());
+  CHECK_FALSE(jobs.launch(id, shell_run("true")).ok());
   const Result<void> unknown = jobs.registry->cancel("no-such-job");
   REQUIRE_FALSE(unknown.ok());
   CHECK(unknown.error().code == ErrorCode::NotFound);
@@ -105,7 +105,7 @@ TEST_CASE("Jobs: a timeout is a result, with what was printed before") {
   RunSpec spec = shell_run("echo before; sleep 1000");
   spec.timeout = std::chrono::milliseconds(300);
   const std::string id = jobs.create();
-  REQUIRE(jobs.registry->launch(id, spec).ok());
+  REQUIRE(jobs.launch(id, spec).ok());
   REQUIRE(jobs.ends(id));
   const Job job = *jobs.registry->find(id);
   CHECK(job.status == JobStatus::Completed);
@@ -120,7 +120,7 @@ TEST_CASE("Jobs: a program that can't be started fails its job and says why") {
   RunSpec spec = shell_run("");
   spec.command = {"/nowhere/python3", "x.py"};
   const std::string id = jobs.create();
-  REQUIRE(jobs.registry->launch(id, spec).ok());
+  REQUIRE(jobs.launch(id, spec).ok());
   REQUIRE(jobs.ends(id));
   const Job job = *jobs.registry->find(id);
   CHECK(job.status == JobStatus::Failed);
@@ -133,7 +133,7 @@ TEST_CASE("Jobs: a missing runner fails the job and is told to the caller") {
   jobs.registry = std::make_unique<JobRegistry>(
       jobs.loop, JobRegistry::Settings{jobs.folder.path + "/meta", "/nowhere/pyember-runner"});
   const std::string id = jobs.create();
-  const Result<void> launched = jobs.registry->launch(id, shell_run("true"));
+  const Result<void> launched = jobs.launch(id, shell_run("true"));
   REQUIRE_FALSE(launched.ok());
   CHECK(launched.error().code == ErrorCode::Unavailable);
   CHECK(jobs.status(id) == JobStatus::Failed);

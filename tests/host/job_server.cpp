@@ -18,14 +18,20 @@ bool say(const std::string& line) {
   return write(STDOUT_FILENO, line.data(), line.size()) == static_cast<ssize_t>(line.size());
 }
 
-std::string start(JobRegistry& jobs, const char* script) {
+std::string start(EventLoop& loop, JobRegistry& jobs, const char* script) {
   const Result<std::string> id = jobs.create("run_script_in_dir", script, {{"script", script}});
   if (!id) return {};
   RunSpec spec;
   spec.command = {"/bin/sh", "-c", script};
   spec.working_directory = "/tmp";
   spec.environment = {{"PATH", "/usr/local/bin:/usr/bin:/bin"}};
-  return jobs.launch(id.value(), spec) ? id.value() : std::string();
+  bool launched = false;
+  jobs.launch(id.value(), spec, [&](const Result<void>& outcome) {
+    launched = outcome.ok();
+    loop.stop();
+  });
+  loop.run();
+  return launched ? id.value() : std::string();
 }
 
 }  // namespace
@@ -37,7 +43,7 @@ int main(int argc, char** argv) {
   JobRegistry jobs(loop, {argv[1], PYEMBER_RUNNER});
   if (!jobs.open()) return 3;
   for (int i = 2; i < argc; ++i) {
-    const std::string id = start(jobs, argv[i]);
+    const std::string id = start(loop, jobs, argv[i]);
     if (id.empty() || !say(id + "\n")) return 4;
   }
   if (!say("ready\n")) return 5;

@@ -76,14 +76,9 @@ void Benchmark::go_on() {
                     folder, std::strerror(errno)));
     return finish();
   }
-  const Result<void> started = starter_->start(
-      spec_for(*run, folder), folder,
-      [this, run = *run, folder](const RunEnd& end) { run_ended(run, folder, end); });
-  if (!started) {
-    outcome_.last = not_started(started.error().message);
-    return finish();
-  }
   current_folder_ = folder;
+  starter_->start(spec_for(*run, folder), folder,
+                  [this, run = *run, folder](const RunEnd& end) { run_ended(run, folder, end); });
 }
 
 RunSpec Benchmark::spec_for(const PlannedRun& run, const std::string& folder) const {

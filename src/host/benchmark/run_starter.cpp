@@ -14,6 +14,14 @@ namespace {
 
 constexpr std::chrono::seconds kLookPeriod{1};
 
+RunEnd not_started(std::string why) {
+  RunEnd end;
+  end.exit_code = 127;
+  end.error = std::move(why);
+  end.error_kind = "internal";
+  return end;
+}
+
 }  // namespace
 
 RunnerStarter::RunnerStarter(EventLoop& loop, std::string runner)
@@ -23,20 +31,36 @@ RunnerStarter::~RunnerStarter() {
   if (process_) kill_tree(process_->identity());
 }
 
-Result<void> RunnerStarter::start(const RunSpec& spec, const std::string& folder,
-                                  std::function<void(RunEnd)> ended) {
-  CHECK(!process_);
+void RunnerStarter::start(const RunSpec& spec, const std::string& folder,
+                          std::function<void(RunEnd)> ended) {
+  CHECK(!process_ && !starting_);
   keep_child_signal_on_loop(loop_);
-  auto process = RunnerProcess::start(loop_, runner_, folder, spec, [this] { runner_ended(); });
-  if (!process) return process.error();
-  process_ = process.take();
+  starting_ = true;
+  stop_when_started_ = false;
   ended_ = std::move(ended);
   folder_ = folder;
+  const std::weak_ptr<bool> alive = alive_;
+  RunnerProcess::start(loop_, runner_, folder, spec,
+                       {[this, alive](Result<std::unique_ptr<RunnerProcess>> process) {
+                          if (!alive.expired()) return started(std::move(process));
+                          if (process) kill_tree(process.value()->identity());
+                        },
+                        [this] { runner_ended(); }});
+}
+
+void RunnerStarter::started(Result<std::unique_ptr<RunnerProcess>> process) {
+  starting_ = false;
+  if (!process) {
+    const auto ended = std::exchange(ended_, nullptr);
+    return ended(not_started(process.error().message));  // may destroy this
+  }
+  process_ = process.take();
   look_timer_.start(kLookPeriod, kLookPeriod);
-  return {};
+  if (stop_when_started_) stop();
 }
 
 void RunnerStarter::stop() {
+  stop_when_started_ = starting_;
   if (process_) signal_process(process_->identity(), SIGTERM);
 }
 

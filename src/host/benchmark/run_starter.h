@@ -17,10 +17,10 @@ namespace pyember::host {
 class RunStarter {
  public:
   virtual ~RunStarter() = default;
-  // `ended` is called once, in a later turn of the loop; `folder` exists and gets the files of
-  // docs/runner.md.
-  virtual Result<void> start(const RunSpec& spec, const std::string& folder,
-                             std::function<void(RunEnd)> ended) = 0;
+  // `ended` is called once, in a later turn of the loop, also when the run could not be started
+  // (RunEnd::error says why); `folder` exists and gets the files of docs/runner.md.
+  virtual void start(const RunSpec& spec, const std::string& folder,
+                     std::function<void(RunEnd)> ended) = 0;
   // Ends the run that is going on, if any: TERM, grace, KILL on its whole tree; `ended` follows.
   virtual void stop() = 0;
 };
@@ -31,11 +31,12 @@ class RunnerStarter final : public RunStarter {
   RunnerStarter(EventLoop& loop, std::string runner);
   ~RunnerStarter() override;
 
-  Result<void> start(const RunSpec& spec, const std::string& folder,
-                     std::function<void(RunEnd)> ended) override;
+  void start(const RunSpec& spec, const std::string& folder,
+             std::function<void(RunEnd)> ended) override;
   void stop() override;
 
  private:
+  void started(Result<std::unique_ptr<RunnerProcess>> process);
   void look();
   void runner_ended();
 
@@ -44,6 +45,10 @@ class RunnerStarter final : public RunStarter {
   std::unique_ptr<RunnerProcess> process_;
   std::function<void(RunEnd)> ended_;
   std::string folder_;
+  bool starting_ = false;
+  bool stop_when_started_ = false;
+  // Gone with us: a runner that starts after that is killed.
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   Timer look_timer_;  // for kernels, or containers, that do not tell of ends
 };
 

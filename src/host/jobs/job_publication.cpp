@@ -47,6 +47,9 @@ void JobRegistry::Impl::tell_ended(const Job& job) {
 
 void JobRegistry::Impl::deliver() {
   retired_.clear();
+  for (const auto& [launched, error] : std::exchange(refused_, {})) {
+    if (launched) launched(error);
+  }
   for (const auto& [number, job] : std::exchange(due_, {})) {
     auto watch = watches_.extract(number);
     if (watch) watch.mapped().ended(job);

@@ -11,6 +11,7 @@
 #include "host/jobs/iso_time.h"
 #include "host/jobs/job_id.h"
 #include "host/jobs/job_registry_impl.h"
+#include "host/loop/pool_work.h"
 #include "host/runs/run_files.h"
 
 namespace pyember::host {
@@ -79,7 +80,7 @@ void JobRegistry::Impl::attach(const std::string& id, std::unique_ptr<JobWork> w
 void JobRegistry::Impl::finish(const std::string& id, JobStatus status, Json result,
                                std::string error) {
   LiveJob* ending = live(id);
-  if (ending == nullptr || ending->unsaved) return;
+  if (ending == nullptr || ending->unsaved || ending->starting) return;
   Job& job = ending->job();
   if (job.status != JobStatus::Cancelled) job.status = status;
   job.result = std::move(result);
@@ -110,6 +111,10 @@ bool JobRegistry::Impl::save(LiveJob& job) {
   bounded.job.result = with_bounded_texts(bounded.job.result, limits::kJobResultTextBytes);
   const Result<bool> saved = store_->update(bounded);
   changed(job.job().id);
+  if (store_->log_has_grown()) {
+    run_in_pool(
+        loop_, [directory = settings_.directory] { JobStore::shorten_log(directory); }, nullptr);
+  }
   if (!saved) {
     spdlog::error("job_not_saved id={} reason=\"{}\"", job.job().id, saved.error().message);
     return false;
@@ -247,8 +252,8 @@ void JobRegistry::flush() { impl_->flush(); }
 Result<std::string> JobRegistry::create(std::string tool, std::string label, Json details) {
   return impl_->create(std::move(tool), std::move(label), std::move(details));
 }
-Result<void> JobRegistry::launch(const std::string& id, RunSpec spec) {
-  return impl_->launch(id, std::move(spec));
+void JobRegistry::launch(const std::string& id, RunSpec spec, Launched launched) {
+  impl_->launch(id, std::move(spec), std::move(launched));
 }
 void JobRegistry::attach(const std::string& id, std::unique_ptr<JobWork> work) {
   impl_->attach(id, std::move(work));

@@ -58,8 +58,12 @@ class JobRegistry {
   // --- making jobs ---
   // A pending job; its id is valid at once.
   Result<std::string> create(std::string tool, std::string label, mcp::Json details);
-  // Starts the run of a pending job. An error has ended the job as failed.
-  Result<void> launch(const std::string& id, RunSpec spec);
+  // Starts the run of a pending job, after those that are being started already. `launched` is
+  // called once, in a later turn of the loop, unless the registry is destroyed before: the runner
+  // runs, and the job is Running; or an error says why not, and has ended the job as failed, unless
+  // it was cancelled meanwhile. Until then the job is Pending.
+  using Launched = std::function<void(Result<void>)>;
+  void launch(const std::string& id, RunSpec spec, Launched launched);
   // Lets a pending job stand for something else; it is running from now on.
   void attach(const std::string& id, std::unique_ptr<JobWork> work);
   // Ends a job that is no run (attach), or that could not be launched. `result` may be null.

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -17,9 +19,10 @@
 namespace pyember::host {
 
 // The registry's inside. The order that makes it durable: what a job becomes is first in the
-// store, then it happens (a run is written as running before its runner is started; a pending or
-// running job without a runner is therefore one that never began). How a run ended is in its
-// folder before we hear of it, so that a server which dies in between changes nothing.
+// store, then it happens (a job is written as a run before its runner is started, and as running
+// once the runner runs; a pending or running job without a runner is therefore one that never
+// began). How a run ended is in its folder before we hear of it, so that a server which dies in
+// between changes nothing.
 //
 //   job_registry.cpp     jobs are made, listed and forgotten
 //   job_runs.cpp         runs are started, watched, ended, cancelled
@@ -33,7 +36,7 @@ class JobRegistry::Impl {
   bool is_open() const { return store_ != nullptr; }
 
   Result<std::string> create(std::string tool, std::string label, mcp::Json details);
-  Result<void> launch(const std::string& id, RunSpec spec);
+  void launch(const std::string& id, RunSpec spec, Launched launched);
   void attach(const std::string& id, std::unique_ptr<JobWork> work);
   void finish(const std::string& id, JobStatus status, mcp::Json result, std::string error);
   void set_details(const std::string& id, mcp::Json details);
@@ -62,6 +65,12 @@ class JobRegistry::Impl {
     OutputCallback callback;
     OutputWanted wanted;
   };
+  struct Launch {
+    std::string id;
+    RunSpec spec;
+    Launched launched;
+    double began_at = 0;  // before its runner is started: the run may end before we hear of it
+  };
   using LiveJobs = std::map<std::string, LiveJob, std::less<>>;
 
   // --- job_registry.cpp
@@ -73,6 +82,9 @@ class JobRegistry::Impl {
   void append_foreign(JobPage& page, const JobFilter& filter);
 
   // --- job_runs.cpp
+  void begin_launches();
+  Result<void> begin(Launch& launch);
+  void runner_started(const Launch& launch, Result<std::unique_ptr<RunnerProcess>> started);
   void run_ended(const std::string& id);
   void conclude_run(LiveJob& live, std::optional<RunEnd> end, const std::string& lost);
   void conclude(LiveJob& live);
@@ -116,9 +128,15 @@ class JobRegistry::Impl {
   std::map<std::string, JobRecord, std::less<>> foreign_;
   JobsFile::Stamp foreign_stamp_;
 
+  std::deque<Launch> launches_;  // that wait for their turn
+  std::size_t starting_ = 0;     // runners that are being started
+  // Gone with us: what comes back from the pool then finds nobody.
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+
   std::uint64_t next_watch_ = 1;
   std::map<std::uint64_t, Watch> watches_;
-  std::vector<std::pair<std::uint64_t, Job>> due_;  // ends to be told in the next turn
+  std::vector<std::pair<std::uint64_t, Job>> due_;   // ends to be told in the next turn
+  std::vector<std::pair<Launched, Error>> refused_;  // launches that failed, to be told then too
   std::vector<Listener> listeners_;
 
   std::set<std::string> changed_;                  // not yet in jobs.json

@@ -40,6 +40,13 @@ Error unknown_job(const std::string& id) {
   return {ErrorCode::NotFound, fmt::format("Job {} not found. py_list_jobs shows known ones.", id)};
 }
 
+Error not_pending(const std::string& id) {
+  return {ErrorCode::InvalidArgument,
+          fmt::format("The run of job {} was not started: the job is not pending (any more). Make "
+                      "a new one.",
+                      id)};
+}
+
 Error is_not_running(const Job& job) {
   return {ErrorCode::InvalidArgument, fmt::format("Job {} is not running (status: {}). There is "
                                                   "nothing to cancel; py_job_status shows it.",
@@ -48,14 +55,31 @@ Error is_not_running(const Job& job) {
 
 }  // namespace
 
-Result<void> JobRegistry::Impl::launch(const std::string& id, RunSpec spec) {
+// --- starting
+// ------------------------------------------------------------------------------------
+
+void JobRegistry::Impl::launch(const std::string& id, RunSpec spec, Launched launched) {
+  launches_.push_back({id, std::move(spec), std::move(launched), 0});
+  begin_launches();
+}
+
+// A few at once: the pool's threads are there for others too.
+void JobRegistry::Impl::begin_launches() {
+  while (!launches_.empty() && starting_ < limits::kRunnerStarts) {
+    Launch launch = std::move(launches_.front());
+    launches_.pop_front();
+    if (const Result<void> begun = begin(launch); !begun) {
+      refused_.emplace_back(std::move(launch.launched), begun.error());
+      due_timer_.start(std::chrono::milliseconds(0));
+    }
+  }
+}
+
+Result<void> JobRegistry::Impl::begin(Launch& launch) {
+  const std::string id = launch.id;
   LiveJob* found = live(id);
-  if (found == nullptr || found->job().status != JobStatus::Pending) {
-    return Error{
-        ErrorCode::InvalidArgument,
-        fmt::format("The run of job {} was not started: the job is not pending (any more). "
-                    "Make a new one.",
-                    id)};
+  if (found == nullptr || found->job().status != JobStatus::Pending || found->is_run()) {
+    return not_pending(id);
   }
   LiveJob& job = *found;
   const auto failed = [&](const Error& error) {
@@ -64,22 +88,51 @@ Result<void> JobRegistry::Impl::launch(const std::string& id, RunSpec spec) {
   };
   if (auto made = folders_.make(id); !made) return failed(made.error());
   job.stored.kind = JobKind::Run;
-  job.job().status = JobStatus::Running;
-  job.job().started_at = unix_now();
-  // First written, then done: what runs is known to whoever comes after us.
+  // First written, then done: what may run is known to whoever comes after us.
   if (!save(job)) {
     return failed({ErrorCode::Unavailable,
                    "The run was not started: the job store can't be written. Free space on its "
                    "disk, or set PYTHON_MCP_META to another folder."});
   }
-  Result<std::unique_ptr<RunnerProcess>> started = RunnerProcess::start(
-      loop_, settings_.runner, folders_.path(id), spec, [this, id] { run_ended(id); });
-  if (!started) return failed(started.error());
+  job.starting = true;
+  ++starting_;
+  const std::weak_ptr<bool> alive = alive_;
+  const RunSpec spec = std::move(launch.spec);
+  launch.began_at = unix_now();
+  RunnerProcess::start(
+      loop_, settings_.runner, folders_.path(id), spec,
+      {[this, alive, launch = std::move(launch)](Result<std::unique_ptr<RunnerProcess>> started) {
+         // Without us the run goes on, and the next server adopts it.
+         if (!alive.expired()) runner_started(launch, std::move(started));
+       },
+       [this, id] { run_ended(id); }});
+  return {};
+}
+
+void JobRegistry::Impl::runner_started(const Launch& launch,
+                                       Result<std::unique_ptr<RunnerProcess>> started) {
+  --starting_;
+  LiveJob& job = live_.at(launch.id);  // what is being started stays
+  job.starting = false;
+  if (!started) {
+    finish(launch.id, JobStatus::Failed, nullptr, started.error().message);
+    refused_.emplace_back(launch.launched, started.error());
+    due_timer_.start(std::chrono::milliseconds(0));
+    return begin_launches();
+  }
   job.started = started.take();
   job.runner = job.started->identity();
-  spdlog::info("run_started job={} tool={} runner={}", id, job.job().tool, job.runner.pid);
+  job.job().started_at = launch.began_at;
+  if (job.job().status == JobStatus::Cancelled) {
+    ask_to_end(job);
+  } else {
+    job.job().status = JobStatus::Running;
+  }
+  save(job);
+  spdlog::info("run_started job={} tool={} runner={}", launch.id, job.job().tool, job.runner.pid);
   wake_tick();
-  return {};
+  begin_launches();
+  if (launch.launched) launch.launched({});  // may destroy us
 }
 
 void JobRegistry::Impl::run_ended(const std::string& id) {
@@ -101,6 +154,7 @@ void JobRegistry::Impl::conclude_run(LiveJob& ending, std::optional<RunEnd> end,
   Job& job = ending.job();
   learn_child(ending);
   job.end = end ? std::move(end) : lost_run(job, lost);
+  if (job.started_at == 0) job.started_at = job.end->started_at;
   if (job.status != JobStatus::Cancelled) {
     job.completed_at = job.end->ended_at > 0 ? job.end->ended_at : unix_now();
     if (!job.end->error.empty()) {
@@ -156,7 +210,7 @@ Result<void> JobRegistry::Impl::cancel(const std::string& id) {
                              id)};
   }
   if (found->job().is_over()) return is_not_running(found->job());
-  const bool pending = found->job().status == JobStatus::Pending;
+  const bool pending = found->job().status == JobStatus::Pending && !found->is_run();
   found->job().status = JobStatus::Cancelled;
   found->job().completed_at = unix_now();
   if (pending) {
@@ -173,6 +227,7 @@ Result<void> JobRegistry::Impl::cancel(const std::string& id) {
 }
 
 void JobRegistry::Impl::ask_to_end(LiveJob& job) {
+  if (job.runner.pid == 0) return;  // asked as soon as it is known
   signal_process(job.runner, SIGTERM);
   job.kill_at_ns = now_ns() + in_ns(limits::kRunnerEndGrace);
   wake_tick();
@@ -189,7 +244,7 @@ void JobRegistry::Impl::look_after(const std::string& id, std::uint64_t now) {
     found->looked_at_ns = now;
     return conclude(*found);
   }
-  if (!found->is_run()) return;
+  if (!found->is_run() || found->starting) return;
   if (!found->started && found->watch == nullptr) look_for_runner(*found, now);
   if (found->kill_at_ns != 0 && now >= found->kill_at_ns) {
     found->kill_at_ns = 0;
@@ -213,6 +268,9 @@ bool JobRegistry::Impl::runner_is_gone(const LiveJob& job) const {
   if (runner_holds_lock(folder)) return false;
   if (job.runner.pid != 0 || read_exit(folder)) return true;
   // It may not have come to its lock yet: its server died in the moment it was started.
+  if (job.job().started_at == 0) {
+    return now_ns() - job.adopted_at_ns > in_ns(limits::kRunnerStartGrace);
+  }
   return unix_now() - job.job().started_at >
          static_cast<double>(limits::kRunnerStartGrace.count()) / 1000;
 }
@@ -224,6 +282,11 @@ void JobRegistry::Impl::look_for_runner(LiveJob& job, std::uint64_t) {
   if (!record || !is_alive(record->runner)) return;
   job.runner = record->runner;
   job.job().pid = record->child;
+  if (job.job().status == JobStatus::Pending) {  // its server died before it could say more
+    job.job().status = JobStatus::Running;
+    job.job().started_at = record->started_at;
+    save(job);
+  }
   job.watch = std::make_unique<ProcessWatch>(loop_, record->runner, [this, id] { run_ended(id); });
   if (job.job().status == JobStatus::Cancelled) ask_to_end(job);
 }

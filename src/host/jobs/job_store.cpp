@@ -188,7 +188,9 @@ Result<std::unique_ptr<JobStore>> JobStore::open(const std::string& directory, O
 }
 
 JobStore::JobStore(std::unique_ptr<Database> database, ProcessIdentity owner)
-    : database_(std::move(database)), owner_(std::move(owner)) {}
+    : database_(std::move(database)), owner_(std::move(owner)) {
+  database_->keep_log(limits::kStoreMostLogPages);
+}
 
 Result<void> JobStore::prepare() {
   const std::string select = fmt::format("SELECT {} FROM jobs WHERE removed = 0 AND ", kColumns);
@@ -217,6 +219,21 @@ Result<void> JobStore::prepare() {
     *statement = prepared.take();
   }
   return {};
+}
+
+bool JobStore::log_has_grown() {
+  const int pages = database_->log_pages();
+  if (pages < log_pages_seen_) log_pages_seen_ = 0;  // all of it was brought in: it began anew
+  if (pages - log_pages_seen_ < limits::kStoreLogPages) return false;
+  log_pages_seen_ = pages;
+  return true;
+}
+
+// What can't be done now is done the next time.
+void JobStore::shorten_log(const std::string& directory) {
+  const auto database =
+      Database::join(directory + "/jobs.db", static_cast<int>(limits::kStoreBusyTimeout.count()));
+  if (database) (void)database.value()->execute("PRAGMA wal_checkpoint(PASSIVE)");
 }
 
 Result<void> JobStore::insert(const StoredJob& stored_job) {

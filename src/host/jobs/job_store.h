@@ -29,6 +29,8 @@ struct StoredJob {
 
 // The jobs, in <directory>/jobs.db: SQLite in WAL mode. A commit is in the file before a call
 // returns, and survives the end of this process (after a power failure the last ones may be gone).
+// It does not wait for the disk: what does, bringing the log into the database, is left to
+// shorten_log().
 //
 // Several servers may have it open. A job that lives is changed by its owner alone, which is part
 // of every UPDATE; a dead owner's job is taken over by a compare-and-set. A job that is over may be
@@ -50,6 +52,11 @@ class JobStore {
   Result<void> insert(const StoredJob& job);  // with the owner it names
   // False: the job is not ours, or is gone.
   Result<bool> update(const StoredJob& job);
+
+  // True each time that limits::kStoreLogPages have been added to the log: somebody should call
+  // shorten_log(), on any thread. `directory` is that of a store which is open.
+  bool log_has_grown();
+  static void shorten_log(const std::string& directory);
 
   // --- everybody's ---
   std::optional<StoredJob> find(std::string_view id);
@@ -76,6 +83,7 @@ class JobStore {
   Result<void> prepare();
 
   std::unique_ptr<Database> database_;
+  int log_pages_seen_ = 0;
   const ProcessIdentity owner_;
   Statement insert_, update_, find_, list_, count_, claim_, mark_removed_, forget_, over_;
 };

@@ -17,6 +17,7 @@ struct LiveJob {
   ProcessIdentity runner;                  // pid 0: not known (yet)
   std::unique_ptr<JobWork> work;
 
+  bool starting = false;            // its runner is being started: there is nothing to look at yet
   bool outlived = false;            // its runner is gone and another holder of the lock is not
   bool unsaved = false;             // it is over, and the store refused to take that
   std::uint64_t adopted_at_ns = 0;  // 0: it was made here

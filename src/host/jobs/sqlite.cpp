@@ -13,9 +13,17 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, int bu
   // Made here for its mode: SQLite gives its companions (-wal, -shm) the mode of the database.
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd >= 0) ::close(fd);
+  return connect(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, busy_timeout_ms);
+}
+
+Result<std::unique_ptr<Database>> Database::join(const std::string& path, int busy_timeout_ms) {
+  return connect(path, SQLITE_OPEN_READWRITE, busy_timeout_ms);
+}
+
+Result<std::unique_ptr<Database>> Database::connect(const std::string& path, int flags,
+                                                    int busy_timeout_ms) {
   sqlite3* raw = nullptr;
-  const int status =
-      sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+  const int status = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
   std::unique_ptr<Database> database(new Database(raw));
   if (raw == nullptr || status != SQLITE_OK) return database->error("opening " + path);
   sqlite3_extended_result_codes(raw, 1);
@@ -42,6 +50,21 @@ Result<std::int64_t> Database::number(const char* sql) {
       break;
   }
   return error(sql);
+}
+
+void Database::keep_log(int most) {
+  most_log_pages_ = most;
+  sqlite3_wal_hook(
+      database_,
+      [](void* context, sqlite3* connection, const char* name, int pages) {
+        auto& self = *static_cast<Database*>(context);
+        self.log_pages_ = pages;
+        if (pages >= self.most_log_pages_) {
+          sqlite3_wal_checkpoint_v2(connection, name, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+        }
+        return SQLITE_OK;
+      },
+      this);
 }
 
 std::int64_t Database::changed() const { return sqlite3_changes(database_); }

@@ -18,6 +18,9 @@ class Database {
   // Opens or makes the file, mode 0600. `busy_timeout_ms` bounds how long a statement waits for
   // another process.
   static Result<std::unique_ptr<Database>> open(const std::string& path, int busy_timeout_ms);
+  // One more connection to a database that this process has open. open() would not do: it closes a
+  // descriptor of the file, and with that the process loses its locks on it.
+  static Result<std::unique_ptr<Database>> join(const std::string& path, int busy_timeout_ms);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -26,6 +29,11 @@ class Database {
   Result<void> execute(const char* sql);
   // The first column of the first row, as a number; 0 when there is none.
   Result<std::int64_t> number(const char* sql);
+  // From now on commits leave the write-ahead log alone, until it has `most` pages: what is in it
+  // is brought into the database by somebody's "PRAGMA wal_checkpoint", which waits for the disk.
+  void keep_log(int most);
+  int log_pages() const { return log_pages_; }  // after the last commit
+
   // Rows that the last INSERT, UPDATE or DELETE changed.
   std::int64_t changed() const;
 
@@ -37,7 +45,11 @@ class Database {
 
  private:
   explicit Database(sqlite3* database) : database_(database) {}
+  static Result<std::unique_ptr<Database>> connect(const std::string& path, int flags,
+                                                   int busy_timeout_ms);
   sqlite3* database_;
+  int log_pages_ = 0;
+  int most_log_pages_ = 0;
 };
 
 // A prepared statement, used again and again: bind (from 1), step, read columns (from 0), reset.

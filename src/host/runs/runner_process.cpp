@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/thread_affinity.h"
+#include "host/loop/pool_work.h"
 
 namespace pyember::host {
 
@@ -49,8 +50,8 @@ Error not_started(const std::string& runner, int error) {
                       runner.empty() ? "pyember-runner" : runner, strerror(error))};
 }
 
-// posix_spawn and not uv_spawn: it copies no page tables, and the loop waits once for the new
-// process to get a CPU, not twice. `error` is 0 or an errno.
+// posix_spawn and not uv_spawn: it copies no page tables, waits once for the new process to get a
+// CPU, not twice, and may be called on any thread. `error` is 0 or an errno.
 pid_t spawn(std::vector<std::string>& arguments, std::vector<std::string>& environment,
             int& error) {
   const std::vector<char*> argument_pointers = pointers(arguments);
@@ -71,7 +72,8 @@ pid_t spawn(std::vector<std::string>& arguments, std::vector<std::string>& envir
     posix_spawn_file_actions_addopen(&files, fd, "/dev/null", O_RDWR, 0);
   }
   mark_descriptors_close_on_exec();
-  release_this_thread_to_all_cpus();  // the loop may be held on one CPU, which a child inherits
+  // The pool's threads may have been made by a loop that was held on one CPU; a child inherits it.
+  release_this_thread_to_all_cpus();
   pid_t pid = 0;
   error = posix_spawn(&pid, arguments.front().c_str(), &files, &attributes,
                       argument_pointers.data(), environment_pointers.data());
@@ -79,6 +81,19 @@ pid_t spawn(std::vector<std::string>& arguments, std::vector<std::string>& envir
   posix_spawnattr_destroy(&attributes);
   return pid;
 }
+
+// What goes to the pool's thread, and comes back.
+struct Start {
+  std::vector<std::string> arguments;
+  std::vector<std::string> environment;
+  ProcessIdentity identity;
+  int error = 0;
+
+  void run() {
+    const pid_t pid = spawn(arguments, environment, error);
+    if (error == 0) identity = identity_of(pid);
+  }
+};
 
 }  // namespace
 
@@ -106,25 +121,28 @@ std::vector<std::string> runner_arguments(const std::string& runner, const std::
   return arguments;
 }
 
-Result<std::unique_ptr<RunnerProcess>> RunnerProcess::start(EventLoop& loop,
-                                                            const std::string& runner,
-                                                            const std::string& folder,
-                                                            const RunSpec& spec,
-                                                            std::function<void()> ended) {
-  std::vector<std::string> arguments = runner_arguments(runner, folder, spec);
-  std::vector<std::string> environment;
-  environment.reserve(spec.environment.size());
+void RunnerProcess::start(EventLoop& loop, const std::string& runner, const std::string& folder,
+                          const RunSpec& spec, Callbacks callbacks) {
+  // Shared by the two functions, one of which runs after the other.
+  const auto start = std::make_shared<Start>();
+  start->arguments = runner_arguments(runner, folder, spec);
+  start->environment.reserve(spec.environment.size());
   for (const auto& [name, value] : spec.environment) {
-    environment.push_back(fmt::format("{}={}", name, value));
+    start->environment.push_back(fmt::format("{}={}", name, value));
   }
-  int error = 0;
-  const pid_t pid = spawn(arguments, environment, error);
-  if (error != 0) return not_started(runner, error);
-  return std::unique_ptr<RunnerProcess>(new RunnerProcess(loop, pid, std::move(ended)));
+  run_in_pool(
+      loop, [start] { start->run(); },
+      [&loop, start, callbacks = std::move(callbacks)] {
+        if (start->error != 0) {
+          return callbacks.started(not_started(start->arguments.front(), start->error));
+        }
+        callbacks.started(std::unique_ptr<RunnerProcess>(
+            new RunnerProcess(loop, start->identity, callbacks.ended)));
+      });
 }
 
-RunnerProcess::RunnerProcess(EventLoop& loop, pid_t pid, std::function<void()> ended)
-    : identity_(identity_of(pid)),
+RunnerProcess::RunnerProcess(EventLoop& loop, ProcessIdentity identity, std::function<void()> ended)
+    : identity_(std::move(identity)),
       ended_(std::move(ended)),
       watch_(loop, identity_, [this] { process_ended(); }) {}
 

@@ -18,12 +18,18 @@ namespace pyember::host {
 // is told once and its zombie is reaped. Loop's thread only.
 class RunnerProcess {
  public:
-  // `folder` is the job's and exists. An error when the program could not be started; else it runs
-  // when this returns, so that a job which is reported from then on can't be lost.
-  static Result<std::unique_ptr<RunnerProcess>> start(EventLoop& loop, const std::string& runner,
-                                                      const std::string& folder,
-                                                      const RunSpec& spec,
-                                                      std::function<void()> ended);
+  struct Callbacks {
+    // An error when the program could not be started; else it runs by now, so that a job which is
+    // reported from then on can't be lost. Whoever drops the process lets it go on by itself.
+    std::function<void(Result<std::unique_ptr<RunnerProcess>>)> started;
+    std::function<void()> ended;  // after that, as long as the RunnerProcess lives
+  };
+  // `folder` is the job's and exists. The program is started on a thread of libuv's pool: on a busy
+  // machine it takes tens of milliseconds until a new process gets a CPU, and who starts one waits
+  // for that. `started` comes in a later turn of the loop, and always: it must not refer to what
+  // may be gone by then.
+  static void start(EventLoop& loop, const std::string& runner, const std::string& folder,
+                    const RunSpec& spec, Callbacks callbacks);
   RunnerProcess(const RunnerProcess&) = delete;
   RunnerProcess& operator=(const RunnerProcess&) = delete;
 
@@ -33,7 +39,7 @@ class RunnerProcess {
   bool is_gone() const;
 
  private:
-  RunnerProcess(EventLoop& loop, pid_t pid, std::function<void()> ended);
+  RunnerProcess(EventLoop& loop, ProcessIdentity identity, std::function<void()> ended);
   void process_ended();
 
   const ProcessIdentity identity_;

@@ -207,8 +207,8 @@ void ScriptPreparer::Impl::cancel(std::uint64_t number) {
 
 // --- the variables -----------------------------------------------------------------------------
 
-// One a turn of the loop, because it may end in starting a process, which takes milliseconds, on a
-// busy machine tens of them: when hundreds wait, others are answered in between.
+// One a turn of the loop, because it may end in a run's start, for which its job is written down:
+// when hundreds wait, others are answered in between.
 void ScriptPreparer::Impl::start_waiting() {
   if (waiting_.empty()) return;
   const std::uint64_t number = waiting_.front();

@@ -22,6 +22,8 @@ using mcp::Json;
 
 namespace {
 
+constexpr std::chrono::milliseconds kStillStarting{10};  // until it is looked at again
+
 // A folder nobody else can look into; empty: it could not be made.
 std::string private_folder() {
   const char* base = getenv("TMPDIR");
@@ -87,6 +89,7 @@ class BenchmarkCalls::Run : public std::enable_shared_from_this<Run> {
   void launch_single(RunSpec spec);
   void start_many();
   Benchmark::Settings settings_for_many(std::string folder);
+  void single_launched(const Result<void>& outcome);
   void single_ended(const Job& job);
   void many_ended(const BenchmarkOutcome& outcome);
   void answer_with_curve(Json result, const std::string& samples_path);
@@ -115,6 +118,7 @@ class BenchmarkCalls::Run : public std::enable_shared_from_this<Run> {
   std::optional<PreparedScript> scripts_[2];
   RunFacts facts_;
   std::string job_id_;              // empty: none yet
+  bool starting_ = false;           // a single run
   Benchmark* benchmark_ = nullptr;  // the registry's work, until it has ended
   Timer budget_timer_;
   Timer timeout_timer_;
@@ -225,8 +229,15 @@ void BenchmarkCalls::Run::launch_single(RunSpec spec) {
   if (timeout_.count() > 0) {
     spec.timeout = std::max(timeout_ - in_ms(elapsed()), std::chrono::milliseconds(1));
   }
-  const Result<void> launched = jobs_.launch(job_id_, std::move(spec));
-  if (!launched) return fail(fault_of(Error{ErrorCode::Unavailable, launched.error().message}));
+  starting_ = true;
+  jobs_.launch(job_id_, std::move(spec), [weak = weak_from_this()](Result<void> outcome) {
+    if (const auto run = weak.lock()) run->single_launched(outcome);
+  });
+}
+
+void BenchmarkCalls::Run::single_launched(const Result<void>& outcome) {
+  starting_ = false;
+  if (!outcome) return fail(fault_of(Error{ErrorCode::Unavailable, outcome.error().message}));
   std::weak_ptr<Run> weak = weak_from_this();
   jobs_.watch_end(job_id_, [weak](const Job& job) {
     if (const auto run = weak.lock()) run->single_ended(job);
@@ -386,6 +397,9 @@ void BenchmarkCalls::Run::fail(const ToolFault& fault) {
 // -----------------------------------------------------------------------
 
 void BenchmarkCalls::Run::budget_used_up() {
+  // Who hears of a run that is only being started would lose it with a server killed in that
+  // moment.
+  if (starting_) return budget_timer_.start(kStillStarting);
   if (!is_foreground() || !ensure_job()) return;
   Json descriptor = {{"job_id", job_id_},
                      {"status", "running"},

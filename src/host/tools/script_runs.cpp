@@ -9,10 +9,12 @@
 #include "base/limits.h"
 #include "host/tools/markdown.h"
 
-// One Run goes through: preparing (ScriptPreparer) → running (JobRegistry) → over. Beside that, and
-// independent of it, its caller is answered: at the end, or earlier when it goes to the background.
-// Two timers: the budget of smart async, which only answers, and the timeout, which ends what is
-// being prepared; once the run has started its runner keeps the rest of the timeout.
+// One Run goes through: preparing (ScriptPreparer) → starting, running (JobRegistry) → over. Beside
+// that its caller is answered: at the end, or earlier when it goes to the background. Two timers:
+// the budget of smart async (of a *_async tool: for the environment to turn out to be ready), which
+// only answers, and the timeout, which ends what is being prepared; once the run has started its
+// runner keeps the rest of the timeout. While it is being started nobody is answered: who hears of
+// a started run would lose it with a server that is killed in that moment.
 namespace pyember::host {
 
 using mcp::Json;
@@ -32,6 +34,11 @@ namespace {
 constexpr std::chrono::milliseconds kTidyAfter{20};
 constexpr std::size_t kTidiedPerTurn = 4;  // each takes about a millisecond
 
+// An environment that is there is found within a turn of the loop; the others take seconds.
+constexpr std::chrono::milliseconds kReadyAtOnce{5};
+// Until a run that is being started is looked at again.
+constexpr std::chrono::milliseconds kStillStarting{10};
+
 }  // namespace
 
 class ScriptRuns::Run : public std::enable_shared_from_this<Run> {
@@ -45,7 +52,7 @@ class ScriptRuns::Run : public std::enable_shared_from_this<Run> {
         options_(std::move(options)),
         timeout_(timeout),
         started_ns_(now_ns()),
-        budget_timer_(owner.loop_, [this] { budget_used_up(); }),
+        budget_timer_(owner.loop_, [this] { answer_in_time(); }),
         timeout_timer_(owner.loop_, [this] { timed_out_preparing(); }) {
     facts_.with_dependencies = options_.with_dependencies;
     facts_.stream = options_.stream;
@@ -63,6 +70,7 @@ class ScriptRuns::Run : public std::enable_shared_from_this<Run> {
   void known(const PreparedScript& script);
   void prepared(std::optional<PreparedScript> script, PreparationFailure failure);
   void launch(PreparedScript script);
+  void launched(const Result<void>& outcome);
   void environment_failed(const PreparationFailure& failure);
   void ended(const Job& job);
   void budget_used_up();
@@ -73,6 +81,7 @@ class ScriptRuns::Run : public std::enable_shared_from_this<Run> {
   void end_without_process(const Json& result, const std::string& error);
   void complete(Json result);
   void answer_started();
+  void answer_in_time();
   void go_to_background(Json descriptor);
   void annotate(const Json& result, bool forget_job = false);
   void feed(bool all);
@@ -88,6 +97,8 @@ class ScriptRuns::Run : public std::enable_shared_from_this<Run> {
   const std::uint64_t started_ns_;
   std::uint64_t preparation_ = 0;  // 0: over
   std::string job_id_;             // empty: none yet
+  bool is_known_ = false;          // how it will run
+  bool starting_ = false;
   RunFacts facts_;
   std::optional<ScriptLibrary::Saved> autosaved_;
   Timer budget_timer_;
@@ -156,7 +167,13 @@ void ScriptRuns::Run::known(const PreparedScript& script) {
   facts_.auto_added = script.auto_added;
   autosaved_ = script.autosaved;
   if (autosaved_) facts_.autosaved = autosaved_->name;
-  if (options_.mode == RunMode::Started) answer_started();
+  is_known_ = true;
+  if (options_.mode == RunMode::Started) budget_timer_.start(kReadyAtOnce);
+}
+
+void ScriptRuns::Run::answer_in_time() {
+  if (starting_) return budget_timer_.start(kStillStarting);
+  options_.mode == RunMode::Started ? answer_started() : budget_used_up();
 }
 
 void ScriptRuns::Run::answer_started() {
@@ -184,6 +201,7 @@ void ScriptRuns::Run::prepared(std::optional<PreparedScript> script, Preparation
   preparation_ = 0;
   timeout_timer_.stop();
   if (script) return launch(std::move(*script));
+  if (is_known_ && options_.mode == RunMode::Started && is_foreground()) answer_started();
   if (failure.error) return fail(fault_of(*failure.error));
   environment_failed(failure);
 }
@@ -199,9 +217,21 @@ void ScriptRuns::Run::launch(PreparedScript script) {
   const bool had_job = !job_id_.empty();
   if (!ensure_job()) return;
   if (had_job) jobs_.set_details(job_id_, facts_.to_json());
+  starting_ = true;
+  jobs_.launch(job_id_, std::move(script.spec), [weak = weak_from_this()](Result<void> outcome) {
+    if (const auto run = weak.lock()) run->launched(outcome);
+  });
+}
+
+void ScriptRuns::Run::launched(const Result<void>& outcome) {
+  starting_ = false;
+  if (!outcome) {
+    const std::optional<Job> job = jobs_.find(job_id_);
+    if (job && job->status == JobStatus::Cancelled) return ended(*job);
+    return fail(fault_of(Error{ErrorCode::Unavailable, outcome.error().message}));
+  }
+  if (options_.mode == RunMode::Started && is_foreground()) answer_started();
   std::weak_ptr<Run> weak = weak_from_this();
-  const Result<void> launched = jobs_.launch(job_id_, std::move(script.spec));
-  if (!launched) return fail(fault_of(Error{ErrorCode::Unavailable, launched.error().message}));
   jobs_.watch_end(job_id_, [weak](const Job& job) {
     if (const auto run = weak.lock()) run->ended(job);
   });
@@ -213,16 +243,18 @@ void ScriptRuns::Run::ended(const Job& job) {
     if (const auto output = jobs_.output(job_id_)) result = run_result(job, *output);
   }
   if (result.is_null()) {  // it was never started, or nobody saw its end
+    const bool cancelled = job.status == JobStatus::Cancelled;
     const bool no_folder = job.end && job.end->error_kind == "cwd";
     const std::string why = job.end && !job.end->error.empty() ? job.end->error
-                            : !job.error.empty()
-                                ? job.error
+                            : !job.error.empty()               ? job.error
+                            : cancelled
+                                ? "the run was cancelled before it had begun.\nRun it again."
                                 : "the run was lost.\nLook at its effects, then run it again.";
     if (is_foreground()) {
       call_->complete(fault_answer(
           options_.form,
           fault_of(Error{no_folder ? ErrorCode::NotFound : ErrorCode::Unavailable, why})));
-      jobs_.remove({job_id_});
+      if (!cancelled) jobs_.remove({job_id_});
     }
     return forget();
   }

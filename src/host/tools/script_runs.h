@@ -27,7 +27,7 @@ double smart_async_budget();
 enum class RunMode {
   Foreground,  // answered when it ends, or when the budget is used up
   Pending,     // async_mode: answered at once
-  Started,     // the *_async tools: answered when it is known how it will run
+  Started,     // the *_async tools: answered when it runs, or is known to need an environment first
 };
 
 struct RunOptions {
