@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import sys
-from builtins import BaseException, KeyboardInterrupt, OSError, SyntaxError, issubclass, len, type
+from builtins import (
+    BaseException,
+    KeyboardInterrupt,
+    OSError,
+    PermissionError,
+    SyntaxError,
+    any,
+    issubclass,
+    len,
+    type,
+)
 
 from mcp_runtime import errors
 
@@ -103,9 +113,18 @@ def _set_last(failure: BaseException) -> None:
     sys.last_traceback = errors.get_traceback(failure)
 
 
+def _is_refusal(failure: BaseException, message: str) -> bool:
+    """Whether a confined session may be why: something was refused, or tempfile found no place."""
+    if "No usable temporary directory" in message:
+        return True
+    return any(issubclass(type(link), PermissionError) for link in errors.chain_of(failure))
+
+
 def _add_hint(session: Session, failure: BaseException, description: Description) -> None:
     """A notice for mistakes that come from what people know of notebooks."""
     kind, message, _ = description
+    if session.confined is not None and _is_refusal(failure, message):
+        session.notices.append(session.confined)
     if (
         kind in ("NameError", "bdb.BdbQuit")
         or "event loop" in message

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "embed/attached.h"
+#include "embed/confinement.h"
 #include "embed/locks.h"
 #include "embed/py_text.h"
 #include "embed/session_slot.h"
@@ -179,6 +180,9 @@ Result<void> Interpreter::open(const SessionOptions& options, std::uint64_t seri
   Reference config(PyDict_New());
   set_text(attached, config.get(), "name", options.name);
   set_text(attached, config.get(), "working_directory", options.working_directory);
+  if (options.confinement.any()) {
+    set_text(attached, config.get(), "confined", describe_confinement(options));
+  }
   Reference number(PyLong_FromUnsignedLongLong(serial));
   PyDict_SetItemString(config.get(), "serial", number.get());
   Reference answer(PyObject_CallOneArg(methods_.open, config.get()));

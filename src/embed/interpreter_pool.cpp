@@ -47,8 +47,9 @@ std::string InterpreterPool::used_up() const {
   if (retired_ < limits::kMaximumRetired) return {};
   return fmt::format(
       "No session can be opened: {} interpreters were given up, which is the limit, because their "
-      "memory can't be returned. Code that never stops or crashes did that. Use a session that is "
-      "open, close one so that its interpreter is free again, or restart the server.",
+      "memory can't be returned. Code that never stops or crashes did that, or confined sessions "
+      "that were closed. Use a session that is open, close one so that its interpreter is free "
+      "again, or restart the server.",
       retired_);
 }
 

@@ -83,6 +83,12 @@ void mute_descriptors() {
   nothing_at({1, 2});
 }
 
+void release_descriptors() {
+  const ServerScope server;
+  close_all_but_kept();
+  nothing_at({0, 1, 2});
+}
+
 bool pipes_are_empty(const OutputPipes& pipes) noexcept {
   return is_empty(1, pipes.inode(1)) && is_empty(2, pipes.inode(2));
 }

@@ -22,6 +22,9 @@ bool mend_descriptors(const OutputPipes& pipes);
 // Sends what is printed from here on nowhere, until take_descriptors.
 void mute_descriptors();
 
+// Closes whatever is open, for good: a thread that serves no other session holds on to no file.
+void release_descriptors();
+
 // 1 and 2 still are the session's pipes, and nothing waits in them.
 bool pipes_are_empty(const OutputPipes& pipes) noexcept;
 

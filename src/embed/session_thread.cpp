@@ -214,15 +214,33 @@ bool SessionThread::serve_session(SessionCore& core) {
     // Under the lock, because the handle closes the server's ends.
     has_pipes = take_descriptors(core.pipes);
   }
-  if (!open_session(core, has_pipes)) return false;
+  auto fence = fence_for(core);
+  if (!fence) {  // nothing has happened to this thread
+    core.notify([&](SessionListener& listener) { listener.session_lost(fence.error().message); });
+    leave(core);
+    return true;
+  }
+  const bool confined = fence.value() != nullptr;
+  if (!open_session(core, has_pipes, fence.take())) return false;
   if (!serve_requests(core)) return false;
   const bool clean = close_session();
-  const std::lock_guard lock(core.mutex);
-  core.thread = nullptr;
-  return clean;
+  leave(core);
+  if (confined) release_descriptors();
+  return clean && !confined;
 }
 
-bool SessionThread::open_session(SessionCore& core, bool has_pipes) {
+void SessionThread::leave(SessionCore& core) {
+  const std::lock_guard lock(core.mutex);
+  core.thread = nullptr;
+}
+
+Result<std::unique_ptr<Fence>> SessionThread::fence_for(const SessionCore& core) {
+  const SessionOptions& options = core.options;
+  if (!options.confinement.any()) return std::unique_ptr<Fence>();
+  return watched(kOpenDeadline, [&] { return Fence::make(options.confinement, options.folder); });
+}
+
+bool SessionThread::open_session(SessionCore& core, bool has_pipes, std::unique_ptr<Fence> fence) {
   slot_.session_serial = core.serial;
   slot_.memory_refusals = 0;
   Result<void> opened =
@@ -232,6 +250,8 @@ bool SessionThread::open_session(SessionCore& core, bool has_pipes) {
   if (has_pipes) {
     opened = watched(kOpenDeadline, [&] { return interpreter_->open(core.options, core.serial); });
   }
+  if (opened && fence) opened = fence->put_up();
+  fence.reset();  // its descriptor must not be found by the session's code
   if (opened) return true;
   const std::string why = opened.error().message;
   core.notify([&why](SessionListener& listener) { listener.session_lost(why); });

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 
+#include "embed/confinement.h"
 #include "embed/interpreter.h"
 #include "embed/session_core.h"
 #include "embed/session_slot.h"
@@ -65,7 +66,10 @@ class SessionThread final : public Stoppable {
   std::shared_ptr<SessionCore> wait_for_session();
   // False: the thread must not serve another session.
   bool serve_session(SessionCore& core);
-  bool open_session(SessionCore& core, bool has_pipes);
+  static void leave(SessionCore& core);
+  // What confines the session; null: nothing does.
+  Result<std::unique_ptr<Fence>> fence_for(const SessionCore& core);
+  bool open_session(SessionCore& core, bool has_pipes, std::unique_ptr<Fence> fence);
   bool serve_requests(SessionCore& core);
   struct Ran {
     bool has_output = false;  // the cell left output in the pipes

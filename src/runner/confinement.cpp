@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <string_view>
 
+#include "base/local_sockets.h"
 #include "runner/json_object.h"
 #include "runner/network.h"
 #include "runner/small_file.h"
@@ -108,7 +110,7 @@ bool Confinement::place(pid_t child) const {
 
 bool Confinement::enter_network() const {
   if (!options_.no_network) return true;
-  if (!network_namespace_) return allow_only_local_sockets();
+  if (!network_namespace_) return allow_only_local_sockets(EACCES);
   bring_up_loopback();
   return true;
 }

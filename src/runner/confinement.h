@@ -17,7 +17,7 @@ namespace pyember::runner {
 //   memory     a control group (the whole tree), else RLIMIT_AS (each process)
 //   processes  a control group, else RLIMIT_NPROC in a user namespace of the run's own, where the
 //              kernel counts the run's processes alone (5.14); root is exempt from that one
-//   network    a user and a network namespace, else a filter of socket() (network.h)
+//   network    a user and a network namespace, else a filter (base/local_sockets.h)
 //   cpu, file size   RLIMIT_CPU, RLIMIT_FSIZE (each process)
 class Confinement {
  public:

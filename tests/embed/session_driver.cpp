@@ -1,5 +1,7 @@
 #include "session_driver.h"
 
+#include <signal.h>
+
 #include "embed/session_slot.h"
 #include "embed/signals.h"
 
@@ -8,6 +10,7 @@ namespace pyember::test {
 embed::Runtime& runtime() {
   static const std::unique_ptr<embed::Runtime> runtime = [] {
     embed::is_server_thread = true;
+    signal(SIGPIPE, SIG_IGN);  // as the server does: a session may print while it closes
     embed::RuntimeOptions options;
     options.python_executable = PYEMBER_TEST_PYTHON;
     options.runtime_directory = PYEMBER_TEST_RUNTIME;

@@ -35,6 +35,8 @@ class SessionDriver final : public embed::SessionListener {
 
   explicit SessionDriver(std::string name = "test", std::string directory = "/tmp")
       : session_(runtime().open_session({std::move(name), std::move(directory)}, *this)) {}
+  explicit SessionDriver(embed::SessionOptions options)
+      : session_(runtime().open_session(std::move(options), *this)) {}
 
   // Runs one cell and waits for its end; fails the test's process after a generous time.
   Answer run(const std::string& code,
