@@ -1,0 +1,202 @@
+"""How the cells of a worker are stopped: its `Native`.
+
+A stop comes as SIGINT, together with the cell's number in a page shared with the server. Python
+runs the handler in the main thread, between two instructions of whatever runs there or when a
+system call was interrupted. It raises KeyboardInterrupt when user code runs, that is inside a
+region. Three things keep the exception out of everything else:
+
+- opening and closing a region is one function, and nothing is raised while it runs. A signal whose
+  handler runs there, or outside a region, is kept, and raised when the next region of the same cell
+  opens; a cell's end forgets it.
+- a number that is not the running cell's means that the stop came late: nothing happens.
+- after a stop the session gets a moment, REPORT_SECONDS, to cancel tasks and to write its report:
+  signals that come in there are dropped. The server sends SIGINT again as long as the cell runs.
+
+A second signal that reaches the same region finds code that swallowed the first, and insists.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import time
+from builtins import BaseException, KeyboardInterrupt, RuntimeError, ValueError, bool, frozenset, int
+
+from mcp_runtime.worker.insist import Insistence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import mmap
+    from types import FrameType
+
+# How long what a session does after a stop (drain tasks, describe the error) is left alone.
+REPORT_SECONDS = 0.1
+# A stop asked for in an earlier cell may arrive this late; any later one is the user's own.
+LATE_SECONDS = 5.0
+
+_read_number = struct.Struct("<Q").unpack_from
+_now = time.monotonic
+_getsignal = signal.getsignal
+_signal = signal.signal
+_mask = signal.pthread_sigmask
+_SIGINT = int(signal.SIGINT)
+
+
+class CpuTimeExceeded(RuntimeError):
+    """The cell, or the session, has used the CPU time that it was given."""
+
+
+CpuTimeExceeded.__module__ = "builtins"  # so that answers name it plainly
+
+
+class WorkerNative:
+    """A `Native` whose stops are signals. Lives in a worker's main thread."""
+
+    def __init__(self, page: mmap.mmap) -> None:
+        self.cpu_message = ""  # what CpuTimeExceeded says in the running cell
+        self._page = page
+        self._cell = 0  # the one that runs, or 0
+        self._open = False
+        self._region = 0
+        self._pending = False
+        self._asked_region = 0  # the last region in which something was raised
+        self._asked_at = 0.0
+        self._number = 0  # the last one seen in the page, and when it was last of use
+        self._number_at = -LATE_SECONDS
+        self._insisting = False
+        self._insistence = Insistence(self._raise_again)
+        self._error: type[BaseException] = KeyboardInterrupt
+        self._on_interrupt = self.on_interrupt  # one object, to be recognised
+        self._on_cpu_time = self.on_cpu_time
+
+    # --- what the session calls ---
+
+    def stoppable(self, on: bool, /) -> None:
+        """Opens or closes a region. Raises, when opening, a stop that came before."""
+        if on:
+            if not self._open:
+                self._region += 1
+                self._open = True
+            if self._pending:
+                self._pending = False
+                self._stop()
+        else:
+            self._open = False
+            if self._insisting:
+                self._insisting = False
+                self._insistence.end()
+
+    def stop_requested(self) -> bool:
+        """The server wants the running cell to end."""
+        cell = self._cell
+        return cell != 0 and _read_number(self._page)[0] == cell  # type: ignore[no-any-return]
+
+    # --- what the worker's loop calls ---
+
+    def install(self) -> None:
+        """Makes the handlers this process's."""
+        _signal(_SIGINT, self._on_interrupt)
+        _signal(signal.SIGXCPU, self._on_cpu_time)
+
+    def begin(self, cell: int) -> None:
+        """User code of this cell runs from now on, whenever a region is open."""
+        self._pending = False
+        self._asked_region = 0
+        self._cell = cell
+
+    def end(self) -> None:
+        """The cell is over; whatever is still on its way will find nothing to stop."""
+        cell, self._cell = self._cell, 0
+        if self._open:
+            self.stoppable(False)
+        if _read_number(self._page)[0] == cell:
+            self._number = cell
+            self._number_at = _now()
+
+    def mend(self) -> None:
+        """Puts back what user code has done to SIGINT, so that the next cell can be stopped."""
+        if _getsignal(_SIGINT) is not self._on_interrupt:
+            _signal(_SIGINT, self._on_interrupt)
+        if _SIGINT in _mask(signal.SIG_BLOCK, ()):
+            _mask(signal.SIG_UNBLOCK, (_SIGINT,))
+
+    def leave(self) -> None:
+        """In a forked child: signals do what they do in any Python process."""
+        self._cell = 0
+        self._pending = False
+        if self._insisting:
+            self._insisting = False
+            self._insistence.end()
+        if _getsignal(_SIGINT) is self._on_interrupt:
+            _signal(_SIGINT, signal.default_int_handler)
+        if _getsignal(signal.SIGXCPU) is self._on_cpu_time:
+            _signal(signal.SIGXCPU, signal.SIG_DFL)
+
+    # --- signals ---
+
+    def on_interrupt(self, _number: int, frame: FrameType | None) -> None:
+        if self._cell == 0:
+            return
+        if self.stop_requested():
+            self._error = KeyboardInterrupt
+            if self._open and not _in_region_change(frame):
+                self._stop()
+            else:
+                self._pending = True
+        elif self._open and not _in_region_change(frame):
+            if not self._is_late():
+                raise KeyboardInterrupt
+
+    def _is_late(self) -> bool:
+        """Nobody asked for this cell's end. Either a stop of an earlier cell came late, or it is
+        the code's own: os.kill(os.getpid(), SIGINT), _thread.interrupt_main()."""
+        number = _read_number(self._page)[0]
+        if number != self._number:
+            self._number = number
+            self._number_at = _now()
+        return _now() - self._number_at < LATE_SECONDS
+
+    def on_cpu_time(self, _number: int, frame: FrameType | None) -> None:
+        """SIGXCPU; the kernel sends it again after every further second of CPU time."""
+        if self._cell != 0 and self._open and not _in_region_change(frame):
+            self._error = CpuTimeExceeded
+            self._stop()
+
+    def _stop(self) -> None:
+        region = self._region
+        if self._asked_region == region:
+            self._insisting = self._insistence.begin()
+        elif self._asked_region and _now() - self._asked_at < REPORT_SECONDS:
+            return
+        self._asked_region = region
+        self._asked_at = _now()
+        self._raise_again()
+
+    def _raise_again(self) -> None:
+        if self._error is CpuTimeExceeded:
+            raise CpuTimeExceeded(self.cpu_message)
+        raise KeyboardInterrupt
+
+
+_OUR_CODES = frozenset(
+    {
+        WorkerNative.stoppable.__code__,
+        WorkerNative.on_interrupt.__code__,
+        WorkerNative.on_cpu_time.__code__,
+        WorkerNative._stop.__code__,
+        WorkerNative._raise_again.__code__,
+        Insistence.on_frame.__code__,
+        Insistence.begin.__code__,
+        Insistence.end.__code__,
+    }
+)
+
+
+def _in_region_change(frame: FrameType | None) -> bool:
+    """Whether a region is being opened or closed, or a stop is already being raised."""
+    while frame is not None:
+        if frame.f_code in _OUR_CODES:
+            return True
+        frame = frame.f_back
+    return False

@@ -1,0 +1,110 @@
+"""Frames between the server and one worker, over a blocking stream socket.
+
+A frame is two little-endian 32-bit lengths, a JSON header and a body of those lengths. The reader
+asks the kernel once for a small frame, and the writer hands it over in one call: a call of a
+session takes a few tens of microseconds, so every system call shows.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from builtins import (
+    Exception,
+    ValueError,
+    bytearray,
+    bytes,
+    dict,
+    int,
+    len,
+    memoryview,
+    min,
+    str,
+    tuple,
+    type,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import Any
+
+    Frame = tuple[dict[str, Any], bytes]
+
+MAXIMUM_HEADER = 1 << 20
+MAXIMUM_BODY = 64 << 20
+_AT_ONCE = 1 << 16
+_LENGTHS = struct.Struct("<II")
+
+# Bound here: user code may replace what the module json holds.
+_unpack = _LENGTHS.unpack_from
+_pack = _LENGTHS.pack
+_parse = json.JSONDecoder().raw_decode
+encode_json = json.JSONEncoder(separators=(",", ":")).encode
+quote = json.encoder.encode_basestring_ascii
+
+
+class WireError(Exception):
+    """The other side broke the rules of the wire, which can't be used any further."""
+
+
+class Wire:
+    """A worker's end. Not for two threads at a time."""
+
+    def __init__(self, socket: socket.socket) -> None:
+        self._receive = socket.recv
+        self._send = socket.sendall
+        self._held = b""  # of the frame after the one that was read last
+
+    def read(self) -> Frame | None:
+        """Waits for the next frame; None when the server has closed the wire.
+
+        Raises WireError, and OSError when the descriptor is of no use any more.
+        """
+        data = self._held or self._receive(_AT_ONCE)
+        while len(data) < 8:
+            more = self._receive(_AT_ONCE)
+            if not more:
+                return None
+            data += more
+        header_size, body_size = _unpack(data)
+        if header_size > MAXIMUM_HEADER or body_size > MAXIMUM_BODY:
+            raise WireError(f"a frame of {header_size} and {body_size} bytes is beyond the bounds")
+        body_at = 8 + header_size
+        end = body_at + body_size
+        if len(data) < end:
+            whole = self._rest(data, end)
+            if whole is None:
+                return None
+            data = whole
+        self._held = data[end:]
+        try:
+            header = _parse(str(data[8:body_at], "utf-8"))[0]
+        except ValueError as error:
+            raise WireError(f"a header is not JSON: {error}") from None
+        if type(header) is not dict:
+            raise WireError("a header is not an object")
+        return header, data[body_at:end]
+
+    def write(self, header: str, bodies: tuple[bytes, ...] = ()) -> None:
+        """Sends one frame; the header is JSON in ASCII."""
+        size = 0
+        for body in bodies:
+            size += len(body)
+        frame = _pack(len(header), size) + header.encode("ascii")
+        if size <= _AT_ONCE:
+            self._send(frame + b"".join(bodies) if bodies else frame)
+            return
+        self._send(frame)
+        for body in bodies:
+            self._send(body)
+
+    def _rest(self, beginning: bytes, end: int) -> bytes | None:
+        """A long frame, whose beginning has come; None when the wire ends in the middle of it."""
+        whole = bytearray(beginning)
+        while len(whole) < end:
+            piece = self._receive(min(end - len(whole), _AT_ONCE * 16))
+            if not piece:
+                return None
+            whole += piece
+        return bytes(memoryview(whole))

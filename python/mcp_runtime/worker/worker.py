@@ -1,0 +1,259 @@
+"""A worker: one session in a process forked from the zygote, from its first line to its end.
+
+The hot path is _serve → Session.run → Wire.write; everything a cell doesn't need before its answer
+is done after it. What runs here shares the process with user code, which may do anything to it:
+builtins are bound, and what goes wrong all the same ends in an answer or in the process's end,
+never in a wrong frame.
+"""
+
+from __future__ import annotations
+
+import atexit
+import faulthandler
+import fcntl
+import mmap
+import os
+import resource
+import signal
+import socket
+import sys
+from builtins import (
+    BaseException,
+    MemoryError,
+    OSError,
+    SystemExit,
+    bytearray,
+    bytes,
+    dict,
+    getattr,
+    int,
+    list,
+    max,
+    min,
+    str,
+    tuple,
+    type,
+)
+
+from mcp_runtime.session import Session
+from mcp_runtime.worker import limits, linux, place, replies
+from mcp_runtime.worker.stops import WorkerNative
+from mcp_runtime.worker.usage import Usage
+from mcp_runtime.worker.wire import Wire, WireError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+# Descriptors of ours lie from here on, or as high as the limit allows: out of the way of code that
+# counts on low numbers.
+_HIGH = 1000
+# How long finalisers and exit handlers may take when the server has closed the wire.
+_CLOSE_SECONDS = 0.5
+_PAGE_BYTES = 4096
+
+_exit = os._exit
+_close = os.close
+_DAMAGED = (
+    "The cell ran, but its outcome could not be told: it changed modules or classes that the "
+    "session's runtime is made of. Reset the session, and leave mcp_runtime and the standard "
+    "library's functions as they are."
+)
+_NO_MEMORY = (
+    "The cell ran, but no memory was left to tell its outcome. The session is intact: delete what "
+    "you don't need, or open a session with more memory."
+)
+
+
+def live(order: dict[str, Any]) -> NoReturn:
+    """Becomes the session that `order` describes; called once, in a process just forked."""
+    try:
+        worker = _begin(order)
+    except BaseException as error:
+        text = (
+            f"The worker of session {order.get('name')!r} could not begin: "
+            f"{type(error).__name__}: {error}. Check its folder, its limits and its packages.\n"
+        )
+        os.write(2, text.encode("utf-8", "replace"))
+        _exit(1)
+    worker.run()
+
+
+def _begin(order: dict[str, Any]) -> Worker:
+    linux.end_with_parent(order["zygote"])
+    linux.adopt_orphans()
+    os.setsid()
+    wire, crash, page = _take_descriptors(order["descriptors"])
+    native = WorkerNative(page)
+    native.install()
+    wanted = order.get("limits") or {}
+    limits.apply(wanted)
+    cpu = limits.CpuTime(native, wanted.get("cpu_seconds"))
+    faulthandler.enable(file=crash, all_threads=True)
+    place.enter(order)
+    return Worker(order["name"], native, cpu, wire, crash, page)
+
+
+def _take_descriptors(given: list[int]) -> tuple[socket.socket, int, mmap.mmap]:
+    """Puts the pipes at 1 and 2, ours out of the way, and closes all others."""
+    wire, out, err, page, crash = given
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    shared = mmap.mmap(page, _PAGE_BYTES, mmap.MAP_SHARED, mmap.PROT_READ)
+    highest = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    lowest = max(3, min(_HIGH, highest - 8)) if highest != resource.RLIM_INFINITY else _HIGH
+    kept = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, lowest) for number in (wire, crash)]
+    for name in os.listdir("/proc/self/fd"):
+        number = int(name)
+        if number > 2 and number not in kept:
+            try:
+                _close(number)
+            except OSError:  # the listing's own, closed already
+                pass
+    return socket.socket(fileno=kept[0]), kept[1], shared
+
+
+class Worker:
+    """The session, its wire, and the loop between them."""
+
+    def __init__(
+        self,
+        name: str,
+        native: WorkerNative,
+        cpu: limits.CpuTime,
+        wire: socket.socket,
+        crash: int,
+        page: mmap.mmap,
+    ) -> None:
+        self._native = native
+        self._cpu = cpu
+        self._socket = wire
+        self._wire = Wire(wire)
+        self._ours = (wire.fileno(), crash)
+        self._page = page
+        self._usage = Usage()
+        self._forked = False
+        self._spare = [bytearray(1 << 20)]  # given up when there is no memory for an answer
+        self._session = Session(native, name)
+        os.register_at_fork(after_in_child=self._leave_to_child)
+
+    def run(self) -> NoReturn:
+        """Serves the wire until it ends."""
+        self._wire.write('{"op":"ready"}')
+        while True:
+            try:
+                self._serve()
+            except (OSError, WireError):  # without the wire there is nothing left to do
+                _exit(1)
+            except BaseException:  # a handler of the user's raised between two cells
+                if self._forked:
+                    _exit(1)
+                self._native.mend()
+
+    def _serve(self) -> None:
+        read = self._wire.read
+        mend = self._native.mend
+        while True:
+            frame = read()
+            if frame is None:
+                self._close()
+            header, body = frame
+            operation = header["op"]
+            if operation == "run" and "cpu_seconds" not in header:
+                self._cell(self._session.run, str(body, "utf-8"), header["cell"])
+            else:
+                self._seldom(operation, header, body)
+            mend()
+
+    def _cell(self, run: Any, *arguments: Any) -> None:
+        """Runs user code and answers; the cell's number is the last argument."""
+        number = arguments[-1]
+        usage = self._usage
+        usage.begin()
+        self._native.begin(number)
+        try:
+            outcome = run(*arguments)
+        except BaseException:
+            # Session.run never raises, unless the cell damaged what it is made of.
+            outcome = (1, None, ("RuntimeError", _DAMAGED, ""), None)
+        self._native.end()
+        if self._forked:
+            self._end_child(outcome)
+        try:
+            replies.done(self._wire, number, outcome, usage.plain(), usage.memory())
+        except MemoryError:
+            self._spare.clear()
+            outcome = (1, None, ("MemoryError", _NO_MEMORY, f"MemoryError: {_NO_MEMORY}\n"), None)
+            replies.done(self._wire, number, outcome, usage.plain(), None)
+
+    def _seldom(self, operation: str, header: dict[str, Any], body: bytes) -> None:
+        text = str(body, "utf-8")
+        if operation == "run":
+            self._cpu.begin_cell(header["cpu_seconds"])
+            try:
+                self._cell(self._session.run, text, header["cell"])
+            finally:
+                self._cpu.end_cell()
+        elif operation == "snapshot" or operation == "restore":
+            session = self._session
+            self._cell(lambda path, _: getattr(session, operation)(path), text, header["cell"])
+        elif operation == "names":
+            replies.names(self._wire, header["ticket"], self._names())
+        elif operation == "sites":
+            place.add_sites(header["paths"])
+        else:
+            raise WireError(f"the operation {operation!r} is not known")
+
+    def _names(self) -> list[tuple[str, str, str, str]]:
+        try:
+            return self._session.names()
+        except BaseException:  # as _DAMAGED says
+            return []
+
+    def _close(self) -> NoReturn:
+        """The server is done with the session: files are flushed, finalisers run, within bounds.
+
+        What the session started ends with this process; the zygote sees to that.
+        """
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process
+        signal.setitimer(signal.ITIMER_REAL, _CLOSE_SECONDS)
+        try:
+            self._session.close()
+            atexit._run_exitfuncs()
+        except BaseException:
+            pass
+        _exit(0)
+
+    # --- children of user code, made with os.fork() ---
+
+    def _leave_to_child(self) -> None:
+        """In the child: nothing of ours is the child's."""
+        self._forked = True
+        try:
+            self._native.leave()
+            faulthandler.disable()
+            self._page.close()
+        except BaseException:
+            pass
+        self._socket.detach()
+        for descriptor in self._ours:
+            try:
+                _close(descriptor)
+            except OSError:
+                pass
+
+    def _end_child(self, outcome: Any) -> NoReturn:
+        """A child that came to its end of the cell ends as a script would."""
+        status = 0
+        failure = getattr(sys, "last_value", None) if outcome[0] else None
+        if type(failure) is SystemExit:
+            code = failure.code
+            status = code if type(code) is int else 0 if code is None else 1
+        elif outcome[0]:
+            status = 1
+            os.write(2, outcome[2][2].encode("utf-8", "replace"))
+        try:
+            atexit._run_exitfuncs()
+        except BaseException:
+            pass
+        _exit(status & 0xFF)

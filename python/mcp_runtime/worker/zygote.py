@@ -1,0 +1,212 @@
+"""The zygote: imports once what every session needs, and forks workers from itself.
+
+Single-threaded and asleep in poll() unless a packet comes or a child ends. It runs no session
+code; what it imports on request was first tried in a child (preload.py). Everything below it ends
+with it: workers are its children, and what they leave behind becomes its children too.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import select
+import signal
+import sys
+import time
+from builtins import BlockingIOError, OSError, int, isinstance, len, min, print, str
+
+from mcp_runtime.worker import linux
+from mcp_runtime.worker.control import Control, ControlError, close_all
+from mcp_runtime.worker.family import Family
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# What sessions import sooner or later: shared by all workers when it is loaded before the fork.
+_SHARED = (
+    "mcp_runtime.session",
+    "mcp_runtime.cell",
+    "mcp_runtime.sources",
+    "mcp_runtime.streams",
+    "mcp_runtime.result_text",
+    "mcp_runtime.failures",
+    "mcp_runtime.errors",
+    "mcp_runtime.hints",
+    "mcp_runtime.inspect_names",
+    "mcp_runtime.event_loop",
+    "mcp_runtime.worker.worker",
+    "mcp_runtime.worker.preload",
+    "asyncio",
+    "json",
+)
+_FORK_DESCRIPTORS = 5
+
+
+def serve(descriptor: int) -> dict[str, Any]:
+    """Serves the control socket. Returns in forked workers only, with the order they follow."""
+    for name in _SHARED:
+        importlib.import_module(name)
+    linux.adopt_orphans()
+    freeze()
+    return Zygote(Control(descriptor)).serve()
+
+
+def freeze() -> None:
+    """Keeps the collector away from what exists: touching it would copy it in every worker."""
+    gc.collect()
+    gc.freeze()
+
+
+class Zygote:
+    """Its control socket, its workers, and the loop."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._family = Family(self._tell_exit)
+        self._wake, waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._waker = waker
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
+        self._poll.register(self._wake, select.POLLIN)
+        self._watch_children()
+
+    def serve(self) -> dict[str, Any]:
+        """Says hello, then follows orders until the control socket ends."""
+        self._control.send(
+            {
+                "op": "hello",
+                "version": ".".join([str(part) for part in sys.version_info[:3]]),
+                "pid": os.getpid(),
+                "executable": sys.executable,
+                "prefix": sys.prefix,
+            }
+        )
+        while True:
+            ready = [number for number, _ in self._poll.poll(self._family.patience_ms())]
+            self._reap()
+            if self._control.fileno() in ready:
+                order = self._follow()
+                if order is not None:
+                    return order
+
+    def _follow(self) -> dict[str, Any] | None:
+        """Reads one packet and does what it says; an order is returned in a new worker."""
+        try:
+            packet = self._control.receive()
+        except ControlError as error:
+            print(f"zygote: {error}", file=sys.stderr)
+            return None
+        if packet is None:
+            self._family.end()
+            os._exit(0)
+        message, descriptors = packet
+        operation = message.get("op")
+        if operation == "fork":
+            return self._fork(message, descriptors)
+        close_all(descriptors)
+        if operation == "preload":
+            self._preload(message)
+        else:
+            print(f"zygote: the operation {operation!r} is not known", file=sys.stderr)
+        return None
+
+    def _fork(self, order: dict[str, Any], descriptors: list[int]) -> dict[str, Any] | None:
+        refusal = _refusal(order, descriptors)
+        pid = -1
+        if refusal is None:
+            try:
+                order["zygote"] = os.getpid()
+                pid = os.fork()
+            except OSError as error:
+                refusal = (
+                    f"no process could be made for the session ({error.strerror}). Close "
+                    "sessions, or raise the limit on processes or memory."
+                )
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self._control.forget()
+            order["descriptors"] = descriptors
+            return order
+        close_all(descriptors)
+        if refusal is not None:
+            failure = {"op": "fork_failed", "id": order.get("id"), "error": refusal}
+            self._control.send(failure)
+            return None
+        self._family.add_worker(pid)
+        self._control.send({"op": "forked", "id": order.get("id"), "pid": pid})
+        return None
+
+    def _preload(self, message: dict[str, Any]) -> None:
+        from mcp_runtime.worker.preload import Preload
+
+        preload = Preload(self._family, self._wait_in_trial, message.get("sites") or [])
+        for name in message.get("modules") or []:
+            preload.add(str(name))
+        self._watch_children()  # whatever was imported
+        freeze()
+        self._control.send(
+            {"op": "preloaded", "modules": preload.loaded, "refused": preload.refused}
+        )
+
+    def _wait_in_trial(self, descriptor: int, deadline: float) -> bool:
+        """Until there is something to read; False when time is over. Workers' ends go on being
+        reported, and the server's end is noticed."""
+        waiting = select.poll()
+        waiting.register(descriptor, select.POLLIN)
+        waiting.register(self._wake, select.POLLIN)
+        waiting.register(self._control, select.POLLRDHUP)
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            patience = self._family.patience_ms()
+            left_ms = int(left * 1000) + 1
+            ready = waiting.poll(left_ms if patience is None else min(left_ms, patience))
+            self._reap()
+            numbers = [number for number, _ in ready]
+            if self._control.fileno() in numbers:
+                self._family.end()
+                os._exit(0)
+            if descriptor in numbers:
+                return True
+
+    def _watch_children(self) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's; the server decides
+        signal.signal(signal.SIGCHLD, _noticed)
+        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+
+    def _reap(self) -> None:
+        try:
+            while len(os.read(self._wake, 4096)) == 4096:
+                pass
+        except BlockingIOError:
+            pass
+        self._family.reap()
+
+    def _tell_exit(self, pid: int, code: int | None, number: int | None) -> None:
+        self._control.send({"op": "exited", "pid": pid, "code": code, "signal": number})
+
+
+def _refusal(order: dict[str, Any], descriptors: list[int]) -> str | None:
+    """Why no worker can be made, where that can be told before the fork."""
+    if len(descriptors) != _FORK_DESCRIPTORS:
+        return (
+            f"{len(descriptors)} descriptors came with the order, not {_FORK_DESCRIPTORS}: the "
+            "server or its limit on open files is at fault. Close sessions and try again."
+        )
+    directory = order.get("cwd")
+    if not isinstance(directory, str) or not os.path.isdir(directory):
+        return (
+            f"the working directory {directory!r} does not exist or can't be reached. Name "
+            "another, or make it first."
+        )
+    if not os.access(directory, os.X_OK):
+        return f"the working directory {directory!r} may not be entered. Name another."
+    return None
+
+
+def _noticed(_number: int, _frame: object) -> None:
+    """A child ended: the wake-up descriptor is what tells."""

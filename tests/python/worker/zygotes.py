@@ -1,0 +1,271 @@
+"""Starts a real zygote and drives its workers as the server does (docs/workers.md)."""
+
+from __future__ import annotations
+
+import array
+import json
+import mmap
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+RUNTIME = Path(__file__).resolve().parents[3] / "python"
+# What takes longer than this hangs.
+PATIENCE = 30.0
+
+
+class Done(NamedTuple):
+    """What came of a cell."""
+
+    status: int
+    result: str | None
+    error: list[str] | None
+    notices: list[str]
+    displays: list[tuple[str, bytes]]
+    plain: bool
+    out: str
+    err: str
+
+    @property
+    def type(self) -> str:
+        assert self.error is not None, self
+        return self.error[0]
+
+
+class Worker:
+    """The server's end of one worker."""
+
+    def __init__(self, zygote: Zygote, pid: int, wire: socket.socket, pipes: list[int], page: mmap.mmap, crash: int):
+        self.zygote = zygote
+        self.pid = pid
+        self.wire = wire
+        self.pipes = pipes
+        self.page = page
+        self.crash = crash
+        self.cell = 0
+
+    def send(self, header: dict[str, Any], body: bytes = b"") -> None:
+        data = json.dumps(header).encode()
+        self.wire.sendall(struct.pack("<II", len(data), len(body)) + data + body)
+
+    def receive(self) -> tuple[dict[str, Any], bytes]:
+        """The next frame; EOFError when the wire has ended."""
+        header, body = struct.unpack("<II", self._exactly(8))
+        return json.loads(self._exactly(header)), self._exactly(body)
+
+    def begin(self, code: str, **options: Any) -> int:
+        """Sends a cell without waiting for it."""
+        self.cell += 1
+        self.send({"op": "run", "cell": self.cell, **options}, code.encode())
+        return self.cell
+
+    def done(self) -> Done:
+        """What came of the cell that was sent last."""
+        header, body = self.receive()
+        assert header["op"] == "done" and header["cell"] == self.cell, header
+        displays, at = [], 0
+        for kind, size in header["displays"]:
+            displays.append((kind, body[at : at + size]))
+            at += size
+        assert at == len(body)
+        out, err = (_drained(pipe) for pipe in self.pipes)
+        return Done(
+            header["status"], header["result"], header["error"], header["notices"], displays, header["plain"], out, err
+        )
+
+    def run(self, code: str, **options: Any) -> Done:
+        self.begin(code, **options)
+        return self.done()
+
+    def value(self, code: str, **options: Any) -> str | None:
+        """The result of a cell that must complete."""
+        done = self.run(code, **options)
+        assert done.status == 0, done.error
+        return done.result
+
+    def failure(self, code: str, **options: Any) -> Done:
+        done = self.run(code, **options)
+        assert done.status == 1, done
+        return done
+
+    def stop(self, cell: int | None = None) -> None:
+        """Asks for a cell's end, by default of the one that runs."""
+        struct.pack_into("<Q", self.page, 0, self.cell if cell is None else cell)
+        os.kill(self.pid, signal.SIGINT)
+
+    def stopped(self, code: str, *after: float) -> Done:
+        """Runs a cell that says "here" when it has begun; stops it so often."""
+        self.begin(code)
+        self.wait_for_output("here")
+        for seconds in after or (0.05,):
+            time.sleep(seconds)
+            self.stop()
+        done = self.done()
+        assert done.status == 2, done
+        return done
+
+    def wait_for_output(self, text: str) -> None:
+        seen = ""
+        deadline = time.monotonic() + PATIENCE
+        while text not in seen:
+            assert time.monotonic() < deadline, f"{text!r} was not printed; this was: {seen!r}"
+            select.select([self.pipes[0]], [], [], 1)
+            seen += _drained(self.pipes[0])
+
+    def names(self) -> dict[str, list[str]]:
+        self.send({"op": "names", "ticket": 9})
+        header, _ = self.receive()
+        assert header["op"] == "names" and header["ticket"] == 9
+        return {row[0]: row[1:] for row in header["names"]}
+
+    def ended(self) -> bool:
+        """Waits for the wire's end."""
+        try:
+            while self.receive():
+                pass
+        except (EOFError, ConnectionResetError):
+            return True
+
+    def crash_text(self) -> str:
+        return os.pread(self.crash, 1 << 16, 0).rstrip(b"\0").decode()
+
+    def close(self) -> None:
+        self.wire.close()
+        for descriptor in (*self.pipes, self.crash):
+            os.close(descriptor)
+        self.page.close()
+
+    def _exactly(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            piece = self.wire.recv(count - len(data))
+            if not piece:
+                raise EOFError
+            data += piece
+        return data
+
+
+class Zygote:
+    """A zygote, its control socket, and the workers made from it."""
+
+    def __init__(self, python: str = sys.executable, **environment: str) -> None:
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control.settimeout(PATIENCE)
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYEMBER"))}
+        self.process = subprocess.Popen(
+            [python, "-m", "mcp_runtime.worker", "--control", str(theirs.fileno())],
+            env={**clean, "PYTHONPATH": str(RUNTIME), **environment},
+            stdin=subprocess.DEVNULL,
+            pass_fds=(theirs.fileno(),),
+        )
+        theirs.close()
+        self.workers: list[Worker] = []
+        self._exits: dict[int, dict[str, Any]] = {}
+        self._count = 0
+        self.hello = self.receive()
+
+    def receive(self) -> dict[str, Any]:
+        message: dict[str, Any] = json.loads(self.control.recv(1 << 16))
+        return message
+
+    def send(self, message: dict[str, Any], descriptors: tuple[int, ...] = ()) -> None:
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+        self.control.sendmsg([json.dumps(message).encode()], rights)
+
+    def answer(self, operation: str) -> dict[str, Any]:
+        """The next message of this kind; exits that come before it are kept."""
+        while True:
+            message = self.receive()
+            if message["op"] == operation:
+                return message
+            assert message["op"] == "exited", message
+            self._exits[message["pid"]] = message
+
+    def fork(self, name: str = "main", **order: Any) -> Worker:
+        """A new worker, ready."""
+        worker = self.try_fork(name, **order)
+        assert isinstance(worker, Worker), worker
+        assert worker.receive() == ({"op": "ready"}, b"")
+        return worker
+
+    def try_fork(self, name: str = "main", **order: Any) -> Worker | str:
+        wire, their_wire = socket.socketpair()
+        wire.settimeout(PATIENCE)
+        pipes = [os.pipe() for _ in range(2)]
+        for reader, _ in pipes:
+            os.set_blocking(reader, False)
+        page = os.memfd_create("page")
+        os.ftruncate(page, 4096)
+        crash = os.memfd_create("crash")
+        given = (their_wire.fileno(), pipes[0][1], pipes[1][1], page, crash)
+        self._count += 1
+        message = {"op": "fork", "id": self._count, "name": name, "cwd": "/", "sites": [], "root": "", "folder": "", "limits": {}}
+        self.send({**message, **order}, given)
+        answer = self.receive()
+        mapping = mmap.mmap(page, 4096)
+        their_wire.close()
+        for descriptor in given[1:4]:
+            os.close(descriptor)
+        assert answer["id"] == self._count
+        worker = Worker(self, answer.get("pid", 0), wire, [reader for reader, _ in pipes], mapping, crash)
+        self.workers.append(worker)
+        return worker if answer["op"] == "forked" else answer["error"]
+
+    def exit_of(self, worker: Worker) -> tuple[int | None, int | None]:
+        """(code, signal) of a worker's end."""
+        while worker.pid not in self._exits:
+            message = self.receive()
+            assert message["op"] == "exited", message
+            self._exits[message["pid"]] = message
+        message = self._exits[worker.pid]
+        return message["code"], message["signal"]
+
+    def preload(self, *modules: str, **options: Any) -> tuple[list[str], dict[str, str]]:
+        self.send({"op": "preload", "modules": modules, **options})
+        message = self.answer("preloaded")
+        return message["modules"], message["refused"]
+
+    def end(self) -> None:
+        self.control.close()
+        for worker in self.workers:
+            worker.close()
+        assert self.process.wait(PATIENCE) == 0
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie doesn't."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in ("Z", "X")
+
+
+def gone(*pids: int) -> bool:
+    """Waits until the processes have ended."""
+    deadline = time.monotonic() + PATIENCE
+    while any(alive(pid) for pid in pids):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _drained(pipe: int) -> str:
+    data = b""
+    while True:
+        try:
+            piece = os.read(pipe, 1 << 16)
+        except BlockingIOError:
+            break
+        if not piece:
+            break
+        data += piece
+    return data.decode()
