@@ -32,8 +32,10 @@ def main() -> None:
     control = _control_descriptor(sys.argv[1:])
     sys.argv = [""]
     _forget_how_we_were_started()
+    from mcp_runtime import bundled
     from mcp_runtime.worker import zygote
 
+    bundled.set_directory(os.environ.pop("PYEMBER_BUNDLED", None))
     order = zygote.serve(control)  # returns in forked workers only
     from mcp_runtime.worker import worker
 

@@ -17,8 +17,7 @@ A second signal that reaches the same region finds code that swallowed the first
 
 from __future__ import annotations
 
-import os
-import signal
+import _signal
 import struct
 import time
 from builtins import BaseException, KeyboardInterrupt, RuntimeError, ValueError, bool, frozenset, int
@@ -37,10 +36,12 @@ LATE_SECONDS = 5.0
 
 _read_number = struct.Struct("<Q").unpack_from
 _now = time.monotonic
-_getsignal = signal.getsignal
-_signal = signal.signal
-_mask = signal.pthread_sigmask
-_SIGINT = int(signal.SIGINT)
+# The module signal wraps these in Python, which would need the builtins that user code may remove.
+_get_handler = _signal.getsignal
+_set_handler = _signal.signal
+_mask = _signal.pthread_sigmask
+_SIGINT = _signal.SIGINT
+_SIGXCPU = _signal.SIGXCPU
 
 
 class CpuTimeExceeded(RuntimeError):
@@ -96,8 +97,8 @@ class WorkerNative:
 
     def install(self) -> None:
         """Makes the handlers this process's."""
-        _signal(_SIGINT, self._on_interrupt)
-        _signal(signal.SIGXCPU, self._on_cpu_time)
+        _set_handler(_SIGINT, self._on_interrupt)
+        _set_handler(_SIGXCPU, self._on_cpu_time)
 
     def begin(self, cell: int) -> None:
         """User code of this cell runs from now on, whenever a region is open."""
@@ -116,10 +117,10 @@ class WorkerNative:
 
     def mend(self) -> None:
         """Puts back what user code has done to SIGINT, so that the next cell can be stopped."""
-        if _getsignal(_SIGINT) is not self._on_interrupt:
-            _signal(_SIGINT, self._on_interrupt)
-        if _SIGINT in _mask(signal.SIG_BLOCK, ()):
-            _mask(signal.SIG_UNBLOCK, (_SIGINT,))
+        if _get_handler(_SIGINT) is not self._on_interrupt:
+            _set_handler(_SIGINT, self._on_interrupt)
+        if _SIGINT in _mask(_signal.SIG_BLOCK, ()):
+            _mask(_signal.SIG_UNBLOCK, (_SIGINT,))
 
     def leave(self) -> None:
         """In a forked child: signals do what they do in any Python process."""
@@ -128,10 +129,10 @@ class WorkerNative:
         if self._insisting:
             self._insisting = False
             self._insistence.end()
-        if _getsignal(_SIGINT) is self._on_interrupt:
-            _signal(_SIGINT, signal.default_int_handler)
-        if _getsignal(signal.SIGXCPU) is self._on_cpu_time:
-            _signal(signal.SIGXCPU, signal.SIG_DFL)
+        if _get_handler(_SIGINT) is self._on_interrupt:
+            _set_handler(_SIGINT, _signal.default_int_handler)
+        if _get_handler(_SIGXCPU) is self._on_cpu_time:
+            _set_handler(_SIGXCPU, _signal.SIG_DFL)
 
     # --- signals ---
 

@@ -11,6 +11,7 @@ import json
 import struct
 from builtins import (
     Exception,
+    StopIteration,
     ValueError,
     bytearray,
     bytes,
@@ -39,9 +40,15 @@ _LENGTHS = struct.Struct("<II")
 # Bound here: user code may replace what the module json holds.
 _unpack = _LENGTHS.unpack_from
 _pack = _LENGTHS.pack
-_parse = json.JSONDecoder().raw_decode
-encode_json = json.JSONEncoder(separators=(",", ":")).encode
 quote = json.encoder.encode_basestring_ascii
+# The parts written in C: Python code of the standard library fails when builtins are missing.
+_parse = json.JSONDecoder().scan_once
+_encode = json.encoder.c_make_encoder(None, None, quote, None, ":", ",", False, False, True)
+
+
+def encode_json(value: Any) -> str:
+    """JSON in ASCII, without blanks."""
+    return "".join(_encode(value, 0))
 
 
 class WireError(Exception):
@@ -79,8 +86,8 @@ class Wire:
             data = whole
         self._held = data[end:]
         try:
-            header = _parse(str(data[8:body_at], "utf-8"))[0]
-        except ValueError as error:
+            header = _parse(str(data[8:body_at], "utf-8"), 0)[0]
+        except (ValueError, StopIteration) as error:
             raise WireError(f"a header is not JSON: {error}") from None
         if type(header) is not dict:
             raise WireError("a header is not an object")

@@ -179,11 +179,11 @@ class Zygote:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         self.control.sendmsg([json.dumps(message).encode()], rights)
 
-    def answer(self, operation: str) -> dict[str, Any]:
+    def answer(self, *operations: str) -> dict[str, Any]:
         """The next message of this kind; exits that come before it are kept."""
         while True:
             message = self.receive()
-            if message["op"] == operation:
+            if message["op"] in operations:
                 return message
             assert message["op"] == "exited", message
             self._exits[message["pid"]] = message
@@ -208,7 +208,7 @@ class Zygote:
         self._count += 1
         message = {"op": "fork", "id": self._count, "name": name, "cwd": "/", "sites": [], "root": "", "folder": "", "limits": {}}
         self.send({**message, **order}, given)
-        answer = self.receive()
+        answer = self.answer("forked", "fork_failed")
         mapping = mmap.mmap(page, 4096)
         their_wire.close()
         for descriptor in given[1:4]:
