@@ -97,6 +97,19 @@ inline constexpr std::size_t kProgressMessageBytes = 8u << 10;  // of output in 
 inline constexpr std::chrono::milliseconds kInspectDeadline =
     1s;  // then answered without the names
 
+// --- host: what cells show, files of sessions ----------------------------------------------------
+inline constexpr std::size_t kHeldDisplayBytes = 64u << 20;  // per session; two cells' at most
+inline constexpr std::size_t kAnswerImages = 10;             // in one answer; the others are linked
+inline constexpr std::size_t kAnswerImageBytes = 4u << 20;   // of those together, before base64
+inline constexpr std::size_t kAnswerLinks = 20;              // to displays, of one answer
+inline constexpr std::size_t kAnswerFiles = 10;              // linked by one answer
+inline constexpr std::size_t kMaximumFolderEntries = 1000;   // looked at after a cell
+inline constexpr std::size_t kMaximumFolderDepth = 8;
+inline constexpr std::size_t kMaximumPutBytes = 8u << 20;  // of put_file; with base64, one message
+inline constexpr std::size_t kRememberedProducts = 256;    // cells whose new files are remembered
+inline constexpr std::chrono::seconds kLeftoverFolderAge = 60s;  // younger: it is being made
+static_assert(kMaximumPutBytes / 3 * 4 < kMaximumLineBytes);
+
 // --- host: the server's own Python -----------------------------------------------------------
 inline constexpr std::size_t kMaximumServiceCalls = 256;                // that wait for their turn
 inline constexpr std::chrono::milliseconds kServiceCallDeadline = 10s;  // of one call's code

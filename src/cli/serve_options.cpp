@@ -68,6 +68,10 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
                  "Tools to list: full (or both), scripts, code (else by the program's name)")
       ->envname("PYEMBER_PROFILE")
       ->check(CLI::IsMember({"full", "both", "scripts", "code"}));
+  app.add_option("--isolation", isolation_,
+                 "Where sessions run whose caller names nothing: auto, inprocess, process")
+      ->envname("PYEMBER_ISOLATION")
+      ->check(CLI::IsMember({"auto", "inprocess", "process"}));
   app.add_option("--project-root", options.project_root,
                  "Folder of scripts/ and autosaved_scripts/ (else PYTHON_MCP_HOME, else here)");
   app.add_option("--log-level", options.log_level, "Least severe level logged to stderr")
@@ -78,6 +82,7 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
 
 Result<void> ServeOptions::finish() {
   if (const auto profile = host::parse_profile(profile_)) options_.profile = *profile;
+  options_.isolation = host::parse_isolation(isolation_);
   options_.timeout = to_duration(timeout_);
   options_.maximum_timeout = to_duration(maximum_timeout_);
   options_.idle_timeout = to_duration(idle_timeout_);

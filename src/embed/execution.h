@@ -49,6 +49,7 @@ struct CellRequest {
   std::string code;                     // UTF-8
   std::chrono::milliseconds timeout{};  // > 0; counted from the moment the cell starts to run
   CellKind kind = CellKind::Code;
+  std::optional<std::uint64_t> cpu_seconds;  // of this cell; only a worker can keep it
 };
 
 struct CellOutcome {
@@ -60,6 +61,7 @@ struct CellOutcome {
   // Non-empty: no line of the cell was run, because it needs a worker process; the reason, for
   // people. Only from a session opened with SessionOptions::look_ahead, which runs no further cell.
   std::string needs_worker;
+  std::string code;  // of a cell that was not run, given back to be run elsewhere
   std::chrono::nanoseconds elapsed{};  // from start of the run to its end
 };
 

@@ -1,6 +1,7 @@
 #include "embed/in_process_session.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/check.h"
 #include "embed/session_thread.h"
@@ -48,6 +49,14 @@ bool InProcessSession::withdraw(CellNumber number) {
   if (found == queue.end()) return false;
   queue.erase(found);
   return true;
+}
+
+std::vector<CellRequest> InProcessSession::take_back() {
+  const std::lock_guard lock(core_->mutex);
+  std::vector<CellRequest> requests(std::make_move_iterator(core_->queue.begin()),
+                                    std::make_move_iterator(core_->queue.end()));
+  core_->queue.clear();
+  return requests;
 }
 
 void InProcessSession::interrupt(CellNumber number) {

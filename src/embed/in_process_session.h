@@ -17,6 +17,7 @@ class InProcessSession final : public Session {
 
   void submit(CellRequest request) override;
   bool withdraw(CellNumber number) override;
+  std::vector<CellRequest> take_back() override;
   void interrupt(CellNumber number) override;
   void output_drained(CellNumber number) override;
   void inspect(std::uint64_t ticket) override;

@@ -74,6 +74,9 @@ class Session {
   // Takes a cell that has not begun out of the queue. False: it has begun, or is over.
   virtual bool withdraw(CellNumber number) = 0;
 
+  // Takes out every cell that has not begun, in order. For an owner that moves them elsewhere.
+  virtual std::vector<CellRequest> take_back() = 0;
+
   // Stops the running cell if its number is `number` (0: whichever runs). It ends as Interrupted,
   // or as Lost when nothing but force helped. Harmless when nothing runs.
   virtual void interrupt(CellNumber number) = 0;

@@ -308,7 +308,7 @@ bool SessionThread::serve_requests(SessionCore& core) {
   }
 }
 
-SessionThread::Ran SessionThread::run_cell(SessionCore& core, const CellRequest& request,
+SessionThread::Ran SessionThread::run_cell(SessionCore& core, CellRequest& request,
                                            bool mended) {
   const std::uint64_t epoch = core.read_epoch.load();
   const auto begun = StopState::Clock::now();
@@ -320,6 +320,7 @@ SessionThread::Ran SessionThread::run_cell(SessionCore& core, const CellRequest&
   CellOutcome outcome = outcome_of(std::move(result), cause);
   outcome.elapsed = StopState::Clock::now() - begun;
   if (mended) outcome.notices.emplace_back(kMended);
+  if (!outcome.needs_worker.empty()) outcome.code = std::move(request.code);
   ran.has_output = wrote_output(core, epoch);
   {
     const std::lock_guard lock(core.mutex);
@@ -379,6 +380,7 @@ bool SessionThread::reset_session(SessionCore& core, std::uint64_t ticket) {
   {
     const std::lock_guard lock(core.mutex);
     if (!core.closing) clean = take_descriptors(core.pipes) && clean;
+    core.only_carries = false;
   }
   if (clean) {
     core.notify([ticket](SessionListener& listener) { listener.reset_finished(ticket); });

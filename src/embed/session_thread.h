@@ -75,7 +75,7 @@ class SessionThread final : public Stoppable {
     bool has_output = false;  // the cell left output in the pipes
     bool usable = true;       // false: the runtime is damaged
   };
-  Ran run_cell(SessionCore& core, const CellRequest& request, bool mended);
+  Ran run_cell(SessionCore& core, CellRequest& request, bool mended);
   CellOutcome outcome_of(RunResult result, StopCause cause) const;
   bool wrote_output(const SessionCore& core, std::uint64_t epoch_before) const;
   bool reset_session(SessionCore& core, std::uint64_t ticket);

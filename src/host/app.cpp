@@ -46,7 +46,8 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
     : options_(std::move(options)),
       environment_(std::move(environment)),
       make_runtime_(std::move(make_runtime)),
-      run_settings_{options_.timeout, options_.maximum_timeout, options_.output_budget},
+      run_settings_{options_.timeout, options_.maximum_timeout, options_.output_budget,
+                    options_.profile == Profile::Full},
       session_settings_{options_.output_budget},
       job_settings_{
           options_.jobs_directory.empty() ? find_jobs_directory() : options_.jobs_directory,
@@ -62,8 +63,12 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
   sessions.maximum_sessions = options_.maximum_sessions;
   sessions.idle_timeout = options_.idle_timeout;
   sessions.held_output_bytes = options_.held_output_bytes;
-  registry_.emplace([this]() -> embed::Runtime& { return runtime(); }, loop_, poster_,
-                    std::move(sessions));
+  sessions.isolation = options_.isolation.value_or(Isolation::Auto);
+  environments_.emplace(
+      loop_, Environments::Settings{find_environments_directory(), limits::kEnvironmentBytes});
+  rooms_.emplace(
+      loop_, [this]() -> embed::Runtime& { return runtime(); }, environment_, *environments_);
+  registry_.emplace(*rooms_, loop_, poster_, std::move(sessions));
   registry_->on_long_cells([this] { look_at_memory(); });
   registry_->on_outputs_changed([this] { outputs_changed_ = true; });
   registry_->on_output([this](const HostSession& session, embed::CellNumber number, Stream stream) {
@@ -99,7 +104,8 @@ void App::add_tools() {
   if (profile == Profile::Full) add_session_tools(tools_, *registry_, session_settings_);
   if (profile == Profile::Code) return;
   scripts_.emplace(
-      loop_, poster_, [this]() -> embed::Runtime& { return runtime(); }, *jobs_, *progress_,
+      loop_, poster_, [this]() -> embed::Runtime& { return runtime(); }, *environments_, *jobs_,
+      *progress_,
       ScriptExecutor::Settings{options_.project_root, options_.output_budget,
                                profile == Profile::Full});
   scripts_->add_tools(tools_);
@@ -135,6 +141,7 @@ embed::Runtime& App::runtime() {
     embed::RuntimeOptions options;
     options.python_executable = environment_.executable;
     options.runtime_directory = find_runtime_directory();
+    options.bundled_directory = find_bundled_directory();
     options.site_directories = environment_.site_directories;
     options.environment_root = environment_.root;
     options.spare_interpreters = options_.spares;
@@ -190,6 +197,7 @@ void App::finish(int exit_code) {
   }
   if (scripts_) scripts_->tidy();
   jobs_->flush();
+  rooms_->end(limits::kEndChildrenDeadline);
   if (runtime_) runtime_->end_children(limits::kEndChildrenDeadline);
   loop_.stop();
 }

@@ -18,6 +18,7 @@
 #include "host/output/output_resources.h"
 #include "host/output/resource_router.h"
 #include "host/script_executor.h"
+#include "host/session/server_rooms.h"
 #include "host/session/session_registry.h"
 #include "host/tools/progress.h"
 #include "host/tools/run_python.h"
@@ -74,6 +75,8 @@ class App {
   int stale_ticks_ = 0;
 
   std::optional<StdioTransport> transport_;
+  std::optional<Environments> environments_;
+  std::optional<ServerRooms> rooms_;
   std::optional<SessionRegistry> registry_;
   std::optional<ProgressTicker> progress_;
   std::optional<JobRegistry> jobs_;

@@ -3,12 +3,14 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/limits.h"
 #include "base/result.h"
 #include "embed/runtime.h"
+#include "host/session/session_plan.h"
 #include "host/tools/profile.h"
 
 namespace pyember::host {
@@ -26,6 +28,7 @@ struct Options {
   std::int64_t memory_budget_bytes = 0;  // per session; 0: half of what is free at start
   std::string jobs_directory;            // empty: find_jobs_directory()
   std::string log_level = "warning";
+  std::optional<Isolation> isolation;    // --isolation; unset: the profile's default
   Profile profile = Profile::Full;  // --profile, or what the program's name stands for
   std::string project_root;         // --project-root; empty: found
   embed::TestSwitches test;
@@ -46,6 +49,10 @@ Result<PythonEnvironment> find_environment(const std::string& named);
 // The folder that holds the package mcp_runtime: PYEMBER_RUNTIME_DIR, else beside the installed
 // program, else the source tree's.
 std::string find_runtime_directory();
+
+// The folder with the libraries shipped for sessions: PYEMBER_BUNDLED, else `bundled` beside the
+// program, else beside the package mcp_runtime.
+std::string find_bundled_directory();
 
 // pyember-runner, absolute: PYEMBER_RUNNER, else beside the program, else where an installation
 // keeps it (lib/pyember). Empty: it is not there, and nothing can be run outside sessions.

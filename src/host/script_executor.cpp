@@ -18,8 +18,9 @@ mcp::Json job_result(const Job& job, const JobOutput& output) {
 }
 
 ScriptExecutor::ScriptExecutor(EventLoop& loop, LoopPoster& poster,
-                               PythonServices::RuntimeSource runtime, JobRegistry& jobs,
-                               ProgressTicker& ticker, const Settings& settings)
+                               PythonServices::RuntimeSource runtime, Environments& environments,
+                               JobRegistry& jobs, ProgressTicker& ticker,
+                               const Settings& settings)
     : loop_(loop),
       jobs_(jobs),
       ticker_(ticker),
@@ -27,7 +28,7 @@ ScriptExecutor::ScriptExecutor(EventLoop& loop, LoopPoster& poster,
       library_({find_project_root(settings.project_root), limits::kAutosavedScripts,
                 limits::kAutosavedBytes}),
       services_(std::move(runtime), loop, poster),
-      environments_(loop, {find_environments_directory(), limits::kEnvironmentBytes}),
+      environments_(environments),
       preparer_(loop, library_, services_, environments_),
       runs_(loop, jobs, preparer_, library_, ticker),
       benchmarks_(loop, jobs, preparer_, services_,

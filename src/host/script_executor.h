@@ -31,8 +31,10 @@ class ScriptExecutor {
     bool extended = false;  // profile full
   };
 
+  // All outlive it.
   ScriptExecutor(EventLoop& loop, LoopPoster& poster, PythonServices::RuntimeSource runtime,
-                 JobRegistry& jobs, ProgressTicker& ticker, const Settings& settings);
+                 Environments& environments, JobRegistry& jobs, ProgressTicker& ticker,
+                 const Settings& settings);
 
   void add_tools(mcp::ToolCatalog& catalog);
   // The server ends in order: what somebody waits for is cancelled; background jobs go on.
@@ -47,7 +49,7 @@ class ScriptExecutor {
   const Settings settings_;
   ScriptLibrary library_;
   PythonServices services_;
-  Environments environments_;
+  Environments& environments_;
   ScriptPreparer preparer_;
   ScriptRuns runs_;
   BenchmarkCalls benchmarks_;

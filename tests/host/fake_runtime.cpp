@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <optional>
 #include <sstream>
 #include <utility>
@@ -45,8 +46,8 @@ struct Pipe {
 
 class FakeSession final : public embed::Session {
  public:
-  explicit FakeSession(embed::SessionListener& listener)
-      : listener_(listener), thread_([this] { serve(); }) {}
+  FakeSession(bool look_ahead, embed::SessionListener& listener)
+      : look_ahead_(look_ahead), listener_(listener), thread_([this] { serve(); }) {}
 
   ~FakeSession() override {
     {
@@ -72,6 +73,13 @@ class FakeSession final : public embed::Session {
   bool withdraw(embed::CellNumber number) override {
     const std::lock_guard lock(mutex_);
     return std::erase_if(queue_, [&](const auto& cell) { return cell.number == number; }) > 0;
+  }
+
+  std::vector<embed::CellRequest> take_back() override {
+    const std::lock_guard lock(mutex_);
+    std::vector<embed::CellRequest> requests(queue_.begin(), queue_.end());
+    queue_.clear();
+    return requests;
   }
 
   void interrupt(embed::CellNumber number) override {
@@ -117,8 +125,9 @@ class FakeSession final : public embed::Session {
       } else if (inspect_ticket_) {
         const std::uint64_t ticket = *std::exchange(inspect_ticket_, std::nullopt);
         listener_.names_ready(ticket, {{"x", "int", "", "5"}});
-      } else if (!queue_.empty() && drained_ >= undrained) {
-        const embed::CellRequest request = std::move(queue_.front());
+      } else if (!queue_.empty() && drained_ >= undrained &&
+                 (!only_carries_ || queue_.front().kind != embed::CellKind::Code)) {
+        embed::CellRequest request = std::move(queue_.front());
         queue_.pop_front();
         running_ = request.number;
         interrupted_ = false;
@@ -134,16 +143,22 @@ class FakeSession final : public embed::Session {
     over_ = true;
   }
 
-  bool run(const embed::CellRequest& request) {
+  bool run(embed::CellRequest& request) {
     const std::uint64_t epoch = epoch_;
     embed::CellOutcome outcome;
     const auto begun = Clock::now();
-    std::istringstream script(request.code);
+    if (request.kind == embed::CellKind::Snapshot) std::ofstream(request.code) << state_;
+    if (request.kind == embed::CellKind::Restore) std::ifstream(request.code) >> state_;
+    std::istringstream script(request.kind == embed::CellKind::Code ? request.code : "");
     std::string line;
     while (outcome.status == embed::Status::Completed && std::getline(script, line)) {
       step(line, begun + request.timeout, outcome);
     }
     outcome.elapsed = Clock::now() - begun;
+    if (!outcome.needs_worker.empty()) {
+      only_carries_ = true;
+      outcome.code = std::move(request.code);
+    }
     const bool has_output =
         epoch_ != epoch || epoch % 2 != 0 || out_.holds_bytes() || err_.holds_bytes();
     const bool lost = outcome.status == embed::Status::Lost;
@@ -167,6 +182,12 @@ class FakeSession final : public embed::Session {
       out_.write_all(std::string(std::stoul(rest), 'x'));
     } else if (command == "result") {
       outcome.result = rest;
+    } else if (command == "set") {
+      state_ = rest;
+    } else if (command == "state") {
+      outcome.result = state_;
+    } else if (command == "worker") {
+      if (look_ahead_) outcome.needs_worker = rest;
     } else if (command == "raise") {
       outcome.status = embed::Status::Raised;
       outcome.error = embed::CellError{rest, "told to", "Traceback: " + rest};
@@ -201,6 +222,9 @@ class FakeSession final : public embed::Session {
         });
   }
 
+  const bool look_ahead_;
+  std::string state_;          // the session's thread only
+  bool only_carries_ = false;  // the same
   embed::SessionListener& listener_;
   Pipe out_;
   Pipe err_;
@@ -222,10 +246,10 @@ class FakeSession final : public embed::Session {
 
 }  // namespace
 
-std::unique_ptr<embed::Session> FakeRuntime::open_session(embed::SessionOptions,
+std::unique_ptr<embed::Session> FakeRuntime::open_session(embed::SessionOptions options,
                                                           embed::SessionListener& listener) {
   ++sessions_opened;
-  return std::make_unique<FakeSession>(listener);
+  return std::make_unique<FakeSession>(options.look_ahead, listener);
 }
 
 embed::RuntimeHealth FakeRuntime::health() const {

@@ -20,6 +20,8 @@ namespace pyember::host {
 //   sleep MS                   can be interrupted and times out
 //   result TEXT  raise TYPE    ends with this
 //   lose REASON                the session is lost
+//   set WORD   state           the state that snapshots carry; its value as the result
+//   worker REASON              needs a worker, in a session that looks ahead; else nothing
 //   later MS TEXT              prints TEXT after MS milliseconds, from a thread of its own
 class FakeRuntime final : public embed::Runtime {
  public:

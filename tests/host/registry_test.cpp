@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 
+#include "fake_rooms.h"
 #include "fake_runtime.h"
 #include "host/session/session_registry.h"
 #include "loop_fixture.h"
@@ -36,12 +37,12 @@ class Recorder final : public CellObserver {
 
 struct Sessions : LoopFixture {
   FakeRuntime runtime;
+  FakeRooms rooms{runtime};
   SessionRegistry registry;
   std::map<embed::CellNumber, Ended> ended;
 
   explicit Sessions(SessionSettings settings = {})
-      : registry([this]() -> embed::Runtime& { return runtime; }, loop, poster,
-                 std::move(settings)) {}
+      : registry(rooms, loop, poster, std::move(settings)) {}
 
   embed::CellNumber run(const std::string& code, const std::string& session = "main",
                         std::chrono::milliseconds timeout = 60s) {

@@ -1,6 +1,7 @@
 #include "support/catch.h"
 
 #include "base/limits.h"
+#include "fake_rooms.h"
 #include "fake_runtime.h"
 #include "host/output/output_resources.h"
 #include "loop_fixture.h"
@@ -12,7 +13,8 @@ namespace {
 
 struct Resources : LoopFixture {
   FakeRuntime runtime;
-  SessionRegistry registry{[this]() -> embed::Runtime& { return runtime; }, loop, poster, {}};
+  FakeRooms rooms{runtime};
+  SessionRegistry registry{rooms, loop, poster, {}};
   OutputResources resources{registry};
 
   // A session whose cell 1 has printed these bytes.

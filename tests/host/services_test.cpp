@@ -43,6 +43,7 @@ class TranslatingRuntime final : public embed::Runtime {
       session_->submit(std::move(request));
     }
     bool withdraw(embed::CellNumber number) override { return session_->withdraw(number); }
+    std::vector<embed::CellRequest> take_back() override { return session_->take_back(); }
     void interrupt(embed::CellNumber number) override { session_->interrupt(number); }
     void output_drained(embed::CellNumber number) override { session_->output_drained(number); }
     void inspect(std::uint64_t ticket) override { session_->inspect(ticket); }

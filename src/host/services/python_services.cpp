@@ -136,7 +136,11 @@ class PythonServices::Impl final : public SessionLink::Owner {
   void open_link() {
     // A wake-up may be on its way when this is gone already: the poster outlives it.
     link_ = std::make_unique<SessionLink>(
-        runtime_(), embed::SessionOptions{"services", ""},
+        [this](embed::SessionListener& listener) {
+          embed::SessionOptions options;
+          options.name = "services";
+          return runtime_().open_session(std::move(options), listener);
+        },
         SessionLink::Place{loop_, poster_, chunk_}, *this,
         [alive = std::weak_ptr<Impl*>(alive_), link = ++link_number_] {
           const auto impl = alive.lock();

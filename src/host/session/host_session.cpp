@@ -34,14 +34,19 @@ std::string in_brief(std::string_view reason) {
 
 }  // namespace
 
-HostSession::HostSession(std::string name, embed::CellNumber first, SessionRegistry& registry)
+HostSession::HostSession(std::string name, embed::CellNumber first, SessionPlan plan,
+                         SessionRegistry& registry)
     : name_(std::move(name)),
       registry_(registry),
       outputs_(registry.settings().held_output_bytes),
+      plan_(std::move(plan)),
       next_number_(first),
       idle_since_ns_(now_ns()) {}
 
-HostSession::~HostSession() { drop_link(); }
+HostSession::~HostSession() {
+  forget_held();
+  drop_link();
+}
 
 std::int64_t HostSession::memory_bytes() const {
   return link_ ? link_->session().memory_bytes() : 0;
@@ -49,51 +54,68 @@ std::int64_t HostSession::memory_bytes() const {
 
 // --- cells -----------------------------------------------------------------------------------
 
-embed::CellNumber HostSession::submit(CellSpec spec, std::unique_ptr<CellObserver> observer) {
-  if (!link_) open_link();
+Result<embed::CellNumber> HostSession::submit(CellSpec spec,
+                                              std::unique_ptr<CellObserver> observer) {
+  std::optional<SessionPlan> plan;
+  if (spec.wish) {
+    Result<SessionPlan> changed = changed_plan(name_, plan_, *spec.wish, link_ != nullptr);
+    if (!changed) return changed.error();
+    if (!link_ || !same_session(changed.value(), plan_)) plan = changed.take();
+  }
   const embed::CellNumber number = next_number_++;
   Cell& cell = cells_.emplace_back();
   cell.number = number;
+  cell.timeout = spec.timeout;
   cell.code_excerpt = utf8::head(spec.code, limits::kCodeExcerptCharacters);
   cell.background = spec.background;
   cell.observer = std::move(observer);
-  if (cells_.size() == 1) {
-    cell.running_since_ns = busy_since_ns_ = now_ns();
-    if (!runs_long_) registry_.dispatching(*this);
+  if (cells_.size() == 1) cell.running_since_ns = busy_since_ns_ = now_ns();
+  embed::CellRequest request{number, std::move(spec.code), spec.timeout};
+  if (spec.wish) request.cpu_seconds = spec.wish->limits.cpu_seconds;
+  if (plan || !held_.empty() || move_) {
+    hold(std::move(request), std::move(plan));
+    return number;
   }
-  link_->session().submit({number, std::move(spec.code), spec.timeout});
+  if (!link_) open_link();
+  if (cells_.size() == 1 && !runs_long_) registry_.dispatching(*this);
+  link_->session().submit(std::move(request));
   return number;
 }
 
 bool HostSession::withdraw(std::deque<Cell>::iterator cell, const std::string& why) {
-  if (!link_->session().withdraw(cell->number)) return false;
+  if (!withdraw_held(cell->number) && !(link_ && link_->session().withdraw(cell->number))) {
+    return false;
+  }
   Cell withdrawn = std::move(*cell);
   cells_.erase(cell);
   if (!cells_.empty() && cells_.front().running_since_ns == 0) {
     cells_.front().running_since_ns = now_ns();
   }
   finish_unrun(std::move(withdrawn), embed::Status::Interrupted, why);
+  advance();  // what was held behind it
   return true;
 }
 
 void HostSession::cancel(embed::CellNumber number) {
   const auto cell = std::find_if(cells_.begin(), cells_.end(),
                                  [&](const Cell& each) { return each.number == number; });
-  if (cell == cells_.end() || !link_) return;
+  if (cell == cells_.end()) return;
   if (!withdraw(cell,
                 "The cell was not run: its caller cancelled the call before its turn came. Send it "
-                "again to run it.")) {
+                "again to run it.") &&
+      link_) {
     link_->session().interrupt(number);
   }
 }
 
 embed::CellNumber HostSession::interrupt() {
-  if (cells_.empty() || !link_) return 0;
+  if (cells_.empty()) return 0;
   const embed::CellNumber number = cells_.front().number;
   // In front but not begun: the session is still being made.
   if (!withdraw(
           cells_.begin(),
-          "The cell was not run: it was interrupted before it began. Send it again to run it.")) {
+          "The cell was not run: it was interrupted before it began. Send it again to run it.") &&
+      link_) {
     link_->session().interrupt(number);
   }
   return number;
@@ -102,7 +124,8 @@ embed::CellNumber HostSession::interrupt() {
 void HostSession::withdraw_waiting(const std::string& why) {
   // From the back, so that the session can't start one of them in between.
   std::vector<Cell> withdrawn;
-  while (!cells_.empty() && link_ && link_->session().withdraw(cells_.back().number)) {
+  while (!cells_.empty() && (withdraw_held(cells_.back().number) ||
+                             (link_ && link_->session().withdraw(cells_.back().number)))) {
     withdrawn.push_back(std::move(cells_.back()));
     cells_.pop_back();
   }
@@ -120,7 +143,7 @@ void HostSession::finish(Cell cell, embed::CellOutcome outcome) {
   ++cells_completed_;
   add_notices(cell, outcome);
   if (cell.background) {
-    ended_.push_back({cell.number, outcome});
+    ended_.push_back({cell.number, outcome, plan_.room});
     if (ended_.size() > limits::kRememberedCells) ended_.pop_front();
   }
   if (cells_.empty()) {
@@ -128,7 +151,8 @@ void HostSession::finish(Cell cell, embed::CellOutcome outcome) {
     runs_long_ = false;
   }
   if (cell.observer) {
-    cell.observer->cell_ended({name_, cell.number, outcome, outputs_.find(cell.number)});
+    cell.observer->cell_ended(
+        {name_, cell.number, outcome, outputs_.find(cell.number), plan_.room});
   }
 }
 
@@ -149,6 +173,10 @@ void HostSession::reset(ResetCallback done) {
   withdraw_waiting(
       "The cell was not run: the session was reset while it was waiting for the cells before it. "
       "Send it again to run it in the empty session.");
+  if (move_) {  // its state was not to be kept anyway
+    move_.reset();
+    drop_link();
+  }
   if (!link_) {
     done("");
     return;
@@ -172,6 +200,7 @@ void HostSession::inspect(NamesCallback done) {
 
 void HostSession::end(embed::Status status, const std::string& why) {
   if (link_) link_->read_what_is_left();
+  forget_held();
   drop_link();
   std::deque<Cell> cells = std::move(cells_);
   cells_.clear();
@@ -200,7 +229,7 @@ void HostSession::tick(std::uint64_t now) {
   }
 }
 
-// --- the embedded session ------------------------------------------------------------------------
+// --- the session below ---------------------------------------------------------------------------
 
 void HostSession::open_link() { link_ = registry_.open_link(*this, *this, link_id_); }
 
@@ -214,6 +243,7 @@ void HostSession::drop_link() {
 
 void HostSession::lose(const std::string& reason) {
   const std::string why = in_brief(reason);
+  forget_held();
   drop_link();
   std::deque<Cell> waiting = std::move(cells_);
   cells_.clear();
@@ -243,6 +273,8 @@ void HostSession::link_output(Stream stream, std::string_view bytes) {
 }
 
 void HostSession::link_cell_finished(embed::CellNumber number, embed::CellOutcome outcome) {
+  if (move_ && move_->number == number) return carried(std::move(outcome));
+  if (!outcome.needs_worker.empty()) return needs_worker(number, std::move(outcome));
   const auto found = std::find_if(cells_.begin(), cells_.end(),
                                   [&](const Cell& each) { return each.number == number; });
   if (found == cells_.end()) return;

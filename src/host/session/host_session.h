@@ -12,9 +12,10 @@
 #include <vector>
 
 #include "base/thread_affinity.h"
-#include "embed/runtime.h"
 #include "host/output/output_store.h"
 #include "host/session/session_link.h"
+#include "host/session/session_plan.h"
+#include "host/session/session_state_file.h"
 
 namespace pyember::host {
 
@@ -24,7 +25,8 @@ class SessionRegistry;
 struct CellSpec {
   std::string code;
   std::chrono::milliseconds timeout{};
-  bool background = false;  // its end is remembered for inspect_session
+  bool background = false;                 // its end is remembered for inspect_session
+  std::unique_ptr<SessionWish> wish = {};  // null: nothing is asked of the session
 };
 
 // A cell that is over, as its observer sees it.
@@ -33,6 +35,7 @@ struct CellEnd {
   embed::CellNumber number;
   embed::CellOutcome& outcome;  // may be moved from
   CellOutput* output;           // null: it wrote nothing, or its output was dropped
+  Isolation isolation;          // in which it ran
 };
 
 // Whoever waits for a cell. Owned by the cell; called on the loop's thread.
@@ -46,6 +49,7 @@ class CellObserver {
 // A cell that has not ended. The one in front of the queue runs, the others wait.
 struct Cell {
   embed::CellNumber number = 0;
+  std::chrono::milliseconds timeout{};
   std::string code_excerpt;
   bool background = false;
   std::uint64_t running_since_ns = 0;  // 0: waits
@@ -56,10 +60,14 @@ struct Cell {
 struct EndedCell {
   embed::CellNumber number = 0;
   embed::CellOutcome outcome;
+  Isolation isolation = Isolation::InProcess;
 };
 
 // A named session as its clients know it: its queue, its numbering, its output. Stays when the
-// embedded session under it is lost: the next cell then gets a new one, and is told so.
+// session under it is lost: the next cell then gets a new one, and is told so.
+//
+// Cells go to the session below at once, which queues them. They are held here only while it has to
+// be changed first: an environment is being made for a cell, or the state moves to a worker.
 //
 // Owned by the SessionRegistry; loop's thread only.
 class HostSession final : private SessionLink::Owner {
@@ -67,11 +75,13 @@ class HostSession final : private SessionLink::Owner {
   using NamesCallback = std::function<void(std::optional<std::vector<embed::NameInfo>>)>;
   using ResetCallback = std::function<void(std::string note)>;
 
-  HostSession(std::string name, embed::CellNumber first, SessionRegistry& registry);
+  HostSession(std::string name, embed::CellNumber first, SessionPlan plan,
+              SessionRegistry& registry);
   ~HostSession() override;
 
   const std::string& name() const { return name_; }
-  bool busy() const { return !cells_.empty() || !resets_.empty(); }
+  const SessionPlan& plan() const { return plan_; }
+  bool busy() const { return !cells_.empty() || !resets_.empty() || move_.has_value(); }
   const std::deque<Cell>& cells() const { return cells_; }
   const std::deque<EndedCell>& ended_background() const { return ended_; }
   embed::CellNumber next_number() const { return next_number_; }
@@ -81,8 +91,9 @@ class HostSession final : private SessionLink::Owner {
   OutputStore& outputs() { return outputs_; }
   const OutputStore& outputs() const { return outputs_; }
 
-  // The registry has checked the limits.
-  embed::CellNumber submit(CellSpec spec, std::unique_ptr<CellObserver> observer);
+  // The registry has checked the limits. An error when the session can't be what the cell asks for;
+  // nothing has happened then.
+  Result<embed::CellNumber> submit(CellSpec spec, std::unique_ptr<CellObserver> observer);
 
   // Takes a waiting cell out of the queue, or stops the one that runs. No effect on others.
   void cancel(embed::CellNumber number);
@@ -122,6 +133,33 @@ class HostSession final : private SessionLink::Owner {
     NamesCallback done;
   };
 
+  // A cell that waits until the session is what it needs.
+  struct Held {
+    embed::CellRequest request;
+    std::optional<SessionPlan> plan;  // what the session must be; its place is made meanwhile
+    std::uint64_t preparing = 0;      // the request for its environment; 0: none, or it is ready
+  };
+
+  // The state on its way from one session to another.
+  struct Move {
+    embed::CellNumber number = 0;  // under which it is carried
+    std::string why;
+    SessionStateFile file;
+    bool restoring = false;
+  };
+
+  void hold(embed::CellRequest request, std::optional<SessionPlan> plan);
+  void prepare_place(Held& held);
+  void place_ready(embed::CellNumber number, Result<WorkerPlace> place);
+  void advance();
+  bool become(Held& held);
+  void begin_move(embed::CellNumber number, SessionPlan plan, std::string why);
+  void needs_worker(embed::CellNumber number, embed::CellOutcome outcome);
+  void carried(embed::CellOutcome outcome);
+  void open_moved(bool restore);
+  void forget_held();
+  bool withdraw_held(embed::CellNumber number);
+
   // Takes a cell that has not begun out of the queue and answers it; false: it has begun.
   bool withdraw(std::deque<Cell>::iterator cell, const std::string& why);
   void open_link();
@@ -138,6 +176,9 @@ class HostSession final : private SessionLink::Owner {
   std::unique_ptr<SessionLink> link_;
   std::uint64_t link_id_ = 0;
 
+  SessionPlan plan_;
+  std::deque<Held> held_;
+  std::optional<Move> move_;
   std::deque<Cell> cells_;
   std::deque<EndedCell> ended_;
   embed::CellNumber next_number_;

@@ -10,10 +10,9 @@
 
 namespace pyember::host {
 
-SessionLink::SessionLink(embed::Runtime& runtime, embed::SessionOptions options, Place place,
-                         Owner& owner, std::function<void()> wake)
+SessionLink::SessionLink(const Opener& open, Place place, Owner& owner, std::function<void()> wake)
     : owner_(&owner), poster_(place.poster), wake_(std::move(wake)), chunk_(place.chunk) {
-  session_ = runtime.open_session(std::move(options), *this);
+  session_ = open(*this);
   const auto watch = [&](Pipe& pipe, int fd, Stream stream) {
     pipe.fd = fd;
     pipe.stream = stream;

@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-#include "embed/runtime.h"
+#include "embed/session.h"
 #include "host/loop/loop_poster.h"
 #include "host/output/output_store.h"
 
@@ -46,8 +46,8 @@ class SessionLink final : public embed::SessionListener {
     LoopPoster& poster;
     std::vector<char>& chunk;
   };
-  SessionLink(embed::Runtime& runtime, embed::SessionOptions options, Place place, Owner& owner,
-              std::function<void()> wake);
+  using Opener = std::function<std::unique_ptr<embed::Session>(embed::SessionListener&)>;
+  SessionLink(const Opener& open, Place place, Owner& owner, std::function<void()> wake);
   ~SessionLink() override;
 
   embed::Session& session() { return *session_; }

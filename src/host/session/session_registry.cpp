@@ -36,9 +36,9 @@ Result<void> check_session_name(std::string_view name) {
                   name.substr(0, 80), limits::kMaximumSessionNameBytes)};
 }
 
-SessionRegistry::SessionRegistry(RuntimeSource runtime, EventLoop& loop, LoopPoster& poster,
+SessionRegistry::SessionRegistry(SessionRooms& rooms, EventLoop& loop, LoopPoster& poster,
                                  SessionSettings settings)
-    : runtime_(std::move(runtime)),
+    : rooms_(rooms),
       loop_(loop),
       poster_(poster),
       settings_(std::move(settings)),
@@ -67,7 +67,10 @@ Result<embed::CellNumber> SessionRegistry::run(const std::string& name, CellSpec
                                "(list_sessions), or start the server with a higher --max-sessions.",
                                name, sessions_.size())};
     }
-    session = &make(name);
+    Result<SessionPlan> plan =
+        new_plan(spec.wish ? *spec.wish : SessionWish{}, settings_.isolation);
+    if (!plan) return plan.error();
+    session = &make(name, plan.take());
   }
   if (session->cells().size() >= settings_.maximum_queued_cells) {
     return Error{ErrorCode::LimitReached,
@@ -88,7 +91,7 @@ HostSession* SessionRegistry::find(const std::string& name) {
   return found == sessions_.end() ? nullptr : found->second.get();
 }
 
-HostSession& SessionRegistry::make(const std::string& name) {
+HostSession& SessionRegistry::make(const std::string& name, SessionPlan plan) {
   embed::CellNumber first = 1;
   std::string notice;
   const auto grave = std::find_if(tombstones_.begin(), tombstones_.end(),
@@ -103,7 +106,8 @@ HostSession& SessionRegistry::make(const std::string& name) {
     }
     tombstones_.erase(grave);
   }
-  auto& session = sessions_[name] = std::make_unique<HostSession>(name, first, *this);
+  auto& session = sessions_[name] =
+      std::make_unique<HostSession>(name, first, std::move(plan), *this);
   if (!notice.empty()) session->add_notice(std::move(notice));
   return *session;
 }
@@ -215,9 +219,20 @@ std::unique_ptr<SessionLink> SessionRegistry::open_link(HostSession& session,
   home_.release_loop();
   id = next_link_++;
   by_link_.emplace(id, &session);
-  return std::make_unique<SessionLink>(
-      runtime_(), embed::SessionOptions{session.name(), settings_.working_directory},
-      SessionLink::Place{loop_, poster_, chunk_}, owner, [this, link = id] { wake(link); });
+  embed::SessionOptions options{session.name(), settings_.working_directory};
+  const SessionPlan& plan = session.plan();
+  options.look_ahead = plan.asked == Isolation::Auto;
+  options.confinement = plan.confinement;
+  const SessionLink::Opener open =
+      [&](embed::SessionListener& listener) -> std::unique_ptr<embed::Session> {
+    if (plan.room == Isolation::InProcess) {
+      return rooms_.open_in_process(std::move(options), listener);
+    }
+    return rooms_.open_worker(plan.place.python.empty() ? rooms_.own_place() : plan.place,
+                              plan.limits, std::move(options), listener);
+  };
+  return std::make_unique<SessionLink>(open, SessionLink::Place{loop_, poster_, chunk_}, owner,
+                                       [this, link = id] { wake(link); });
 }
 
 void SessionRegistry::retire_link(std::unique_ptr<SessionLink> link, std::uint64_t id) {

@@ -15,6 +15,7 @@
 #include "base/thread_affinity.h"
 #include "host/loop/loop_poster.h"
 #include "host/session/host_session.h"
+#include "host/session/session_rooms.h"
 
 namespace pyember::host {
 
@@ -23,7 +24,9 @@ struct SessionSettings {
   std::size_t maximum_queued_cells = limits::kMaximumQueuedCells;
   std::chrono::milliseconds idle_timeout = limits::kIdleSessionTimeout;  // 0: never
   std::uint64_t held_output_bytes = limits::kHeldOutputBytes;
-  std::string working_directory;  // of new sessions; empty: the server's
+  std::string working_directory;               // of new sessions; empty: the server's
+  Isolation isolation = Isolation::InProcess;  // of sessions whose caller names none
+  std::chrono::milliseconds carry_timeout = limits::kCarryTimeout;  // of a state, there and back
 };
 
 // A session that is no more, and why, so that the next call can say so.
@@ -39,10 +42,7 @@ struct Tombstone {
 // threads on the right CPUs. Loop's thread only; destroying it drops every cell without an answer.
 class SessionRegistry {
  public:
-  using RuntimeSource = std::function<embed::Runtime&()>;
-
-  // `runtime` is asked when the first session is opened.
-  SessionRegistry(RuntimeSource runtime, EventLoop& loop, LoopPoster& poster,
+  SessionRegistry(SessionRooms& rooms, EventLoop& loop, LoopPoster& poster,
                   SessionSettings settings);
   ~SessionRegistry();
 
@@ -92,6 +92,7 @@ class SessionRegistry {
   void retire_link(std::unique_ptr<SessionLink> link, std::uint64_t id);
   void dispatching(HostSession& session);
   const SessionSettings& settings() const { return settings_; }
+  SessionRooms& rooms() { return rooms_; }
 
  private:
   void wake(std::uint64_t id);
@@ -101,9 +102,9 @@ class SessionRegistry {
   void look_at_memory();
   void spread_long_sessions();
   void remember(Tombstone tombstone);
-  HostSession& make(const std::string& name);
+  HostSession& make(const std::string& name, SessionPlan plan);
 
-  RuntimeSource runtime_;
+  SessionRooms& rooms_;
   EventLoop& loop_;
   LoopPoster& poster_;
   const SessionSettings settings_;

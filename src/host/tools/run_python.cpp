@@ -8,6 +8,7 @@
 
 #include "host/tools/background_cell.h"
 #include "host/tools/cell_answer.h"
+#include "host/tools/session_wish.h"
 
 namespace pyember::host {
 
@@ -106,6 +107,8 @@ void handle(const std::shared_ptr<mcp::ToolCall>& call, const Parts& parts) {
   const Result<std::chrono::milliseconds> timeout = timeout_of(call->arguments(), parts.settings);
   if (!timeout) return call->complete(mcp::tool_error(timeout.error().message));
   const std::string session = session_of(call->arguments());
+  Result<std::unique_ptr<SessionWish>> wish = wish_in(call->arguments());
+  if (!wish) return call->complete(mcp::tool_error(wish.error().message));
   const auto background = call->arguments().find("background");
   CellSpec spec;
   spec.timeout = timeout.value();
@@ -118,6 +121,10 @@ void handle(const std::shared_ptr<mcp::ToolCall>& call, const Parts& parts) {
         "The cell was not run: its code is {} bytes long and the limit is {}. Write data to a file "
         "in pieces, or split the code into several cells.",
         spec.code.size(), limits::kMaximumCodeBytes)));
+  }
+  spec.wish = wish.take();
+  if (auto taken = take_install_lines(spec.code, spec.wish); !taken) {
+    return call->complete(mcp::tool_error(taken.error().message));
   }
   if (spec.background) return call->complete(start_in_background(parts, session, std::move(spec)));
   auto observer =
@@ -152,6 +159,7 @@ mcp::Tool run_python_tool(SessionRegistry& registry, ProgressTicker& ticker, Job
   properties["background"] = {
       {"type", "boolean"},
       {"description", "answer at once; inspect_session shows the cell and its output"}};
+  if (settings.chooses_isolation) add_wish_properties(properties);
   mcp::Tool tool;
   tool.name = "run_python";
   tool.title = "Run Python";

@@ -14,6 +14,7 @@ struct RunPythonSettings {
   std::chrono::milliseconds default_timeout = limits::kDefaultTimeout;
   std::chrono::milliseconds maximum_timeout = limits::kMaximumTimeout;
   std::size_t output_budget = limits::kOutputBudgetCharacters;
+  bool chooses_isolation = false;  // the profile lists isolation, dependencies, limits …
 };
 
 // The tool run_python; with background=true the cell is a job. All outlive the catalog.

@@ -50,6 +50,7 @@ Json describe_session(const HostSession& session) {
   Json fields = Json::object();
   fields["session"] = session.name();
   fields["state"] = session.busy() ? "busy" : "idle";
+  fields["isolation"] = to_string(session.plan().room);
   if (session.cells().empty()) {
     fields["running_cell"] = nullptr;
     fields["running_seconds"] = nullptr;
@@ -158,7 +159,7 @@ bool describe_cell(Inspection& inspection, HostSession& session, embed::CellNumb
       std::find_if(session.ended_background().begin(), session.ended_background().end(),
                    [&](const EndedCell& cell) { return cell.number == number; });
   if (ended != session.ended_background().end()) {
-    inspection.fields["cell"] = describe_outcome(session.name(), number, ended->outcome, excerpt);
+    inspection.fields["cell"] = describe_outcome(session.name(), number, ended->outcome, excerpt, ended->isolation);
     inspection.text = fmt::format("cell {}: {}", number, embed::to_string(ended->outcome.status));
     if (ended->outcome.result) inspection.text += "\nresult: " + *ended->outcome.result;
     if (ended->outcome.error) inspection.text += "\n" + ended->outcome.error->traceback;

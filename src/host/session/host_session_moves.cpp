@@ -1,0 +1,204 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "host/session/host_session.h"
+#include "host/session/session_registry.h"
+#include "host/session/session_rooms.h"
+
+// How a session becomes what a cell asks for: an environment is made, its state moves to a worker.
+// Meanwhile its cells are held, in their order.
+
+namespace pyember::host {
+
+namespace {
+
+embed::CellOutcome not_possible(const std::string& why) {
+  embed::CellOutcome outcome;
+  outcome.status = embed::Status::Raised;
+  outcome.error = embed::CellError{"DependencyError", why, {}};
+  return outcome;
+}
+
+bool same_packages(const SessionPlan& one, const SessionPlan& other) {
+  return one.dependencies == other.dependencies && one.python_version == other.python_version;
+}
+
+std::string moved_notice(const std::string& why) {
+  return fmt::format("The session now runs in a worker process: {}.", why);
+}
+
+}  // namespace
+
+void HostSession::hold(embed::CellRequest request, std::optional<SessionPlan> plan) {
+  held_.push_back({std::move(request), std::move(plan), 0});
+  if (held_.back().plan) prepare_place(held_.back());
+  advance();
+}
+
+// Later cells build on what earlier ones added, so each environment holds all packages so far.
+void HostSession::prepare_place(Held& held) {
+  SessionPlan& plan = *held.plan;
+  for (const Held& earlier : held_) {
+    if (&earlier == &held || !earlier.plan) continue;
+    for (const std::string& each : earlier.plan->dependencies) {
+      auto& known = plan.dependencies;
+      if (std::find(known.begin(), known.end(), each) == known.end()) known.push_back(each);
+    }
+  }
+  if (plan.room != Isolation::Process) return;
+  if (same_packages(plan, plan_) && !plan_.place.python.empty()) return;
+  if (plan.dependencies.empty() && plan.python_version.empty()) {
+    plan.place = registry_.rooms().own_place();
+    return;
+  }
+  const embed::CellNumber number = held.request.number;
+  held.preparing = registry_.rooms().prepare(
+      plan, [this, number](Result<WorkerPlace> place) { place_ready(number, std::move(place)); });
+}
+
+void HostSession::place_ready(embed::CellNumber number, Result<WorkerPlace> place) {
+  const auto held = std::find_if(held_.begin(), held_.end(), [number](const Held& each) {
+    return each.request.number == number;
+  });
+  if (held == held_.end()) return;
+  held->preparing = 0;
+  if (place) {
+    held->plan->place = place.take();
+    return advance();
+  }
+  held_.erase(held);
+  const auto found = std::find_if(cells_.begin(), cells_.end(),
+                                  [number](const Cell& each) { return each.number == number; });
+  Cell cell = std::move(*found);
+  cells_.erase(found);
+  if (!cells_.empty() && cells_.front().running_since_ns == 0) {
+    cells_.front().running_since_ns = now_ns();
+  }
+  finish(std::move(cell), not_possible(place.error().message));
+  advance();
+}
+
+// Gives the session below every cell it is ready for.
+void HostSession::advance() {
+  while (!held_.empty() && !move_) {
+    Held& front = held_.front();
+    if (front.preparing != 0) return;
+    if (front.plan && !become(front)) return;
+    if (!link_) open_link();
+    embed::CellRequest request = std::move(front.request);
+    held_.pop_front();
+    link_->session().submit(std::move(request));
+  }
+}
+
+// True: the session is what the cell's plan says. False: it is on its way there.
+bool HostSession::become(Held& held) {
+  SessionPlan plan = std::move(*held.plan);
+  held.plan.reset();
+  if (!link_) {
+    plan_ = std::move(plan);
+    return true;
+  }
+  if (plan_.room == Isolation::InProcess && plan.room == Isolation::Process) {
+    const char* why = !plan.dependencies.empty()     ? "it was asked for packages"
+                      : !plan.python_version.empty() ? "it was asked for another Python"
+                                                     : "it was given limits";
+    begin_move(held.request.number, std::move(plan), why);
+    return false;
+  }
+  if (plan_.room == Isolation::Process && !same_packages(plan, plan_)) {
+    registry_.rooms().add_sites(link_->session(), plan.place.site_directories);
+    plan.place = std::move(plan_.place);
+  }
+  plan_ = std::move(plan);
+  return true;
+}
+
+void HostSession::begin_move(embed::CellNumber number, SessionPlan plan, std::string why) {
+  plan_.limits = plan.limits;
+  plan_.place = std::move(plan.place);
+  plan_.dependencies = std::move(plan.dependencies);
+  plan_.python_version = std::move(plan.python_version);
+  move_.emplace();
+  move_->number = number;
+  move_->why = std::move(why);
+  // Behind the cells that run before it.
+  link_->session().submit(
+      {number, move_->file.path(), registry_.settings().carry_timeout, embed::CellKind::Snapshot});
+}
+
+// A cell that was not run comes back, with those that were queued behind it.
+void HostSession::needs_worker(embed::CellNumber number, embed::CellOutcome outcome) {
+  const auto cell = std::find_if(cells_.begin(), cells_.end(),
+                                 [number](const Cell& each) { return each.number == number; });
+  if (cell == cells_.end()) return;
+  std::vector<embed::CellRequest> behind = link_->session().take_back();
+  for (auto each = behind.rbegin(); each != behind.rend(); ++each) {
+    held_.push_front({std::move(*each), std::nullopt, 0});
+  }
+  held_.push_front({{number, std::move(outcome.code), cell->timeout}, std::nullopt, 0});
+  SessionPlan plan = plan_;
+  plan.place = registry_.rooms().own_place();
+  begin_move(number, std::move(plan), std::move(outcome.needs_worker));
+}
+
+void HostSession::carried(embed::CellOutcome outcome) {
+  const bool done = outcome.status == embed::Status::Completed;
+  for (std::string& notice : outcome.notices) add_notice(std::move(notice));
+  if (!move_->restoring) {
+    if (!done) {
+      add_notice(fmt::format(
+          "The session's names could not be brought along ({}): define again what you need.",
+          outcome.error ? outcome.error->message : embed::to_string(outcome.status)));
+    }
+    return open_moved(done);
+  }
+  if (outcome.status == embed::Status::Lost) {
+    const std::string why = outcome.error ? outcome.error->message : "its worker ended";
+    return lose(why);
+  }
+  if (!done) {
+    add_notice(
+        fmt::format("Not all of the session's names could be brought along ({}).",
+                    outcome.error ? outcome.error->message : embed::to_string(outcome.status)));
+  }
+  move_.reset();
+  advance();
+}
+
+void HostSession::open_moved(bool restore) {
+  drop_link();
+  plan_.room = Isolation::Process;
+  add_notice(moved_notice(move_->why));
+  open_link();
+  if (!restore) {
+    move_.reset();
+    return advance();
+  }
+  move_->restoring = true;
+  link_->session().submit({move_->number, move_->file.path(), registry_.settings().carry_timeout,
+                           embed::CellKind::Restore});
+}
+
+void HostSession::forget_held() {
+  for (const Held& held : held_) {
+    if (held.preparing != 0) registry_.rooms().cancel(held.preparing);
+  }
+  held_.clear();
+  move_.reset();
+}
+
+bool HostSession::withdraw_held(embed::CellNumber number) {
+  const auto held = std::find_if(held_.begin(), held_.end(), [number](const Held& each) {
+    return each.request.number == number;
+  });
+  if (held == held_.end()) return false;
+  if (held->preparing != 0) registry_.rooms().cancel(held->preparing);
+  held_.erase(held);
+  return true;
+}
+
+}  // namespace pyember::host

@@ -1,0 +1,103 @@
+#include "host/session/server_rooms.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace pyember::host {
+
+namespace {
+
+// "3.13" of "3.13.5".
+std::string minor_version(const std::string& version) {
+  const std::size_t first = version.find('.');
+  if (first == std::string::npos) return version;
+  return version.substr(0, version.find('.', first + 1));
+}
+
+std::string packages_of(const ReadyEnvironment& environment) {
+  return fmt::format("{}/lib/python{}/site-packages", environment.root,
+                     minor_version(environment.version));
+}
+
+std::string listed(const std::vector<std::string>& dependencies) {
+  std::string text;
+  for (const std::string& each : dependencies) text += (text.empty() ? "" : ", ") + each;
+  return text;
+}
+
+Error not_prepared(const SessionPlan& plan, const EnvironmentFailure& failure) {
+  if (failure.missing) return *failure.missing;
+  const std::string what = plan.dependencies.empty()
+                               ? fmt::format("Python {}", plan.python_version)
+                               : fmt::format("the packages {}", listed(plan.dependencies));
+  return {ErrorCode::Unavailable,
+          fmt::format("The cell was not run, because {} could not be installed; uv says:\n{}\n"
+                      "Nothing of the session was changed. Correct the names or versions, and see "
+                      "that the machine reaches its package index, then send the cell again.",
+                      what, failure.stderr_text)};
+}
+
+}  // namespace
+
+ServerRooms::ServerRooms(EventLoop& loop, RuntimeSource runtime,
+                         const PythonEnvironment& environment, Environments& environments)
+    : loop_(loop),
+      runtime_(std::move(runtime)),
+      environment_(environment),
+      environments_(environments) {}
+
+std::unique_ptr<embed::Session> ServerRooms::open_in_process(embed::SessionOptions options,
+                                                             embed::SessionListener& listener) {
+  return runtime_().open_session(std::move(options), listener);
+}
+
+std::unique_ptr<embed::Session> ServerRooms::open_worker(const WorkerPlace& place,
+                                                         const WorkerLimits& limits,
+                                                         embed::SessionOptions options,
+                                                         embed::SessionListener& listener) {
+  if (options.working_directory.empty()) {
+    std::error_code failed;
+    options.working_directory = std::filesystem::current_path(failed).string();
+  }
+  if (!workers_) workers_.emplace(loop_, Workers::Settings{find_runtime_directory()});
+  return workers_->open_session(place, limits, std::move(options), listener);
+}
+
+void ServerRooms::add_sites(embed::Session& worker, std::vector<std::string> directories) {
+  dynamic_cast<WorkerSession&>(worker).add_sites(std::move(directories));
+}
+
+WorkerPlace ServerRooms::own_place() const {
+  return {environment_.executable, environment_.site_directories, environment_.root};
+}
+
+std::uint64_t ServerRooms::prepare(const SessionPlan& plan, Prepared done) {
+  EnvironmentKey key{plan.python_version, plan.dependencies};
+  const bool own_python = key.python_version.empty();
+  if (own_python) key.python_version = PYEMBER_PYTHON_EXECUTABLE;
+  return environments_.prepare(
+      std::move(key), [this, plan, own_python, done = std::move(done)](
+                          std::optional<ReadyEnvironment> ready, EnvironmentFailure failure) {
+        if (!ready) return done(not_prepared(plan, failure));
+        WorkerPlace place{ready->python, {packages_of(*ready)}, ready->root};
+        // What the server's own environment has stays importable beside it.
+        const bool same = own_python || minor_version(ready->version) == PYEMBER_PYTHON_VERSION;
+        if (same) {
+          for (const std::string& each : environment_.site_directories) {
+            place.site_directories.push_back(each);
+          }
+        }
+        done(std::move(place));
+      });
+}
+
+void ServerRooms::cancel(std::uint64_t request) { environments_.cancel(request); }
+
+void ServerRooms::end(std::chrono::milliseconds deadline) {
+  if (workers_) workers_->end(deadline);
+}
+
+}  // namespace pyember::host

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "embed/runtime.h"
+#include "host/environments/environments.h"
+#include "host/options.h"
+#include "host/session/session_rooms.h"
+#include "host/workers/workers.h"
+
+namespace pyember::host {
+
+// The server's rooms: sub-interpreters of its own runtime, and workers of any Python.
+class ServerRooms final : public SessionRooms {
+ public:
+  using RuntimeSource = std::function<embed::Runtime&()>;
+
+  // `runtime` is asked when the first session is opened.
+  ServerRooms(EventLoop& loop, RuntimeSource runtime, const PythonEnvironment& environment,
+              Environments& environments);
+
+  std::unique_ptr<embed::Session> open_in_process(embed::SessionOptions options,
+                                                  embed::SessionListener& listener) override;
+  std::unique_ptr<embed::Session> open_worker(const WorkerPlace& place, const WorkerLimits& limits,
+                                              embed::SessionOptions options,
+                                              embed::SessionListener& listener) override;
+  void add_sites(embed::Session& worker, std::vector<std::string> directories) override;
+  WorkerPlace own_place() const override;
+  std::uint64_t prepare(const SessionPlan& plan, Prepared done) override;
+  void cancel(std::uint64_t request) override;
+
+  // Kills every worker; before the end of the process.
+  void end(std::chrono::milliseconds deadline);
+
+ private:
+  EventLoop& loop_;
+  RuntimeSource runtime_;
+  const PythonEnvironment& environment_;
+  Environments& environments_;
+  std::optional<Workers> workers_;  // made for the first worker
+};
+
+}  // namespace pyember::host

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "embed/session.h"
+#include "host/workers/worker_place.h"
+
+// How a caller chooses where a session runs, and what became of it.
+namespace pyember::host {
+
+// What was asked for. `Auto` begins in-process and moves to a worker when code needs one.
+enum class Isolation { Auto, InProcess, Process };
+
+std::string_view to_string(Isolation isolation);  // "auto", "inprocess", "process"
+std::optional<Isolation> parse_isolation(std::string_view text);
+
+// What one call says about its session; empty members say nothing.
+struct SessionWish {
+  std::optional<Isolation> isolation;
+  std::vector<std::string> dependencies;  // as uv takes them
+  std::string python_version;             // "3.12"
+  WorkerLimits limits;
+  embed::Confinement confinement;
+
+  bool limited() const;
+  bool empty() const;
+};
+
+// Where a session is, or will be when it is opened.
+struct SessionPlan {
+  Isolation asked = Isolation::Auto;
+  Isolation room = Isolation::InProcess;  // never Auto
+  WorkerPlace place;                      // for Process
+  WorkerLimits limits;
+  embed::Confinement confinement;
+  std::vector<std::string> dependencies;  // of all calls so far
+  std::string python_version;             // asked for; empty: the server's
+};
+
+// The plan of a new session, or why the wishes contradict each other.
+Result<SessionPlan> new_plan(const SessionWish& wish, Isolation by_default);
+
+// Whether a session that exists can serve the call, and what its plan is then; `opened` says that
+// it has an interpreter. The caller compares the two plans to see what must be done.
+Result<SessionPlan> changed_plan(const std::string& session, SessionPlan plan,
+                                 const SessionWish& wish, bool opened);
+
+// Nothing has to be done to get from one to the other.
+bool same_session(const SessionPlan& one, const SessionPlan& other);
+
+}  // namespace pyember::host

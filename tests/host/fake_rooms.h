@@ -1,0 +1,54 @@
+#pragma once
+
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "fake_runtime.h"
+#include "host/session/session_rooms.h"
+
+namespace pyember::host {
+
+// Every session is one of the FakeRuntime's; environments are made when the test says so.
+class FakeRooms final : public SessionRooms {
+ public:
+  explicit FakeRooms(FakeRuntime& runtime) : runtime_(runtime) {}
+
+  std::unique_ptr<embed::Session> open_in_process(embed::SessionOptions options,
+                                                  embed::SessionListener& listener) override {
+    return runtime_.open_session(std::move(options), listener);
+  }
+  std::unique_ptr<embed::Session> open_worker(const WorkerPlace& place, const WorkerLimits& limits,
+                                              embed::SessionOptions options,
+                                              embed::SessionListener& listener) override {
+    workers.emplace_back(place, limits);
+    options.look_ahead = false;
+    return runtime_.open_session(std::move(options), listener);
+  }
+  void add_sites(embed::Session&, std::vector<std::string> directories) override {
+    added.push_back(std::move(directories));
+  }
+  WorkerPlace own_place() const override { return {"/own/python", {}, {}}; }
+  std::uint64_t prepare(const SessionPlan& plan, Prepared done) override {
+    preparing.emplace(++last_, std::pair{plan, std::move(done)});
+    return last_;
+  }
+  void cancel(std::uint64_t request) override { preparing.erase(request); }
+
+  // Answers the oldest request.
+  void prepared(Result<WorkerPlace> place) {
+    const auto done = std::move(preparing.begin()->second.second);
+    preparing.erase(preparing.begin());
+    done(std::move(place));
+  }
+
+  std::vector<std::pair<WorkerPlace, WorkerLimits>> workers;
+  std::vector<std::vector<std::string>> added;
+  std::map<std::uint64_t, std::pair<SessionPlan, Prepared>> preparing;
+
+ private:
+  FakeRuntime& runtime_;
+  std::uint64_t last_ = 0;
+};
+
+}  // namespace pyember::host
