@@ -2,83 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <charconv>
 #include <map>
 #include <utility>
 
+#include "base/base64.h"
 #include "base/utf8.h"
 #include "host/output/excerpt.h"
+#include "host/output/uri_parts.h"
 
 namespace pyember::host {
 
 namespace {
 
 constexpr std::string_view kScheme = "session-output://";
-
-bool parse_number(std::string_view text, std::uint64_t& number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() && !text.empty();
-}
-
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    unsigned value = 0;
-    if (i + 2 >= text.size()) return std::nullopt;
-    const auto [end, error] = std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16);
-    if (error != std::errc() || end != text.data() + i + 3) return std::nullopt;
-    out += static_cast<char>(value);
-    i += 2;
-  }
-  return out;
-}
-
-std::string_view take_until(std::string_view& text, char separator) {
-  const std::size_t at = text.find(separator);
-  const std::string_view part = text.substr(0, at);
-  text.remove_prefix(at == std::string_view::npos ? text.size() : at + 1);
-  return part;
-}
-
-bool parse_query(std::string_view query, OutputAddress& address) {
-  while (!query.empty()) {
-    std::string_view pair = take_until(query, '&');
-    const std::string_view key = take_until(pair, '=');
-    std::uint64_t number = 0;
-    if (!parse_number(pair, number)) return false;
-    if (key == "offset") {
-      address.offset = number;
-    } else if (key == "limit") {
-      address.limit = static_cast<std::size_t>(std::min<std::uint64_t>(number, address.limit));
-    } else {
-      return false;
-    }
-  }
-  return address.limit > 0;
-}
-
-std::string base64(std::string_view bytes) {
-  static constexpr char kDigits[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) {
-      group = group << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    }
-    for (std::size_t k = 0; k < 4; ++k) {
-      const bool used = i + k <= bytes.size();
-      out += used ? kDigits[group >> (18 - 6 * k) & 63] : '=';
-    }
-  }
-  return out;
-}
 
 Error not_found(std::string_view uri, const std::string& why) {
   return {ErrorCode::NotFound,
@@ -94,7 +30,6 @@ std::optional<OutputAddress> parse_output_uri(std::string_view uri) {
   if (!uri.starts_with(kScheme)) return std::nullopt;
   uri.remove_prefix(kScheme.size());
   OutputAddress address;
-  address.limit = limits::kOutputPageBytes;
   std::string_view path = take_until(uri, '?');
   const auto session = percent_decoded(take_until(path, '/'));
   if (!session || !check_session_name(*session)) return std::nullopt;
@@ -105,7 +40,10 @@ std::optional<OutputAddress> parse_output_uri(std::string_view uri) {
   } else if (path != "stdout") {
     return std::nullopt;
   }
-  if (!parse_query(uri, address)) return std::nullopt;
+  const auto range = parse_page_query(uri);
+  if (!range) return std::nullopt;
+  address.offset = range->offset;
+  address.limit = range->limit;
   return address;
 }
 
@@ -190,7 +128,7 @@ Result<std::vector<mcp::ResourceContent>> OutputResources::page(std::string_view
     if (!utf8::is_valid(content.data)) {
       content.is_base64 = true;
       content.mime_type = "application/octet-stream";
-      content.data = base64(content.data);
+      content.data = base64_encoded(content.data);
     }
   }
   content.meta["offset"] = address->offset;

@@ -1,0 +1,26 @@
+#include "host/session/session_products.h"
+
+#include <utility>
+
+#include "base/limits.h"
+
+namespace pyember::host {
+
+void SessionProducts::cell_ended(embed::CellNumber number, embed::CellOutcome& outcome) {
+  if (!outcome.displays.empty()) {
+    displays_.keep(number, std::move(outcome.displays));
+    outcome.displays.clear();
+  }
+  if (!folder_) return;
+  std::vector<SessionFile> files = folder_->changed();
+  if (files.empty()) return;
+  files_.insert_or_assign(number, std::move(files));
+  if (files_.size() > limits::kRememberedProducts) files_.erase(files_.begin());
+}
+
+const std::vector<SessionFile>* SessionProducts::files_of(embed::CellNumber number) const {
+  const auto found = files_.find(number);
+  return found == files_.end() ? nullptr : &found->second;
+}
+
+}  // namespace pyember::host
