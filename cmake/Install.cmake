@@ -16,3 +16,5 @@ if(TARGET pyember-runner)
 endif()
 install(DIRECTORY "${CMAKE_SOURCE_DIR}/python/" DESTINATION "${pyember_lib}" COMPONENT pyember
         FILES_MATCHING PATTERN "*.py" PATTERN "__pycache__" EXCLUDE PATTERN ".*_cache" EXCLUDE)
+install(DIRECTORY "${CMAKE_BINARY_DIR}/bundled/" DESTINATION "${pyember_lib}/bundled" COMPONENT pyember
+        FILES_MATCHING PATTERN "*.py" PATTERN "__pycache__" EXCLUDE)

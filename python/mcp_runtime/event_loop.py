@@ -27,6 +27,7 @@ from builtins import (
     getattr,
     hasattr,
     isinstance,
+    len,
     object,
 )
 
@@ -90,6 +91,10 @@ class EventLoop:
             return task.result()
         finally:
             del failure
+
+    def running_tasks(self) -> int:
+        """How many tasks wait to go on in the next cell that awaits."""
+        return 0 if self._loop is None else len(asyncio.all_tasks(self._loop))
 
     def close(self) -> None:
         """Cancels what still runs, gives it a moment, closes the loop.

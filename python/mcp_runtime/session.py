@@ -21,6 +21,7 @@ from builtins import (
     SyntaxError,
     compile,
     delattr,
+    dict,
     eval,
     frozenset,
     hasattr,
@@ -32,6 +33,7 @@ from builtins import (
     type,
     zip,
 )
+from posix import environ as _environment  # the dictionary behind os.environ
 
 from mcp_runtime.prompt_builtins import Display, Exit, Help
 from mcp_runtime.result_text import PLAIN_TYPES, has_rich_form, result_text
@@ -69,6 +71,7 @@ FUTURE_FLAGS = 0x1FE0000
 
 _Module = type(sys)
 _modules = sys.modules
+_RESULTS = ("_", "__", "___")
 _MISSING = object()
 _KEPT_FOR_FINALISERS = frozenset({type(result_text), type, _Module})
 
@@ -89,6 +92,8 @@ class Session:
         self.confined: str | None = None  # the notice for code that is refused something
         self.shelf: Shelf | None = None  # made when something is shown
         self.displays: Shelf | None = None  # the same, while there may be something on it
+        # What snapshots compare with, to tell what the session has changed.
+        self.started_with = (list(sys.path), dict(_environment))
         self._stoppable = native.stoppable
         self._flags = PyCF_ALLOW_TOP_LEVEL_AWAIT
         self._results: tuple[Any, Any, Any] = (_MISSING, _MISSING, _MISSING)
@@ -129,6 +134,39 @@ class Session:
         finally:
             del failure
 
+    def snapshot(self, path: str, number: int) -> Outcome:
+        """Writes the session's state to a file, for another session to restore().
+
+        The result is a JSON summary; notices name what could not be saved. Never raises.
+        """
+        return self._carried("save", path)
+
+    def restore(self, path: str, number: int) -> Outcome:
+        """Takes over the state that another session has written; as snapshot()."""
+        return self._carried("restore", path)
+
+    def future_flags(self) -> int:
+        """The `from __future__ import …` of earlier cells, as the compiler's flags."""
+        return self._flags & FUTURE_FLAGS
+
+    def adopt_future_flags(self, flags: int) -> None:
+        """Those of the session whose state is restored."""
+        self._flags |= flags & FUTURE_FLAGS
+
+    def results_shown(self) -> list[bool]:
+        """Whether `_`, `__` and `___` are the last results and no names of the user's."""
+        get = self.namespace.get
+        return [get(name, _MISSING) is value for name, value in zip(_RESULTS, self._results)]  # noqa: B905
+
+    def adopt_results(self, shown: list[bool]) -> None:
+        """Takes the names that results_shown() told of for the last results."""
+        get = self.namespace.get
+        first, second, third = (
+            get(name, _MISSING) if is_result else _MISSING
+            for name, is_result in zip(_RESULTS, shown)  # noqa: B905
+        )
+        self._results = (first, second, third)
+
     def names(self) -> list[NameEntry]:
         """Describes the names of the namespace; runs no user code."""
         from mcp_runtime.inspect_names import describe_names
@@ -136,7 +174,7 @@ class Session:
         namespace = self.namespace
         hidden = [
             name
-            for name, value in zip(("_", "__", "___"), self._results)  # noqa: B905
+            for name, value in zip(_RESULTS, self._results)  # noqa: B905
             if namespace.get(name, _MISSING) is value
         ]
         return describe_names(namespace, tuple(hidden))
@@ -158,6 +196,25 @@ class Session:
         _modules["__main__"] = _Module("__main__")
         troubles, self.notices = self.notices, []
         return troubles
+
+    def _carried(self, what: str, path: str) -> Outcome:
+        text: str | None = None
+        failure: BaseException | None = None
+        try:
+            _modules["__main__"] = self.main
+            from mcp_runtime import snapshot
+
+            carry = snapshot.save if what == "save" else snapshot.restore
+            text, notices = carry(self, path)
+            self.notices += notices
+        except BaseException as error:
+            failure = error
+        try:
+            return self._finish(None, text, failure, None)
+        except BaseException as trouble:
+            return _last_resort(failure, trouble)
+        finally:
+            del failure
 
     def _prepare(self, code: str, filename: str) -> None:
         """Undoes what earlier cells may have done to the surroundings of this one."""

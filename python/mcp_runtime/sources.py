@@ -64,6 +64,17 @@ class Sources:
             self._defining_characters -= self._defining.pop(oldest)
             self._forget(oldest)
 
+    def kept(self) -> dict[str, str]:
+        """The sources of the cells that defined something, for another session to adopt."""
+        return {filename: "".join(self._entries[filename][2]) for filename in self._defining}
+
+    def adopt(self, kept: dict[str, str]) -> None:
+        """Takes the sources of another session whose definitions live here from now on."""
+        for filename, code in kept.items():
+            if filename not in self._entries:
+                self.add(filename, code)
+                self.keep(filename)
+
     def restore(self) -> None:
         """Puts back what user code threw out of linecache (linecache.clearcache())."""
         for filename in self._entries:

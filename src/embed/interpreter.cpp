@@ -51,6 +51,7 @@ Reference bootstrap_config(const Attached& attached, const RuntimeOptions& optio
   set_text(attached, config.get(), "runtime_directory", options.runtime_directory);
   set_text(attached, config.get(), "environment_root", options.environment_root);
   set_text(attached, config.get(), "python_executable", options.python_executable);
+  set_text(attached, config.get(), "bundled_directory", options.bundled_directory);
   Reference sites = string_list(attached, options.site_directories);
   PyDict_SetItemString(config.get(), "site_directories", sites.get());
   Reference switches(PyDict_New());
@@ -87,11 +88,11 @@ std::vector<Display> displays_in(const Attached& attached, PyObject* tuple) {
     PyObject* pair = PyTuple_GET_ITEM(tuple, i);
     if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) continue;
     PyObject* data = PyTuple_GET_ITEM(pair, 1);
-    displays.push_back(
-        {item_text(attached, pair, 0),
-         PyBytes_Check(data)
-             ? std::string(PyBytes_AS_STRING(data), static_cast<std::size_t>(PyBytes_GET_SIZE(data)))
-             : text_of(attached, data)});
+    displays.push_back({item_text(attached, pair, 0),
+                        PyBytes_Check(data)
+                            ? std::string(PyBytes_AS_STRING(data),
+                                          static_cast<std::size_t>(PyBytes_GET_SIZE(data)))
+                            : text_of(attached, data)});
   }
   return displays;
 }
@@ -166,6 +167,8 @@ Result<void> Interpreter::bootstrap(const RuntimeOptions& options) {
   if (!runtime) return failed("start");
   for (auto [name, slot] : {std::pair{"open", &methods_.open},
                             {"run", &methods_.run},
+                            {"snapshot", &methods_.snapshot},
+                            {"restore", &methods_.restore},
                             {"names", &methods_.names},
                             {"close", &methods_.close},
                             {"reset", &methods_.reset}}) {
@@ -183,6 +186,7 @@ Result<void> Interpreter::open(const SessionOptions& options, std::uint64_t seri
   if (options.confinement.any()) {
     set_text(attached, config.get(), "confined", describe_confinement(options));
   }
+  set_flag(config.get(), "look_ahead", options.look_ahead);
   Reference number(PyLong_FromUnsignedLongLong(serial));
   PyDict_SetItemString(config.get(), "serial", number.get());
   Reference answer(PyObject_CallOneArg(methods_.open, config.get()));
@@ -191,13 +195,25 @@ Result<void> Interpreter::open(const SessionOptions& options, std::uint64_t seri
                                                 describe_and_clear_error(attached))};
 }
 
+PyObject* Interpreter::method_for(CellKind kind) const {
+  switch (kind) {
+    case CellKind::Snapshot:
+      return methods_.snapshot;
+    case CellKind::Restore:
+      return methods_.restore;
+    case CellKind::Code:
+      break;
+  }
+  return methods_.run;
+}
+
 RunResult Interpreter::run(const CellRequest& request) {
   const Attached attached(thread_state_);
   Reference code = to_str(attached, request.code);
   Reference number(PyLong_FromUnsignedLongLong(request.number));
   if (!code || !number) return broken(describe_and_clear_error(attached));
   PyObject* arguments[] = {code.get(), number.get()};
-  Reference answer(PyObject_Vectorcall(methods_.run, arguments, 2, nullptr));
+  Reference answer(PyObject_Vectorcall(method_for(request.kind), arguments, 2, nullptr));
   if (!answer) return broken(describe_and_clear_error(attached));
   return unpack(attached, answer.get());
 }

@@ -35,7 +35,7 @@ class Interpreter {
   // Each of these attaches, calls the runtime's function of that name, and detaches. They run
   // Python code, so they can take for ever: the stopper watches them.
   Result<void> open(const SessionOptions& options, std::uint64_t serial);
-  RunResult run(const CellRequest& request);
+  RunResult run(const CellRequest& request);  // or snapshot, or restore, by its kind
   std::vector<NameInfo> names();
   bool close();
   bool reset();
@@ -53,6 +53,8 @@ class Interpreter {
   struct Methods {
     PyObject* open = nullptr;
     PyObject* run = nullptr;
+    PyObject* snapshot = nullptr;
+    PyObject* restore = nullptr;
     PyObject* names = nullptr;
     PyObject* close = nullptr;
     PyObject* reset = nullptr;
@@ -60,6 +62,7 @@ class Interpreter {
 
   explicit Interpreter(PyThreadState* thread_state) : thread_state_(thread_state) {}
   Result<void> bootstrap(const RuntimeOptions& options);
+  PyObject* method_for(CellKind kind) const;
   bool call_for_truth(PyObject* method);
 
   PyThreadState* thread_state_;

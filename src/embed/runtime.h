@@ -30,6 +30,7 @@ struct RuntimeOptions {
   std::string runtime_directory;              // the folder that holds the package mcp_runtime
   std::vector<std::string> site_directories;  // site-packages of the environment; may be empty
   std::string environment_root;  // the environment those belong to (sys.prefix); may be empty
+  std::string bundled_directory;   // libraries shipped for sessions; empty: beside the runtime's
   std::size_t spare_interpreters = limits::kSpareInterpreters;
   std::int64_t memory_budget_bytes = 0;  // per session; 0: half of what is free at start
   TestSwitches test;

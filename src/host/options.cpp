@@ -97,6 +97,12 @@ std::string find_runtime_directory() {
   return PYEMBER_SOURCE_RUNTIME_DIR;
 }
 
+std::string find_bundled_directory() {
+  if (const std::string given = variable("PYEMBER_BUNDLED"); !given.empty()) return absolute(given);
+  const std::string beside = own_folder() + "/bundled";
+  return is_folder(beside) ? beside : find_runtime_directory() + "/bundled";
+}
+
 std::string find_runner() {
   if (const std::string given = variable("PYEMBER_RUNNER"); !given.empty()) return absolute(given);
   for (const char* place : {"/pyember-runner", "/../lib/pyember/pyember-runner"}) {

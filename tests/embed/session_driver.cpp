@@ -14,6 +14,7 @@ embed::Runtime& runtime() {
     embed::RuntimeOptions options;
     options.python_executable = PYEMBER_TEST_PYTHON;
     options.runtime_directory = PYEMBER_TEST_RUNTIME;
+    options.bundled_directory = PYEMBER_TEST_BUNDLED;
     return embed::Runtime::start(std::move(options));
   }();
   embed::install_signal_handlers();  // Catch2 puts its own in place for each test case

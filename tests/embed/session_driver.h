@@ -51,6 +51,13 @@ class SessionDriver final : public embed::SessionListener {
     return last_;
   }
 
+  // Writes the session's state to `path`, or reads it from there.
+  Answer carry(embed::CellKind kind, const std::string& path,
+               std::chrono::milliseconds timeout = std::chrono::seconds(60)) {
+    session_->submit({++last_, path, timeout, kind});
+    return wait(last_);
+  }
+
   Answer wait(CellNumber number) {
     Answer answer;
     std::unique_lock lock(mutex_);

@@ -59,6 +59,24 @@ class Interpreter:
             outcome = self._with_refusals(outcome)
         return outcome
 
+    def snapshot(self, path, number):
+        """Write the session's state to a file, as `run` answers."""
+        return self._carried(self._session.snapshot, path, number)
+
+    def restore(self, path, number):
+        """Take over a state that another session wrote, as `run` answers."""
+        return self._carried(self._session.restore, path, number)
+
+    def _carried(self, carry, path, number):
+        try:
+            outcome = self._in_context(carry, path, number)
+        except:  # noqa: E722
+            self._rescue()
+            return 1, None, ("RuntimeError", _DAMAGED, ""), None
+        self._free_import_lock()
+        self._loader.take_refused()
+        return outcome
+
     def names(self):
         return self._session.names()
 

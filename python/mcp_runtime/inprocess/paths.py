@@ -7,9 +7,12 @@ session's memory.
 import posix
 import sys
 
+from .. import bundled
+
 
 def install(config, environment):
     runtime_directory = config.get("runtime_directory")
+    bundled.set_directory(config.get("bundled_directory"))
     # The runtime finds its own modules through the package's __path__; session code that has a
     # module of the same name as one of ours must not meet ours.
     standard = [entry for entry in sys.path if entry != runtime_directory and entry]

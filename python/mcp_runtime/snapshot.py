@@ -1,0 +1,417 @@
+"""Carries the state of one session to another, by way of a file.
+
+Called by Session. What is moved: the names of the namespace, shared objects shared as before; what
+snapshot_surroundings tells; which results `_`, `__` and `___` are. What can't be moved is left behind by
+itself and named with its reason. Between versions of Python only plain data and modules move.
+
+Pickling runs user code (`__reduce__`, `__getstate__`, `__setstate__`), so it happens inside stoppable
+regions, one for each name. A stop ends the pickling, not the snapshot: what was pickled until then
+is kept. So names come in an order in which what might hang comes last: plain data, functions and
+classes, objects of libraries, containers, objects whose classes say themselves how to be pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from builtins import (
+    BaseException,
+    any,
+    dict,
+    frozenset,
+    id,
+    len,
+    list,
+    set,
+    sorted,
+    str,
+    tuple,
+    type,
+)
+
+from mcp_runtime import bundled, errors, snapshot_surroundings
+from mcp_runtime.result_text import printable
+from mcp_runtime.snapshot_file import Reader, SnapshotError, Writer
+from mcp_runtime.snapshot_records import (
+    PLAIN_TYPES,
+    NotPlain,
+    RecordReader,
+    RecordWriter,
+    plain_class_ids,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from mcp_runtime.session import Session
+
+    Carried = tuple[str, list[str]]
+
+# Names spelled out in a notice, and in the summary; a namespace may have thousands.
+MAXIMUM_NAMED = 20
+MAXIMUM_SUMMARISED = 200
+MAXIMUM_REASON = 200
+# Modules below those of the namespace that are imported again.
+MAXIMUM_SUBMODULES = 200
+
+_Module = type(sys)
+_Function = type(lambda: None)
+# Of the module __main__ itself, or made by the compiler for annotations.
+_NOT_THE_USERS = frozenset({
+    "__builtins__", "__name__", "__doc__", "__loader__", "__spec__", "__package__",
+    "__warningregistry__", "__annotate__", "__conditional_annotations__", "__annotations_cache__",
+})  # fmt: skip
+_REDUCERS = (
+    "__reduce__", "__reduce_ex__", "__getstate__", "__getnewargs__", "__getnewargs_ex__",
+    "__getattr__", "__getattribute__",
+)  # fmt: skip
+_TOO_LATE = "the time was over before its turn"
+
+(_DEFINITIONS, _OBJECTS, _CONTAINERS, _RISKY) = (1, 2, 3, 4)
+_get_class_names: Any = type.__dict__["__dict__"].__get__
+_get_mro: Any = type.__dict__["__mro__"].__get__
+
+
+def save(session: Session, path: str) -> Carried:
+    """Writes the session's state; (summary, notices). Raises SnapshotError when it can't be."""
+    writer = Writer(path)
+    try:
+        return _Saving(session, writer).run()
+    finally:
+        writer.discard()
+
+
+def restore(session: Session, path: str) -> Carried:
+    """Reads a state into the session; (summary, notices). Raises SnapshotError for a bad file."""
+    reader, failure = _guarded(session, Reader, path)
+    if failure is not None:
+        raise failure
+    try:
+        return _Restoring(session, reader).run()
+    finally:
+        reader.close()
+
+
+class _Saving:
+    def __init__(self, session: Session, writer: Writer) -> None:
+        self._session = session
+        self._writer = writer
+        self._records = RecordWriter(session.namespace, session.main)
+        self._left_behind: dict[str, str] = {}
+        self._plain: list[list[Any]] = []  # [name, place, length]
+        self._objects: list[list[Any]] = []
+        self._stopped = False
+        # A copy: other threads of the session may bind names meanwhile.
+        self._names: dict[str, Any] = {
+            name: value
+            for name, value in list(session.namespace.items())
+            if type(name) is str and name not in _NOT_THE_USERS
+        }
+
+    def run(self) -> Carried:
+        surroundings = snapshot_surroundings.describe(self._session)
+        piece = self._writer.append([json.dumps(surroundings).encode("ascii")])
+        modules = self._take_modules()
+        helpers = self._write_names(modules)
+        self._writer.commit({
+            "order": [name for name in self._names if name not in self._left_behind],
+            "surroundings": piece,
+            "modules": modules,
+            "submodules": _submodules(set(modules.values())),
+            "plain": self._plain,
+            "helpers": helpers,
+            "objects": self._objects,
+            "results": self._session.results_shown(),
+        })  # fmt: skip
+        saved = len(modules) + len(self._plain) + len(self._objects)
+        return _summary("saved", saved, self._left_behind), self._notices()
+
+    def _take_modules(self) -> dict[str, str]:
+        """Modules go by the name under which they are imported."""
+        modules: dict[str, str] = {}
+        for name, value in self._names.items():
+            if type(value) is _Module and value is not self._session.main:
+                module_name = value.__dict__.get("__name__")
+                if type(module_name) is str and sys.modules.get(module_name) is value:
+                    modules[name] = module_name
+        return modules
+
+    def _write_names(self, modules: dict[str, str]) -> tuple[int, int] | None:
+        """Writes all records; the place of the one that stands before those of objects."""
+        namespace = self._session.namespace
+        plain = plain_class_ids()
+        others: list[tuple[int, str]] = []
+        for name, value in self._names.items():
+            kind = type(value)
+            if name in modules:
+                continue
+            is_container = kind in PLAIN_TYPES
+            if value is not namespace and (is_container or id(kind) in plain):
+                if self._write(self._plain, name, value):
+                    continue
+                others.append((_CONTAINERS, name))
+            else:
+                others.append((_group_of(value), name))
+        if not others:
+            return None
+        helpers = self._begin_objects(others)
+        if helpers is not None:
+            for _, name in sorted(others, key=_group):
+                self._write(self._objects, name, self._names[name])
+        return helpers
+
+    def _begin_objects(self, others: list[tuple[int, str]]) -> tuple[int, int] | None:
+        def begin() -> list[bytes]:
+            return self._records.begin_objects(bundled.cloudpickle())
+
+        chunks, failure = (None, None) if self._over() else _guarded(self._session, begin)
+        if chunks is not None:
+            return self._writer.append(chunks)
+        self._stopped = self._stopped or _is_stop(self._session, failure)
+        reason = _TOO_LATE if failure is None or self._stopped else _reason(self._session, failure)
+        for _, name in others:
+            self._left_behind.setdefault(name, reason)
+        return None
+
+    def _write(self, records: list[list[Any]], name: str, value: Any) -> bool:
+        """Writes one record. False: the name is no plain data, and its turn comes later."""
+        if self._over():
+            self._left_behind[name] = _TOO_LATE
+            return True
+        chunks, failure = _guarded(self._session, self._records.record, value)
+        if chunks is not None:
+            place, length = self._writer.append(chunks)
+            records.append([name, place, length])
+            return True
+        self._records.undo()
+        if type(failure) is NotPlain:
+            return False
+        if _is_stop(self._session, failure):
+            self._stopped = True
+            self._left_behind[name] = "it was still being pickled when the time was over"
+        else:
+            self._left_behind[name] = _reason(self._session, failure)
+        return True
+
+    def _over(self) -> bool:
+        self._stopped = self._stopped or self._session.native.stop_requested()
+        return self._stopped
+
+    def _notices(self) -> list[str]:
+        notices = []
+        if self._left_behind:
+            notices.append(
+                f"{_named(self._left_behind)} could not be moved to the new session. Make such "
+                "things there again: open files and connections, start threads and tasks."
+            )
+        running = _running(self._session)
+        if running:
+            notices.append(f"{running} stayed behind and will end. Start them again.")
+        return notices
+
+
+class _Restoring:
+    def __init__(self, session: Session, reader: Reader) -> None:
+        self._session = session
+        self._reader = reader
+        self._table = reader.table
+        self._left_behind: dict[str, str] = {}
+        self._restored = 0
+        self._stopped = False
+        self._same_version = reader.python == tuple(sys.version_info[:2])
+
+    def run(self) -> Carried:
+        table = self._table
+        surroundings = json.loads(self._reader.piece(*table["surroundings"]))
+        # Before anything else: modules may be imported from there.
+        troubles = snapshot_surroundings.apply(self._session, surroundings)
+        self._import_modules()
+        if self._same_version:
+            self._read(RecordReader(self._reader))
+        else:
+            self._read_plain()
+        self._order()
+        self._session.adopt_results(table["results"])
+        notices = []
+        if self._left_behind:
+            notices.append(
+                f"{_named(self._left_behind)} could not be brought back in the new session. "
+                f"{self._way_out()}"
+            )
+        if troubles:
+            notices.append(f"{_named(troubles)} could not be taken over from the session before.")
+        return _summary("restored", self._restored, self._left_behind), notices
+
+    def _way_out(self) -> str:
+        if self._same_version:
+            return "Make them again, and install the packages that are missing."
+        return (
+            "Only plain data and modules move to another version of Python. Run the cells that "
+            "define them again."
+        )
+
+    def _import_modules(self) -> None:
+        for name, module_name in self._table["modules"].items():
+            module = self._imported(name, module_name)
+            if module is not None:
+                self._bind(name, module)
+        for module_name in self._table["submodules"]:
+            if module_name not in sys.modules and module_name.partition(".")[0] in sys.modules:
+                self._imported(module_name, module_name)
+
+    def _imported(self, name: str, module_name: str) -> Any:
+        if self._stopped:
+            self._left_behind[name] = _TOO_LATE
+            return None
+        _, failure = _guarded(self._session, __import__, module_name)
+        if failure is None:
+            return sys.modules.get(module_name)
+        self._note_failure(name, failure)
+        return None
+
+    def _read(self, records: RecordReader) -> None:
+        session, table = self._session, self._table
+        self._read_records(records, table["plain"])
+        if table["helpers"] is None or not table["objects"]:
+            return
+
+        def begin() -> None:
+            bundled.cloudpickle()
+            records.begin_objects(session.namespace, session.main, table["helpers"])
+
+        failure = None if self._stopped else _guarded(session, begin)[1]
+        if failure is not None:
+            for name, _, _ in table["objects"]:
+                self._note_failure(name, failure)
+            return
+        self._read_records(records, table["objects"])
+
+    def _read_plain(self) -> None:
+        self._read_records(RecordReader(self._reader, plain_only=True), self._table["plain"])
+        here, (major, minor) = sys.version_info, self._reader.python
+        reason = (
+            f"it is more than plain data, which is all that moves from Python {major}.{minor} to "
+            f"{here[0]}.{here[1]}"
+        )
+        for name, _, _ in self._table["objects"]:
+            self._left_behind[name] = reason
+
+    def _read_records(self, records: RecordReader, table: list[Any]) -> None:
+        for name, place, length in table:
+            if self._stopped:
+                self._left_behind[name] = _TOO_LATE
+                continue
+            value, failure = _guarded(self._session, records.read, (place, length))
+            if failure is None:
+                self._bind(name, value)
+                continue
+            self._note_failure(name, failure)
+            if not self._stopped:
+                records.skip((place, length))
+        # Making functions has bound it to the dictionary.
+        self._session.namespace["__builtins__"] = sys.modules["builtins"]
+
+    def _note_failure(self, name: str, failure: BaseException) -> None:
+        if _is_stop(self._session, failure):
+            self._stopped = True
+            self._left_behind[name] = "it was still being restored when the time was over"
+        else:
+            self._left_behind[name] = _reason(self._session, failure)
+
+    def _bind(self, name: str, value: Any) -> None:
+        self._session.namespace[name] = value
+        self._restored += 1
+
+    def _order(self) -> None:
+        """The names in the order in which they were bound before."""
+        namespace = self._session.namespace
+        for name in self._table["order"]:
+            if name in namespace:
+                namespace[name] = namespace.pop(name)
+
+
+def _guarded(session: Session, action: Callable[..., Any], *arguments: Any) -> tuple[Any, Any]:
+    """(what a call that may run user code returned, None), or (None, what it raised)."""
+    stoppable = session.native.stoppable
+    try:
+        try:
+            stoppable(True)
+            return action(*arguments), None
+        finally:
+            stoppable(False)
+    except BaseException as error:
+        return None, error
+
+
+def _is_stop(session: Session, failure: BaseException | None) -> bool:
+    return failure is not None and session.native.stop_requested()
+
+
+def _reason(session: Session, failure: BaseException) -> str:
+    """Why a name could not be moved, in one bounded line."""
+    kind = errors.type_name(type(failure)).replace("_pickle.", "pickle.")
+    message, broken = _guarded(session, str, failure)
+    if broken is not None or not message:
+        return kind
+    text = printable(message).replace("\n", " ")
+    if type(failure) is not SnapshotError:
+        text = f"{kind}: {text}"
+    return text if len(text) <= MAXIMUM_REASON else text[: MAXIMUM_REASON - 1] + "…"
+
+
+def _group_of(value: Any) -> int:
+    """When the turn of a value comes that is not plain data; asks nothing of the value itself."""
+    kind = type(value)
+    if kind is _Function or type in _get_mro(kind):
+        return _DEFINITIONS
+    for cls in _get_mro(kind):
+        names = _get_class_names(cls)
+        if names.get("__module__") == "__main__" and any(name in names for name in _REDUCERS):
+            return _RISKY
+    return _CONTAINERS if any(cls in PLAIN_TYPES for cls in _get_mro(kind)) else _OBJECTS
+
+
+def _group(entry: tuple[int, str]) -> int:
+    return entry[0]
+
+
+def _submodules(names: set[str]) -> list[str]:
+    """Loaded modules below those of the namespace: `import xml.dom.minidom` binds only xml."""
+    found = [
+        name
+        for name in list(sys.modules)
+        if "." in name and name.partition(".")[0] in names and "._" not in name
+    ]
+    return found[:MAXIMUM_SUBMODULES]
+
+
+def _running(session: Session) -> str:
+    """Tasks and threads of the session, which no file can carry."""
+    import _thread
+
+    parts = []
+    tasks = 0 if session.loop is None else session.loop.running_tasks()
+    if tasks:
+        parts.append("1 task" if tasks == 1 else f"{tasks} tasks")
+    threads = _thread._count()
+    if threads:
+        parts.append("1 thread" if threads == 1 else f"{threads} threads")
+    return " and ".join(parts)
+
+
+def _named(reasons: dict[str, str]) -> str:
+    """Names with their reasons, each reason once."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in list(reasons.items())[:MAXIMUM_NAMED]:
+        by_reason.setdefault(reason, []).append(name)
+    told = [f"{', '.join(names)} ({reason})" for reason, names in by_reason.items()]
+    if len(reasons) > MAXIMUM_NAMED:
+        told.append(f"and {len(reasons) - MAXIMUM_NAMED} more")
+    return "; ".join(told)
+
+
+def _summary(done: str, count: int, left_behind: dict[str, str]) -> str:
+    shown = dict(list(left_behind.items())[:MAXIMUM_SUMMARISED])
+    return json.dumps({done: count, "left_behind": shown})
