@@ -5,7 +5,11 @@
 #include "base/limits.h"
 
 #ifdef __linux__
+#include <dirent.h>
 #include <sched.h>
+
+#include <cstdlib>
+#include <string>
 #endif
 
 namespace pyember {
@@ -99,6 +103,19 @@ void release_this_thread_to_all_cpus() noexcept {
   self_releases.fetch_add(1, std::memory_order_relaxed);
 }
 
+void release_process_to_all_cpus(pid_t pid) noexcept {
+  if (pid <= 0 || !original_known.load(std::memory_order_acquire)) return;
+  const std::string folder = "/proc/" + std::to_string(pid) + "/task";
+  DIR* tasks = opendir(folder.c_str());
+  if (tasks == nullptr) return;
+  while (const dirent* entry = readdir(tasks)) {
+    const int tid = std::atoi(entry->d_name);
+    if (tid > 0) set_cpus(tid, original_cpus);
+  }
+  closedir(tasks);
+  self_releases.fetch_add(1, std::memory_order_relaxed);
+}
+
 #else
 
 HomeCpu::HomeCpu() = default;
@@ -107,6 +124,7 @@ void HomeCpu::dispatch(HomeThread&, pid_t, std::uint64_t) {}
 void HomeCpu::spread(HomeThread&, pid_t, std::size_t) {}
 void HomeCpu::release_loop() {}
 void release_this_thread_to_all_cpus() noexcept {}
+void release_process_to_all_cpus(pid_t) noexcept {}
 
 #endif
 

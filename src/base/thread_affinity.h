@@ -59,4 +59,8 @@ class HomeCpu {
 // both inherit the mask. One system call; safe on any thread.
 void release_this_thread_to_all_cpus() noexcept;
 
+// The same for every thread of another process, one that a HomeCpu was given as a thread before it
+// had any but its first.
+void release_process_to_all_cpus(pid_t pid) noexcept;
+
 }  // namespace pyember

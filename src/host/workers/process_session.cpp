@@ -1,0 +1,302 @@
+#include "host/workers/process_session.h"
+
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+#include <utility>
+
+#include "base/limits.h"
+#include "base/thread_affinity.h"
+
+namespace pyember::host {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// However late our own timer is, a cell has been asked this often before force is used.
+constexpr int kLeastAsked = 4;
+
+milliseconds until(std::chrono::steady_clock::time_point when) {
+  const auto left = when - std::chrono::steady_clock::now();
+  return std::max(std::chrono::ceil<milliseconds>(left), milliseconds(1));
+}
+
+}  // namespace
+
+ProcessSession::ProcessSession(EventLoop& loop, ZygoteSource zygote, ForkOrder order,
+                               embed::SessionListener& listener)
+    : loop_(loop),
+      zygote_(std::move(zygote)),
+      order_(std::move(order)),
+      listener_(listener),
+      timer_(loop, [this] { time_is_over(); }),
+      turn_(loop, [this] { turn(); }) {
+  if (pipes_.valid()) open_worker();
+  if (!worker_) turn_.start(milliseconds(0));
+}
+
+void ProcessSession::open_worker() {
+  new_sites_.clear();
+  plain_ = false;
+  memory_bytes_ = 0;
+  if (Zygote* zygote = zygote_()) {
+    WorkerProcess::Owner& owner = *this;
+    worker_ = std::make_unique<WorkerProcess>(loop_, *zygote, order_, pipes_, owner);
+  }
+}
+
+// --- cells ---------------------------------------------------------------------------------------
+
+void ProcessSession::submit(embed::CellRequest request) {
+  if (lost_) return;
+  queue_.push_back(std::move(request));
+  advance();
+}
+
+bool ProcessSession::withdraw(embed::CellNumber number) {
+  const auto found = std::find_if(
+      queue_.begin(), queue_.end(),
+      [number](const embed::CellRequest& request) { return request.number == number; });
+  if (found == queue_.end()) return false;
+  queue_.erase(found);
+  return true;
+}
+
+std::vector<embed::CellRequest> ProcessSession::take_back() {
+  std::vector<embed::CellRequest> requests(std::make_move_iterator(queue_.begin()),
+                                           std::make_move_iterator(queue_.end()));
+  queue_.clear();
+  return requests;
+}
+
+void ProcessSession::output_drained(embed::CellNumber number) {
+  if (number < undrained_ || undrained_ == 0) return;
+  undrained_ = 0;
+  if (reset_ticket_) turn_.start(milliseconds(0));
+  advance();
+}
+
+void ProcessSession::inspect(std::uint64_t ticket) {
+  inspect_ticket_ = ticket;
+  advance();
+}
+
+void ProcessSession::add_sites(std::vector<std::string> directories) {
+  order_.sites.insert(order_.sites.end(), directories.begin(), directories.end());
+  if (lost_) return;
+  std::move(directories.begin(), directories.end(), std::back_inserter(new_sites_));
+  advance();
+}
+
+// The worker can be told something: it is there, and nothing of an earlier call is unfinished.
+bool ProcessSession::is_free() const {
+  return !lost_ && worker_ && worker_->ready() && !worker_->end() && !running_ && !reset_ticket_ &&
+         undrained_ == 0;
+}
+
+void ProcessSession::advance() {
+  if (!is_free()) return;
+  if (!new_sites_.empty()) {
+    worker_->send(sites_header(new_sites_));
+    new_sites_.clear();
+  }
+  if (inspect_ticket_ && !asked_ticket_) {
+    asked_ticket_ = std::exchange(inspect_ticket_, std::nullopt);
+    worker_->send(names_header(*asked_ticket_));
+  }
+  if (queue_.empty()) return;
+  embed::CellRequest request = std::move(queue_.front());
+  queue_.pop_front();
+  send_cell(std::move(request));
+}
+
+void ProcessSession::send_cell(embed::CellRequest request) {
+  // Libraries count the CPUs they may use when they are imported.
+  if (plain_ && request.code.find("import") != std::string::npos) {
+    release_process_to_all_cpus(worker_->pid());
+  }
+  running_ = embed::RunningCell{request.number, Clock::now()};
+  deadline_ = running_->since + request.timeout;
+  cause_ = Cause::None;
+  times_asked_ = 0;
+  timer_.start(until(deadline_));
+  const std::string header = cell_header(request);
+  worker_->send(header, std::move(request.code));
+}
+
+embed::Status ProcessSession::status_of(DoneStatus told) const {
+  if (cause_ == Cause::Timeout) return embed::Status::TimedOut;
+  if (cause_ == Cause::Interrupt) return embed::Status::Interrupted;
+  return told == DoneStatus::Completed ? embed::Status::Completed : embed::Status::Raised;
+}
+
+void ProcessSession::worker_ready() {
+  // It is as empty as a reset leaves it, also when that was asked for before it was there.
+  replacing_ = false;
+  if (const auto ticket = std::exchange(reset_ticket_, std::nullopt)) {
+    listener_.reset_finished(*ticket);
+  }
+  advance();
+}
+
+void ProcessSession::worker_done(CellDone& done) {
+  if (!running_ || running_->number != done.cell) {
+    worker_->break_off("an outcome of a cell that does not run");
+    return;
+  }
+  if (plain_ && !done.plain) release_process_to_all_cpus(worker_->pid());
+  plain_ = done.plain;
+  memory_bytes_ = done.memory_bytes;
+  done.outcome.status = status_of(done.status);
+  // What the cell wrote is in the pipes by now, or has been read while it ran.
+  finish_cell(std::move(done.outcome), !pipes_.empty());
+  advance();
+}
+
+void ProcessSession::finish_cell(embed::CellOutcome outcome, bool has_output) {
+  const embed::CellNumber number = running_->number;
+  outcome.elapsed = Clock::now() - running_->since;
+  running_.reset();
+  timer_.stop();
+  if (has_output) undrained_ = number;
+  if (reset_ticket_) turn_.start(milliseconds(0));
+  listener_.cell_finished(number, std::move(outcome), has_output);
+}
+
+void ProcessSession::worker_names(WorkerNames& names) {
+  if (!asked_ticket_ || *asked_ticket_ != names.ticket) {
+    worker_->break_off("a list of names that nobody asked for");
+    return;
+  }
+  asked_ticket_.reset();
+  listener_.names_ready(names.ticket, std::move(names.names));
+  advance();
+}
+
+// --- stopping ------------------------------------------------------------------------------------
+
+void ProcessSession::interrupt(embed::CellNumber number) {
+  if (running_ && (number == 0 || number == running_->number)) stop(Cause::Interrupt);
+}
+
+void ProcessSession::stop(Cause cause) {
+  if (cause_ != Cause::None || worker_->end()) return;
+  cause_ = cause;
+  stop_began_ = Clock::now();
+  ask();
+}
+
+void ProcessSession::ask() {
+  worker_->ask_to_stop(running_->number);
+  const bool first = times_asked_++ == 0;
+  timer_.start(first ? limits::kWorkerAskAgain : limits::kWorkerAskPeriod);
+}
+
+void ProcessSession::time_is_over() {
+  if (!running_) return;
+  // On a busy machine its end may have been told already.
+  const embed::CellNumber number = running_->number;
+  worker_->read_now();
+  if (!running_ || running_->number != number || worker_->end()) return;
+  if (cause_ == Cause::None) {
+    // The loop's clock may have been behind when the timer was set.
+    if (Clock::now() < deadline_) return timer_.start(until(deadline_));
+    return stop(Cause::Timeout);
+  }
+  const bool over = Clock::now() - stop_began_ >= limits::kWorkerStopGrace;
+  if (over && times_asked_ >= kLeastAsked) return stop_by_force();
+  ask();
+}
+
+void ProcessSession::stop_by_force() {
+  const bool resetting = reset_ticket_.has_value();
+  embed::CellOutcome outcome;
+  outcome.error =
+      describe_forced_stop(cause_ == Cause::Timeout ? "its time was over" : "it was asked to");
+  // A reset would have thrown the state away in any case.
+  outcome.status = resetting ? embed::Status::Interrupted : embed::Status::Lost;
+  const std::string reason = outcome.error->message;
+  if (resetting) {
+    end_worker_for_reset();
+  } else {
+    worker_.reset();
+  }
+  finish_cell(std::move(outcome), true);
+  if (!resetting) lose(reason);
+}
+
+// --- ends and resets -----------------------------------------------------------------------------
+
+void ProcessSession::reset(std::uint64_t ticket) {
+  if (lost_) return;
+  reset_ticket_ = ticket;
+  if (running_) {
+    stop(Cause::Interrupt);
+  } else {
+    turn_.start(milliseconds(0));
+  }
+}
+
+void ProcessSession::worker_ended() { turn_.start(milliseconds(0)); }
+
+void ProcessSession::turn() {
+  if (lost_) return;
+  if (!worker_) {
+    return lose(
+        pipes_.valid()
+            ? "The session could not be opened, because the server is ending. Start it again."
+            : "The session could not be opened, because the server's descriptors have run out. "
+              "Close sessions, or raise the limit on open files (ulimit -n).");
+  }
+  if (worker_->end()) return look_at_end();
+  if (!reset_ticket_ || replacing_ || running_ || undrained_ != 0 || !worker_->ready()) return;
+  end_worker_for_reset();
+}
+
+void ProcessSession::end_worker_for_reset() {
+  replacing_ = true;
+  inspect_ticket_.reset();
+  asked_ticket_.reset();
+  // HomeCpu must not believe the next process to be where this one was held.
+  if (plain_) release_process_to_all_cpus(worker_->pid());
+  worker_->replace();
+}
+
+void ProcessSession::look_at_end() {
+  const WorkerEnd end = *worker_->end();
+  if (end.kind == WorkerEnd::Kind::Replaced) {
+    // What the last cell printed is read first.
+    if (undrained_ == 0) replace_worker();
+    return;
+  }
+  worker_.reset();
+  embed::CellError error = describe_end(end, order_.limits);
+  const std::string reason = error.message;
+  if (running_) {
+    embed::CellOutcome outcome;
+    outcome.status = embed::Status::Lost;
+    outcome.error = std::move(error);
+    finish_cell(std::move(outcome), true);
+  }
+  lose(reason);
+}
+
+void ProcessSession::replace_worker() {
+  // What threads printed after the last cell belongs to no cell of the empty session.
+  worker_.reset();
+  pipes_.discard();
+  open_worker();
+  if (!worker_) turn_.start(milliseconds(0));
+}
+
+void ProcessSession::lose(const std::string& reason) {
+  lost_ = true;
+  queue_.clear();
+  timer_.stop();
+  turn_.stop();
+  worker_.reset();
+  listener_.session_lost(reason);
+}
+
+}  // namespace pyember::host

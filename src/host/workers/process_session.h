@@ -1,0 +1,105 @@
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/loop/uv_handle.h"
+#include "host/workers/output_pipes.h"
+#include "host/workers/worker_process.h"
+#include "host/workers/workers.h"
+
+namespace pyember::host {
+
+// A session in a worker: keeps its queue, sends one cell at a time, watches its deadline, stops it,
+// and replaces the worker at a reset. Owned by whoever opened it; loop's thread only.
+//
+// What the owner calls never leads to a call of the listener: ends of workers, which may come from
+// anywhere, are looked at in a turn of their own (turn()).
+class ProcessSession final : public WorkerSession, private WorkerProcess::Owner {
+ public:
+  // The zygote to fork from; null: there is none any more.
+  using ZygoteSource = std::function<Zygote*()>;
+
+  ProcessSession(EventLoop& loop, ZygoteSource zygote, ForkOrder order,
+                 embed::SessionListener& listener);
+
+  void submit(embed::CellRequest request) override;
+  bool withdraw(embed::CellNumber number) override;
+  std::vector<embed::CellRequest> take_back() override;
+  void interrupt(embed::CellNumber number) override;
+  void output_drained(embed::CellNumber number) override;
+  void inspect(std::uint64_t ticket) override;
+  void reset(std::uint64_t ticket) override;
+  std::optional<embed::RunningCell> running() const override { return running_; }
+  std::int64_t memory_bytes() const override { return memory_bytes_; }
+  pid_t thread_id() const override {
+    return plain_ && worker_ && !worker_->end() ? worker_->pid() : 0;
+  }
+  int stdout_fd() const override { return pipes_.read_end(1); }
+  int stderr_fd() const override { return pipes_.read_end(2); }
+  void reading_output(bool) override {}  // both sides are on one thread
+
+  void add_sites(std::vector<std::string> directories) override;
+  pid_t process_id() const override { return worker_ ? worker_->pid() : 0; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  enum class Cause { None, Timeout, Interrupt };
+
+  void worker_ready() override;
+  void worker_done(CellDone& done) override;
+  void worker_names(WorkerNames& names) override;
+  void worker_ended() override;
+
+  void open_worker();
+  bool is_free() const;
+  void advance();
+  void send_cell(embed::CellRequest request);
+  void finish_cell(embed::CellOutcome outcome, bool has_output);
+  void time_is_over();
+  void stop(Cause cause);
+  void ask();
+  void stop_by_force();
+  void turn();
+  void look_at_end();
+  void end_worker_for_reset();
+  void replace_worker();
+  void lose(const std::string& reason);
+  embed::Status status_of(DoneStatus told) const;
+
+  EventLoop& loop_;
+  const ZygoteSource zygote_;
+  ForkOrder order_;  // with the sites that were added
+  embed::SessionListener& listener_;
+  OutputPipes pipes_;
+  std::unique_ptr<WorkerProcess> worker_;
+  bool lost_ = false;
+
+  std::deque<embed::CellRequest> queue_;  // cells that have not begun
+  std::optional<embed::RunningCell> running_;
+  embed::CellNumber undrained_ = 0;  // whose output has to be read before the next cell; 0: none
+  Clock::time_point deadline_{};     // of the cell that runs
+
+  Cause cause_ = Cause::None;  // why the cell that runs must stop
+  Clock::time_point stop_began_{};
+  int times_asked_ = 0;
+
+  std::optional<std::uint64_t> inspect_ticket_;  // to be asked
+  std::optional<std::uint64_t> asked_ticket_;    // the worker owes the answer
+  std::optional<std::uint64_t> reset_ticket_;
+  bool replacing_ = false;  // the reset's new worker is on its way
+
+  std::vector<std::string> new_sites_;  // of which the worker was not told
+  bool plain_ = false;                  // may be held on one CPU
+  std::int64_t memory_bytes_ = 0;
+
+  Timer timer_;  // of the cell that runs
+  Timer turn_;
+};
+
+}  // namespace pyember::host

@@ -1,0 +1,162 @@
+#include "host/workers/worker_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <utility>
+#include <variant>
+
+#include "base/limits.h"
+
+// A worker's end is told twice: its wire ends, and the zygote reports the exit. Only the second
+// says why, so the first starts a wait for it. What the worker sent before it ended is read all the
+// same, whichever comes first.
+
+namespace pyember::host {
+
+namespace {
+
+Descriptor copy_of(int descriptor) { return Descriptor(fcntl(descriptor, F_DUPFD_CLOEXEC, 3)); }
+
+WorkerEnd end_of(const ExitReport& report) {
+  if (report.signal) return {WorkerEnd::Kind::Signalled, *report.signal, {}, {}};
+  if (report.code) return {WorkerEnd::Kind::Exited, *report.code, {}, {}};
+  return {};
+}
+
+}  // namespace
+
+WorkerProcess::WorkerProcess(EventLoop& loop, Zygote& zygote, const ForkOrder& order,
+                             const OutputPipes& pipes, Owner& owner)
+    : loop_(loop), zygote_(&zygote), owner_(owner), timer_(loop, [this] { time_is_over(); }) {
+  std::array<int, 2> sockets{-1, -1};
+  const bool paired = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) == 0;
+  Descriptor here(sockets[0]);
+  WorkerDescriptors there;
+  there[0] = Descriptor(sockets[1]);
+  there[1] = pipes.copy_of_write_end(1);
+  there[2] = pipes.copy_of_write_end(2);
+  if (page_.valid()) there[3] = copy_of(page_.descriptor());
+  if (crash_.valid()) there[4] = copy_of(crash_.descriptor());
+  bool complete = paired;
+  for (const Descriptor& each : there) complete = complete && each.valid();
+  if (!complete) {
+    finish({WorkerEnd::Kind::NotMade, 0, "the server's descriptors have run out (ulimit -n)", {}});
+    return;
+  }
+  page_.close_descriptor();
+  WorkerWire::Owner& owner_of_wire = *this;
+  wire_ = std::make_unique<WorkerWire>(loop, std::move(here), owner_of_wire);
+  timer_.start(limits::kZygoteStartDeadline + limits::kWorkerStartDeadline);
+  fork_id_ = zygote.fork_worker(order, std::move(there), *this);
+}
+
+WorkerProcess::~WorkerProcess() {
+  if (zygote_ != nullptr) zygote_->forget(fork_id_);
+}
+
+void WorkerProcess::send(const std::string& header, std::string body) {
+  if (wire_) wire_->send(header, std::move(body));
+}
+
+void WorkerProcess::read_now() {
+  if (wire_) wire_->read_now();
+}
+
+void WorkerProcess::ask_to_stop(embed::CellNumber cell) {
+  page_.stop_cell(cell);
+  signal_process(process_, SIGINT);
+}
+
+void WorkerProcess::break_off(const std::string& what) {
+  finish({WorkerEnd::Kind::Broke, 0, what, {}});
+}
+
+void WorkerProcess::replace() {
+  replaced_ = true;
+  if (end_) return;
+  signal_process(process_, SIGKILL);
+  wire_ended({});  // the wait begins, should anybody else hold the wire's other end
+}
+
+// --- what it and the zygote say ------------------------------------------------------------------
+
+void WorkerProcess::wire_frame(Frame& frame) {
+  Result<WorkerMessage> read = read_worker_message(frame);
+  if (!read) return break_off(read.error().message);
+  if (replaced_) return;
+  WorkerMessage& message = read.value();
+  if (auto* done = std::get_if<CellDone>(&message)) {
+    owner_.worker_done(*done);
+  } else if (auto* names = std::get_if<WorkerNames>(&message)) {
+    owner_.worker_names(*names);
+  } else if (ready_) {
+    break_off("it said twice that it is ready");
+  } else {
+    ready_ = true;
+    timer_.stop();
+    owner_.worker_ready();
+  }
+}
+
+void WorkerProcess::wire_ended(const std::string& broken) {
+  if (end_ || wire_over_) return;
+  if (!broken.empty()) return break_off(broken);
+  wire_over_ = true;
+  wire_over_at_ = std::chrono::steady_clock::now();
+  timer_.start(limits::kWorkerExitWait, limits::kWorkerExitWait);
+}
+
+void WorkerProcess::forked(const ProcessIdentity& process) {
+  process_ = process;
+  if (replaced_) signal_process(process_, SIGKILL);
+}
+
+void WorkerProcess::not_forked(const std::string& why) {
+  zygote_ = nullptr;
+  finish({WorkerEnd::Kind::NotMade, 0, why, {}});
+}
+
+void WorkerProcess::exited(const ExitReport& report) {
+  zygote_ = nullptr;
+  WorkerEnd end = end_of(report);
+  // Its last words; an end of the wire begins no wait any more.
+  wire_over_ = true;
+  read_now();
+  finish(std::move(end));
+}
+
+void WorkerProcess::zygote_lost(const std::string& why) {
+  zygote_ = nullptr;
+  finish({WorkerEnd::Kind::ZygoteLost, 0, why, {}});
+}
+
+void WorkerProcess::time_is_over() {
+  if (!wire_over_) {
+    finish({WorkerEnd::Kind::NotMade, 0, "it did not get ready in time", {}});
+    return;
+  }
+  // A zygote that is busy importing reports late.
+  const auto waited = std::chrono::steady_clock::now() - wire_over_at_;
+  const bool lives = process_.pid != 0 && is_alive(process_);
+  if (lives && !replaced_) {
+    finish({WorkerEnd::Kind::WireClosed, 0, {}, {}});
+  } else if (waited >= limits::kWorkerReapWait) {
+    finish({});
+  }
+}
+
+void WorkerProcess::finish(WorkerEnd end) {
+  if (end_) return;
+  timer_.stop();
+  if (wire_) wire_->close();
+  if (end.kind == WorkerEnd::Kind::Signalled) end.crash_text = crash_.text();
+  if (replaced_) end.kind = WorkerEnd::Kind::Replaced;
+  if (Zygote* zygote = std::exchange(zygote_, nullptr)) zygote->forget(fork_id_);
+  end_ = std::move(end);
+  owner_.worker_ended();
+}
+
+}  // namespace pyember::host

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "host/loop/uv_handle.h"
+#include "host/workers/output_pipes.h"
+#include "host/workers/shared_memory.h"
+#include "host/workers/worker_end.h"
+#include "host/workers/worker_messages.h"
+#include "host/workers/worker_wire.h"
+#include "host/workers/zygote.h"
+
+namespace pyember::host {
+
+// One worker as its session sees it: asked for at once, talked to over its wire, stopped through
+// its page, and its end explained. Destroying it kills the worker. Loop's thread only.
+class WorkerProcess final : private WorkerWire::Owner, private Zygote::Child {
+ public:
+  // Called from the loop's callbacks. Must not destroy the process.
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    virtual void worker_ready() = 0;
+    virtual void worker_done(CellDone& done) = 0;
+    virtual void worker_names(WorkerNames& names) = 0;
+    // Once, nothing comes after it; may come from within the constructor and from break_off().
+    virtual void worker_ended() = 0;
+  };
+
+  WorkerProcess(EventLoop& loop, Zygote& zygote, const ForkOrder& order, const OutputPipes& pipes,
+                Owner& owner);
+  ~WorkerProcess() override;
+
+  bool ready() const { return ready_; }
+  pid_t pid() const { return process_.pid; }  // 0: not made yet
+  const std::optional<WorkerEnd>& end() const { return end_; }
+
+  void send(const std::string& header, std::string body = {});
+  // Handles what it has sent, and was not looked at.
+  void read_now();
+  void ask_to_stop(embed::CellNumber cell);
+  // It sent what it may not: it is killed.
+  void break_off(const std::string& what);
+  // Kills it to begin anew; worker_ended() comes when it and what it started are gone.
+  void replace();
+
+ private:
+  void wire_frame(Frame& frame) override;
+  void wire_ended(const std::string& broken) override;
+  void forked(const ProcessIdentity& process) override;
+  void not_forked(const std::string& why) override;
+  void exited(const ExitReport& report) override;
+  void zygote_lost(const std::string& why) override;
+
+  void time_is_over();
+  void finish(WorkerEnd end);
+
+  EventLoop& loop_;
+  Zygote* zygote_;  // null once it has said its last
+  Owner& owner_;
+  std::uint64_t fork_id_ = 0;
+  ProcessIdentity process_;
+  StopPage page_;
+  CrashFile crash_;
+  std::unique_ptr<WorkerWire> wire_;
+  bool ready_ = false;
+  bool replaced_ = false;
+  bool wire_over_ = false;  // the exit report is waited for
+  std::chrono::steady_clock::time_point wire_over_at_{};
+  std::optional<WorkerEnd> end_;
+  Timer timer_;  // until it is ready; then of the wait for the exit report
+};
+
+}  // namespace pyember::host

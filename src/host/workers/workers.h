@@ -1,0 +1,60 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "embed/session.h"
+#include "host/workers/worker_place.h"
+
+// Sessions that are processes of their own (docs/workers.md).
+namespace pyember::host {
+
+class EventLoop;
+
+// What the session of a worker can besides. Listener calls of such a session come on the loop's
+// thread, never from within a call of its own methods.
+class WorkerSession : public embed::Session {
+ public:
+  // From its next cell on it imports from these as well.
+  virtual void add_sites(std::vector<std::string> directories) = 0;
+  // Of the worker, for people; 0 until there is one.
+  virtual pid_t process_id() const = 0;
+};
+
+// Owns the zygotes, one a place: started at its first use, kept warm, replaced when it died (its
+// sessions are lost then), and ended after limits::kZygoteIdleTimeout without a worker. Outlives
+// its sessions. Loop's thread only.
+class Workers {
+ public:
+  struct Settings {
+    std::string runtime_directory;  // holds the package mcp_runtime
+  };
+  Workers(EventLoop& loop, Settings settings);
+  ~Workers();  // as end(), with a short deadline
+
+  // Never waits. The session waits for its process; what goes wrong is told by
+  // SessionListener::session_lost in a later turn.
+  std::unique_ptr<embed::Session> open_session(const WorkerPlace& place, const WorkerLimits& limits,
+                                               embed::SessionOptions options,
+                                               embed::SessionListener& listener);
+
+  // Starts the zygote of a place, so that its first session need not wait for it.
+  void warm(const WorkerPlace& place);
+  // The same, and has it import modules, those that leave no thread running, before its next
+  // worker: each of its workers then has them for nothing.
+  void preload(const WorkerPlace& place, const std::vector<std::string>& modules);
+
+  // Kills every zygote and worker with what they started, and waits at most `deadline` for their
+  // ends. Sessions can't be opened from here on. For the end of the program.
+  void end(std::chrono::milliseconds deadline);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pyember::host

@@ -1,0 +1,373 @@
+#include "host/workers/zygote.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include "base/limits.h"
+#include "host/loop/pool_work.h"
+#include "host/workers/zygote_start.h"
+#include "mcp/json_members.h"
+
+// Every end takes one way: end() lets go of the control socket, look_for_end() waits for the
+// process (killing its tree when it has had its time), and gone() tells those who had workers. A
+// zygote that dies by itself joins at look_for_end().
+
+namespace pyember::host {
+
+namespace {
+
+using mcp::Json;
+using std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kEndGrace{2000};  // it has workers to kill and to reap
+constexpr std::chrono::milliseconds kLookPeriod{20};
+constexpr int kOldestMinor = 10;
+
+void kill_tree_in_pool(EventLoop& loop, const ProcessIdentity& process) {
+  run_in_pool(
+      loop, [process] { kill_tree(process); }, [] {});
+}
+
+bool is_supported(std::string_view version) {
+  if (!version.starts_with("3.")) return false;
+  version.remove_prefix(2);
+  int minor = 0;
+  std::from_chars(version.data(), version.data() + version.size(), minor);
+  return minor >= kOldestMinor;
+}
+
+std::optional<int> int_in(const Json& object, std::string_view name) {
+  const auto found = object.find(name);
+  if (found == object.end() || !found->is_number_integer()) return std::nullopt;
+  return found->get<int>();
+}
+
+std::uint64_t id_in(const Json& object) {
+  const auto found = object.find("id");
+  return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+
+}  // namespace
+
+Zygote::Zygote(EventLoop& loop, const WorkerPlace& place, const std::string& runtime_directory,
+               std::function<void()> gone)
+    : loop_(loop),
+      python_(place.python),
+      gone_(std::move(gone)),
+      deadline_(loop,
+                [this] {
+                  if (stage_ == Stage::Starting) {
+                    end("it did not get ready in time", std::chrono::milliseconds(0));
+                  } else if (workers_.empty()) {
+                    end({}, kEndGrace);
+                  }
+                }),
+      look_(loop, [this] { look_for_end(); }) {
+  Result<StartedZygote> started = start_zygote(place.python, runtime_directory);
+  if (!started) {
+    why_ = started.error().message;
+    stage_ = Stage::Ending;
+    look_.start(std::chrono::milliseconds(0));
+    return;
+  }
+  process_ = started.value().identity;
+  control_ = std::move(started.value().control);
+  log_ = std::make_unique<ZygoteLog>(loop, std::move(started.value().log), process_.pid);
+  poll_ =
+      std::make_unique<Poll>(loop, control_.get(), [this](int events) { control_ready(events); });
+  poll_->start(UV_READABLE);
+  watch_ = std::make_unique<ProcessWatch>(loop, process_, [this] { end({}, kEndGrace); });
+  deadline_.start(limits::kZygoteStartDeadline);
+  spdlog::info("zygote_started pid={} python={}", process_.pid, python_);
+}
+
+Zygote::~Zygote() {
+  if (stage_ == Stage::Gone || process_.pid == 0) return;
+  kill_now();
+  // A killed process is gone within a moment; waited for, so that it does not stay as a zombie.
+  for (int i = 0; i < 1000 && !reap(); ++i) usleep(1000);
+}
+
+void Zygote::kill_now() {
+  if (process_.pid != 0) kill_tree(process_);
+}
+
+bool Zygote::reap() {
+  if (stage_ == Stage::Gone || process_.pid == 0) return true;
+  return waitpid(process_.pid, nullptr, WNOHANG) != 0;
+}
+
+// --- what is asked of it -------------------------------------------------------------------------
+
+std::uint64_t Zygote::fork_worker(const ForkOrder& order, WorkerDescriptors descriptors,
+                                  Child& child) {
+  const std::uint64_t id = next_id_++;
+  workers_[id].child = &child;
+  Packet packet{id, fork_message(id, order), {}};
+  for (Descriptor& each : descriptors) packet.descriptors.push_back(std::move(each));
+  waiting_.push_back(std::move(packet));
+  if (stage_ == Stage::Ready) {
+    deadline_.stop();
+    send_waiting();
+  }
+  return id;
+}
+
+void Zygote::forget(std::uint64_t id) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end()) return;
+  found->second.child = nullptr;
+  // Its descendants are killed by the zygote when it has reaped it.
+  if (found->second.process.pid != 0) {
+    signal_process(found->second.process, SIGKILL);
+    return;
+  }
+  const auto unsent = std::find_if(waiting_.begin(), waiting_.end(),
+                                   [id](const Packet& packet) { return packet.fork == id; });
+  if (unsent == waiting_.end()) return;  // killed as soon as it is forked
+  waiting_.erase(unsent);
+  workers_.erase(found);
+  look_whether_idle();
+}
+
+void Zygote::preload(const std::vector<std::string>& modules) {
+  waiting_.push_back({0, preload_message(modules), {}});
+  if (stage_ == Stage::Ready) send_waiting();
+}
+
+void Zygote::send_waiting() {
+  while (!waiting_.empty() && usable()) {
+    if (!send(waiting_.front())) break;
+    waiting_.pop_front();
+  }
+  if (poll_ && usable()) poll_->start(waiting_.empty() ? UV_READABLE : UV_READABLE | UV_WRITABLE);
+}
+
+// False: it has to be sent later.
+bool Zygote::send(const Packet& packet) {
+  iovec piece{const_cast<char*>(packet.text.data()), packet.text.size()};
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * std::tuple_size_v<WorkerDescriptors>)>
+      control{};
+  if (!packet.descriptors.empty()) {
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr* head = CMSG_FIRSTHDR(&message);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(sizeof(int) * packet.descriptors.size());
+    std::array<int, std::tuple_size_v<WorkerDescriptors>> numbers{};
+    for (std::size_t i = 0; i < packet.descriptors.size(); ++i) {
+      numbers[i] = packet.descriptors[i].get();
+    }
+    std::memcpy(CMSG_DATA(head), numbers.data(), sizeof(int) * packet.descriptors.size());
+  }
+  ssize_t n = 0;
+  int error = EMSGSIZE;
+  if (packet.text.size() <= limits::kControlPacketBytes) {
+    do n = sendmsg(control_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0) return true;
+    error = errno;
+  }
+  if (error == EAGAIN) return false;
+  // A zygote that is gone is told of by its watch; until then its packets lead nowhere.
+  if (error != EPIPE && error != ECONNRESET && packet.fork != 0) {
+    fail_fork(packet.fork, fmt::format("it could not be asked for ({})", strerror(error)));
+  }
+  return true;
+}
+
+// --- what it says --------------------------------------------------------------------------------
+
+void Zygote::control_ready(int events) {
+  if ((events & UV_WRITABLE) != 0 && stage_ == Stage::Ready) send_waiting();
+  if ((events & UV_READABLE) == 0) return;
+  static thread_local std::array<char, limits::kControlPacketBytes> packet;
+  while (usable()) {
+    const ssize_t n = recv(control_.get(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_TRUNC);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (n <= 0) {
+      end({}, kEndGrace);
+    } else if (static_cast<std::size_t>(n) > packet.size()) {
+      end("it sent a message beyond its bound", kEndGrace);
+    } else {
+      handle_packet({packet.data(), static_cast<std::size_t>(n)});
+    }
+  }
+}
+
+void Zygote::handle_packet(std::string_view text) {
+  const Result<Json> message = mcp::parse_json(text);
+  if (message && message.value().is_object()) {
+    handle_message(message.value());
+  } else {
+    end("it sent a message that is no JSON object", kEndGrace);
+  }
+}
+
+void Zygote::handle_message(const Json& message) {
+  const std::string operation = mcp::text_in(message, "op");
+  if (operation == "hello" && stage_ == Stage::Starting) {
+    handle_hello(message);
+  } else if (operation == "forked") {
+    handle_forked(message);
+  } else if (operation == "fork_failed") {
+    handle_not_forked(message);
+  } else if (operation == "exited") {
+    handle_exited(message);
+  } else if (operation == "preloaded") {
+    spdlog::debug("zygote_preloaded pid={} answer={}", process_.pid, mcp::to_json_text(message));
+  } else {
+    end("it sent a message that is unknown", kEndGrace);
+  }
+}
+
+void Zygote::handle_hello(const Json& message) {
+  version_ = mcp::text_in(message, "version");
+  if (!is_supported(version_)) {
+    end(fmt::format("it is Python {}, and workers need 3.{} or newer", version_, kOldestMinor),
+        kEndGrace);
+    return;
+  }
+  stage_ = Stage::Ready;
+  deadline_.stop();
+  send_waiting();
+  look_whether_idle();
+}
+
+void Zygote::handle_forked(const Json& message) {
+  const auto found = workers_.find(id_in(message));
+  const std::optional<int> pid = int_in(message, "pid");
+  if (found == workers_.end() || !pid || *pid <= 1 || found->second.process.pid != 0) {
+    end("it told of a worker that nobody asked for", kEndGrace);
+    return;
+  }
+  Worker& worker = found->second;
+  worker.process = identity_of(*pid);
+  if (worker.child != nullptr) {
+    worker.child->forked(worker.process);
+  } else {
+    signal_process(worker.process, SIGKILL);
+  }
+}
+
+void Zygote::handle_not_forked(const Json& message) {
+  fail_fork(id_in(message), mcp::text_in(message, "error"));
+}
+
+void Zygote::fail_fork(std::uint64_t id, const std::string& why) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end()) return;
+  Child* child = found->second.child;
+  workers_.erase(found);
+  if (child != nullptr) child->not_forked(why);
+  look_whether_idle();
+}
+
+void Zygote::handle_exited(const Json& message) {
+  const std::optional<int> pid = int_in(message, "pid");
+  const auto found = std::find_if(workers_.begin(), workers_.end(), [&pid](const auto& entry) {
+    return pid && entry.second.process.pid == *pid;
+  });
+  if (found == workers_.end()) return;
+  Child* child = found->second.child;
+  workers_.erase(found);
+  if (child != nullptr) child->exited({int_in(message, "code"), int_in(message, "signal")});
+  look_whether_idle();
+}
+
+void Zygote::look_whether_idle() {
+  if (stage_ == Stage::Ready && workers_.empty()) deadline_.start(limits::kZygoteIdleTimeout);
+}
+
+// --- its end -------------------------------------------------------------------------------------
+
+void Zygote::end(std::string why, std::chrono::milliseconds grace) {
+  if (!usable()) return;
+  stage_ = Stage::Ending;
+  why_ = std::move(why);
+  deadline_.stop();
+  if (poll_) poll_->stop();
+  // Not closed before the poll: see WorkerWire::close().
+  shutdown(control_.get(), SHUT_RDWR);
+  waiting_.clear();
+  kill_at_ = steady_clock::now() + grace;
+  look_.start(std::chrono::milliseconds(0), kLookPeriod);
+}
+
+void Zygote::look_for_end() {
+  std::optional<int> status;
+  if (process_.pid != 0) {
+    int told = 0;
+    const pid_t reaped = waitpid(process_.pid, &told, WNOHANG);
+    if (reaped == process_.pid) {
+      status = told;
+    } else if (reaped == 0) {
+      if (steady_clock::now() >= kill_at_) {
+        kill_at_ = steady_clock::now() + kEndGrace;
+        kill_tree_in_pool(loop_, process_);
+      }
+      return;
+    }
+  }
+  look_.stop();
+  watch_.reset();
+  if (log_) log_->read_now();
+  gone(why_ended(status));
+}
+
+std::string Zygote::why_ended(const std::optional<int>& status) const {
+  if (process_.pid == 0) return why_;  // it was not even started, and that message is whole
+  std::string how = why_;
+  if (how.empty() && status && WIFSIGNALED(*status)) {
+    how = fmt::format("it was ended by signal {} ({})", WTERMSIG(*status),
+                      strsignal(WTERMSIG(*status)));
+  } else if (how.empty() && status) {
+    how = fmt::format("it ended with exit code {}", WEXITSTATUS(*status));
+  } else if (how.empty()) {
+    how = "it ended";
+  }
+  const std::string words = log_ ? log_->last_words() : std::string();
+  if (!words.empty()) how += fmt::format("; the last it said: {}", words);
+  if (version_.empty() || !is_supported(version_)) {
+    return fmt::format(
+        "No worker could be started with {}: {}. See whether this Python runs and is 3.{} or "
+        "newer, or make the environment again.",
+        python_, how, kOldestMinor);
+  }
+  return fmt::format(
+      "The session's process is gone, because the one that workers of {} are forked from is: {}. "
+      "The next call with this session's name starts a fresh one.",
+      python_, how);
+}
+
+void Zygote::gone(const std::string& why) {
+  stage_ = Stage::Gone;
+  if (why_.empty() && workers_.empty() && !version_.empty()) {
+    spdlog::info("zygote_ended pid={}", process_.pid);
+  } else {
+    spdlog::warn("zygote_lost pid={} reason=\"{}\"", process_.pid, why);
+  }
+  auto workers = std::move(workers_);
+  workers_.clear();
+  for (auto& [id, worker] : workers) {
+    if (worker.process.pid != 0) kill_tree_in_pool(loop_, worker.process);
+    if (worker.child != nullptr) worker.child->zygote_lost(why);
+  }
+  gone_();
+}
+
+}  // namespace pyember::host

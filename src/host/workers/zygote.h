@@ -1,0 +1,120 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/loop/uv_handle.h"
+#include "host/runs/process_identity.h"
+#include "host/runs/process_watch.h"
+#include "host/workers/descriptor.h"
+#include "host/workers/worker_messages.h"
+#include "host/workers/worker_place.h"
+#include "host/workers/zygote_log.h"
+#include "mcp/json.h"
+
+namespace pyember::host {
+
+// How a process ended: exactly one of the two, or neither when nobody could tell.
+struct ExitReport {
+  std::optional<int> code;
+  std::optional<int> signal;
+};
+
+// The wire, the write ends of the pipes for 1 and 2, the stop page, the crash file.
+using WorkerDescriptors = std::array<Descriptor, 5>;
+
+// The server's end of one zygote (docs/workers.md): starts it, asks it for workers and hears of
+// their ends. Owned by Workers; loop's thread only. What it says is checked; one that breaks the
+// rules, dies or does not get ready in time is over, with all of its workers.
+class Zygote {
+ public:
+  // Whoever asked for a worker; never called after forget(). The last three are each the last
+  // call, and not_forked() may come from within fork_worker().
+  class Child {
+   public:
+    virtual ~Child() = default;
+    virtual void forked(const ProcessIdentity& process) = 0;
+    virtual void not_forked(const std::string& why) = 0;
+    virtual void exited(const ExitReport& report) = 0;
+    virtual void zygote_lost(const std::string& why) = 0;
+  };
+
+  // `gone` is called once its process has ended and been reaped; it must not destroy the zygote.
+  Zygote(EventLoop& loop, const WorkerPlace& place, const std::string& runtime_directory,
+         std::function<void()> gone);
+  ~Zygote();
+  Zygote(const Zygote&) = delete;
+  Zygote& operator=(const Zygote&) = delete;
+
+  bool usable() const { return stage_ == Stage::Starting || stage_ == Stage::Ready; }
+  bool is_gone() const { return stage_ == Stage::Gone; }
+  const std::string& version() const { return version_; }  // empty until it is ready
+
+  std::uint64_t fork_worker(const ForkOrder& order, WorkerDescriptors descriptors, Child& child);
+  // Kills the worker, if there is one (yet): its Child hears no more of it.
+  void forget(std::uint64_t id);
+  void preload(const std::vector<std::string>& modules);
+
+  // Kills it with all of its descendants, now; reap() then waits for nobody.
+  void kill_now();
+  bool reap();
+
+ private:
+  enum class Stage { Starting, Ready, Ending, Gone };
+  struct Worker {
+    Child* child = nullptr;  // null: forgotten
+    ProcessIdentity process;
+  };
+  struct Packet {
+    std::uint64_t fork = 0;  // its id; 0: no fork
+    std::string text;
+    std::vector<Descriptor> descriptors;
+  };
+
+  void control_ready(int events);
+  void handle_packet(std::string_view text);
+  void handle_message(const mcp::Json& message);
+  void handle_hello(const mcp::Json& message);
+  void handle_forked(const mcp::Json& message);
+  void handle_not_forked(const mcp::Json& message);
+  void handle_exited(const mcp::Json& message);
+  void send_waiting();
+  bool send(const Packet& packet);
+  void fail_fork(std::uint64_t id, const std::string& why);
+  void look_whether_idle();
+  void end(std::string why, std::chrono::milliseconds grace);
+  void look_for_end();
+  std::string why_ended(const std::optional<int>& status) const;
+  void gone(const std::string& why);
+
+  EventLoop& loop_;
+  const std::string python_;
+  const std::function<void()> gone_;
+  Stage stage_ = Stage::Starting;
+  std::string version_;
+  std::string why_;  // it must end; empty: by itself
+  std::chrono::steady_clock::time_point kill_at_{};
+  ProcessIdentity process_;
+  Descriptor control_;
+  std::deque<Packet> waiting_;
+  std::map<std::uint64_t, Worker> workers_;
+  std::uint64_t next_id_ = 1;
+
+  std::unique_ptr<ZygoteLog> log_;
+  std::unique_ptr<Poll> poll_;
+  std::unique_ptr<ProcessWatch> watch_;
+  Timer deadline_;  // of its start, then of its idleness
+  Timer look_;      // for its end
+};
+
+}  // namespace pyember::host

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "host/loop/uv_handle.h"
+#include "host/workers/descriptor.h"
+
+namespace pyember::host {
+
+// Brings what a zygote prints to the server's log, line by line, up to limits::kZygoteLogBytes.
+// What is beyond is read and dropped, so that it never waits for us.
+class ZygoteLog {
+ public:
+  ZygoteLog(EventLoop& loop, Descriptor pipe, pid_t zygote);
+
+  void read_now();
+  // The end of what it printed, for an error; empty: nothing.
+  std::string last_words() const;
+
+ private:
+  void add(std::string_view text);
+  void write_line(std::string_view line) const;
+
+  Descriptor pipe_;
+  const pid_t zygote_;
+  std::size_t read_ = 0;
+  std::string line_;
+  std::string tail_;
+  bool ended_ = false;
+  Poll poll_;
+};
+
+}  // namespace pyember::host
