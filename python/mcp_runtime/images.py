@@ -6,6 +6,7 @@ with matplotlib, and where it isn't there pictures stay as they are.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from builtins import Exception, bytes, getattr, int, len, max, type
 
@@ -53,7 +54,7 @@ def _pillow(may_import: bool) -> Any:
     module = sys.modules.get("PIL.Image")
     if module is None and may_import:
         try:
-            from PIL import Image as module  # type: ignore[import-not-found,unused-ignore,no-redef]
+            module = importlib.import_module("PIL.Image")
         except Exception:
             return None
     return module if type(getattr(module, "open", None)) is type(size_of) else None

@@ -183,6 +183,7 @@ Result<void> Interpreter::open(const SessionOptions& options, std::uint64_t seri
   Reference config(PyDict_New());
   set_text(attached, config.get(), "name", options.name);
   set_text(attached, config.get(), "working_directory", options.working_directory);
+  if (!options.folder.empty()) set_text(attached, config.get(), "folder", options.folder);
   if (options.confinement.any()) {
     set_text(attached, config.get(), "confined", describe_confinement(options));
   }

@@ -6,6 +6,7 @@ instead of going on to putenv(), and that children are given the session's copy.
 """
 
 MARK = b"PYEMBER_SESSION"
+FOLDER = b"PYEMBER_SESSION_FOLDER"
 
 
 class Environment:
@@ -43,12 +44,15 @@ class Environment:
     def default(self, name):
         return self._base.get(name)
 
-    def begin(self, serial):
-        """Back to what the server was started with; children carry the session's mark."""
+    def begin(self, serial, folder=""):
+        """Back to what the server was started with; children carry the session's mark, and find
+        its folder as the session does."""
         self._mark = b"%d" % serial
         for target in (self._values, self._data):
             target.clear()
             target.update(self._base)
+            if folder:
+                target[FOLDER] = folder.encode("utf-8", "surrogateescape")
 
     def data(self):
         return self._data

@@ -33,7 +33,7 @@ class Interpreter:
     def open(self, config):
         """Begin a session. Raises OSError when its working directory can't be entered."""
         self._config = config
-        self._environment.begin(config.get("serial", 0))
+        self._environment.begin(config.get("serial", 0), config.get("folder", ""))
         directory = config.get("working_directory")
         if directory:
             posix.chdir(directory)
@@ -43,6 +43,8 @@ class Interpreter:
         self._session = self._in_context(
             self._session_class, self._native, config.get("name", "main"))
         self._session.confined = config.get("confined")
+        if config.get("look_ahead"):
+            self._session.look_ahead = self._look_ahead
         self._run = self._session.run
 
     def run(self, code, number):
@@ -58,6 +60,19 @@ class Interpreter:
         if self._loader.refused:
             outcome = self._with_refusals(outcome)
         return outcome
+
+    def _look_ahead(self, codes):
+        """For the first cell that imports something; the next ones ask LookAhead directly."""
+        from .look_ahead import LookAhead
+        look = self._session.look_ahead = LookAhead(self._loader).look
+        look(codes)
+
+    def _move_next(self, package):
+        """Answer every cell from now on with the reason why it needs a worker; run none."""
+        outcome = (3, f"{package} does not load in a sub-interpreter", None, None)
+        self._run = lambda code, number: outcome
+        return (f"{package} loads in a worker process, and the session moves to one with the next "
+                "call. Run the import again then.")
 
     def snapshot(self, path, number):
         """Write the session's state to a file, as `run` answers."""
@@ -110,7 +125,8 @@ class Interpreter:
         status, result, error, notices, *shown = outcome
         shown = error[1] if error else ""
         swallowed = {}
-        for module, package, message in self._loader.take_refused():
+        refused = self._loader.take_refused()
+        for module, package, message in refused:
             if message != shown:
                 swallowed.setdefault(package, (module, message))
         told = [message if error else

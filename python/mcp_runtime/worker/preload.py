@@ -62,6 +62,7 @@ class Preload:
 
     def _import(self, name: str) -> str | None:
         """Imports a module as a session with these sites would; the reason when it fails."""
+        os.environ.setdefault("MPLBACKEND", "Agg")  # before matplotlib looks for a screen
         path = list(sys.path)
         kept = list(warnings.filters)
         try:

@@ -35,6 +35,7 @@ from builtins import (
     type,
 )
 
+from mcp_runtime import figures
 from mcp_runtime.session import Session
 from mcp_runtime.worker import limits, linux, place, replies
 from mcp_runtime.worker.stops import WorkerNative
@@ -91,7 +92,7 @@ def _begin(order: dict[str, Any]) -> Worker:
     cpu = limits.CpuTime(native, wanted.get("cpu_seconds"))
     faulthandler.enable(file=crash, all_threads=True)
     place.enter(order)
-    return Worker(order["name"], native, cpu, wire, crash, page)
+    return Worker(order["name"], native, cpu, wire, crash)
 
 
 def _take_descriptors(given: list[int]) -> tuple[socket.socket, int, mmap.mmap]:
@@ -99,6 +100,8 @@ def _take_descriptors(given: list[int]) -> tuple[socket.socket, int, mmap.mmap]:
     wire, out, err, page, crash = given
     os.dup2(out, 1)
     os.dup2(err, 2)
+    # The object has a duplicate of the descriptor, which is closed below behind its back: it must
+    # never be closed itself, for it would close whatever has got the number since.
     shared = mmap.mmap(page, _PAGE_BYTES, mmap.MAP_SHARED, mmap.PROT_READ)
     highest = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     lowest = max(3, min(_HIGH, highest - 8)) if highest != resource.RLIM_INFINITY else _HIGH
@@ -123,18 +126,17 @@ class Worker:
         cpu: limits.CpuTime,
         wire: socket.socket,
         crash: int,
-        page: mmap.mmap,
     ) -> None:
         self._native = native
         self._cpu = cpu
         self._socket = wire
         self._wire = Wire(wire)
         self._ours = (wire.fileno(), crash)
-        self._page = page
         self._usage = Usage()
         self._forked = False
         self._spare = [bytearray(1 << 20)]  # given up when there is no memory for an answer
         self._session = Session(native, name)
+        figures.watch(self._session)
         os.register_at_fork(after_in_child=self._leave_to_child)
 
     def run(self) -> NoReturn:
@@ -176,9 +178,9 @@ class Worker:
         except BaseException:
             # Session.run never raises, unless the cell damaged what it is made of.
             outcome = (1, None, ("RuntimeError", _DAMAGED, ""), None)
-        self._native.end()
         if self._forked:
             self._end_child(outcome)
+        self._native.end()
         try:
             replies.done(self._wire, number, outcome, usage.plain(), usage.memory())
         except MemoryError:
@@ -232,7 +234,6 @@ class Worker:
         try:
             self._native.leave()
             faulthandler.disable()
-            self._page.close()
         except BaseException:
             pass
         self._socket.detach()

@@ -36,6 +36,7 @@ _SHARED = (
     "mcp_runtime.hints",
     "mcp_runtime.inspect_names",
     "mcp_runtime.event_loop",
+    "mcp_runtime.displays",
     "mcp_runtime.worker.worker",
     "mcp_runtime.worker.preload",
     "asyncio",
