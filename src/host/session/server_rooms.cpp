@@ -28,8 +28,19 @@ std::string listed(const std::vector<std::string>& dependencies) {
   return text;
 }
 
+// What the environments say of a missing uv or Python is meant for scripts: without what only those
+// can do instead.
+Error for_sessions(const Error& error) {
+  std::string text = error.message;
+  if (text.starts_with("OSError: ")) text.erase(0, 9);
+  if (const auto advice = text.find(", or pass use_uv=false"); advice != std::string::npos) {
+    text.replace(advice, std::string::npos, ".");
+  }
+  return {error.code, "The cell was not run: " + text};
+}
+
 Error not_prepared(const SessionPlan& plan, const EnvironmentFailure& failure) {
-  if (failure.missing) return *failure.missing;
+  if (failure.missing) return for_sessions(*failure.missing);
   const std::string what = plan.dependencies.empty()
                                ? fmt::format("Python {}", plan.python_version)
                                : fmt::format("the packages {}", listed(plan.dependencies));
