@@ -101,10 +101,14 @@ class WorkerNative:
         _set_handler(_SIGXCPU, self._on_cpu_time)
 
     def begin(self, cell: int) -> None:
-        """User code of this cell runs from now on, whenever a region is open."""
-        self._pending = False
+        """User code of this cell runs from now on, whenever a region is open.
+
+        Its stop may have been asked for when it was still in the socket.
+        """
         self._asked_region = 0
+        self._error = KeyboardInterrupt
         self._cell = cell
+        self._pending = _read_number(self._page)[0] == cell
 
     def end(self) -> None:
         """The cell is over; whatever is still on its way will find nothing to stop."""

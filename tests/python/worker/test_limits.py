@@ -1,0 +1,110 @@
+"""Limits that the kernel keeps: what the code meets, and that the session survives where it can."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zygotes import RUNTIME, Zygote
+
+MB = 1 << 20
+
+
+def test_memory_ends_in_a_memory_error(zygote: Zygote) -> None:
+    worker = zygote.fork(limits={"memory_bytes": 128 * MB})
+    assert worker.value("x = bytearray(32 << 20)\nlen(x)") == str(32 * MB)
+    assert worker.failure("y = bytearray(256 << 20)").type == "MemoryError"
+    assert worker.failure("z = []\nwhile True: z.append(bytearray(1 << 20))").type == "MemoryError"
+    assert worker.failure("z = []\nwhile True: z.append([None] * 100)").type == "MemoryError"
+    assert worker.value("del z\nlen(x)") == str(32 * MB)
+
+
+def test_files_are_bounded(zygote: Zygote, tmp_path: Path) -> None:
+    worker = zygote.fork(cwd=str(tmp_path), limits={"file_size_bytes": 1000})
+    done = worker.failure("with open('large', 'wb', buffering=0) as f:\n    f.write(bytes(1000)); f.write(bytes(1000))")
+    assert done.type == "OSError" and "File too large" in done.error[1]
+    assert worker.value("1 + 1") == "2"
+
+
+def test_open_files_are_bounded(zygote: Zygote) -> None:
+    worker = zygote.fork(limits={"open_files": 32})
+    done = worker.failure("held = []\nwhile True: held.append(open('/dev/null'))")
+    assert done.type == "OSError" and "Too many open files" in done.error[1]
+    assert worker.value("n = len(held); held.clear(); 10 < n < 32") == "True"
+
+
+def test_cpu_time_ends_the_cell_then_the_session(zygote: Zygote) -> None:
+    worker = zygote.fork(limits={"cpu_seconds": 1})
+    done = worker.failure("while True: pass")
+    assert done.type == "CpuTimeExceeded" and "the 1 s of CPU time" in done.error[1]
+    assert worker.value("1 + 1") == "2"
+    worker.begin("import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass")
+    assert worker.ended() and zygote.exit_of(worker) == (None, 9)
+
+
+def test_code_that_swallows_the_end_of_its_cpu_time(zygote: Zygote) -> None:
+    worker = zygote.fork(limits={"cpu_seconds": 1})
+    done = worker.failure("while True:\n    try:\n        while True: pass\n    except BaseException: pass")
+    assert done.type == "CpuTimeExceeded"
+
+
+def test_cpu_time_of_one_call(zygote: Zygote) -> None:
+    worker = zygote.fork()
+    done = worker.failure("while True: pass", cpu_seconds=1)
+    assert done.type == "CpuTimeExceeded" and "this call allowed" in done.error[1]
+    assert worker.value("import resource\nresource.getrlimit(resource.RLIMIT_CPU)[0]") == "-1"
+    assert worker.value("import time\nstart = time.process_time()\nwhile time.process_time() - start < 2.2: pass\n'over'") == "'over'"
+    assert worker.value("1 + 1", cpu_seconds=1) == "2"
+
+
+def test_children_are_bounded_as_well(zygote: Zygote) -> None:
+    worker = zygote.fork(limits={"memory_bytes": 128 * MB, "open_files": 40, "file_size_bytes": 5000})
+    code = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'import resource as r; print(r.getrlimit(r.RLIMIT_NOFILE), r.getrlimit(r.RLIMIT_FSIZE))'], capture_output=True, text=True).stdout"
+    assert worker.value(code) == "'(40, 40) (5000, 5000)\\n'"
+
+
+_PROCESSES = """
+import os, sys
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setresuid(54321, 54321, 54321)
+from mcp_runtime.worker import limits
+limits.apply({"processes": 3})
+children = []
+try:
+    while len(children) < 20:
+        child = os.fork()
+        if child == 0:
+            import time
+            time.sleep(60)
+        children.append(child)
+except BlockingIOError as error:
+    print(len(children), error.strerror)
+for child in children:
+    os.kill(child, 9)
+"""
+
+
+def test_processes_are_bounded() -> None:
+    """In a process of its own, which gives up root: the kernel doesn't count root's processes."""
+    code = f"import sys; sys.path.insert(0, {str(RUNTIME)!r})\nfrom mcp_runtime.worker import limits\nimport time\n" + _PROCESSES
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert done.stdout == "3 Resource temporarily unavailable\n", done.stderr
+
+
+def test_a_limit_of_no_sense_is_refused(zygote: Zygote) -> None:
+    worker = zygote.try_fork(limits={"memory_bytes": -5})
+    assert not isinstance(worker, str) and worker.ended()
+    assert zygote.exit_of(worker) == (1, None)
+    assert "memory_bytes" in os.read(worker.pipes[1], 4096).decode()
+
+
+def test_limits_never_raise_what_is_lower_already(zygote: Zygote) -> None:
+    worker = zygote.fork(limits={"open_files": 10**12})
+    code = "import resource\nlist(resource.getrlimit(resource.RLIMIT_NOFILE))"
+    assert json.loads(worker.value(code) or "")[1] <= os.sysconf("SC_OPEN_MAX") or pytest.fail()
