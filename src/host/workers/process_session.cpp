@@ -147,7 +147,7 @@ void ProcessSession::worker_done(CellDone& done) {
   }
   if (plain_ && !done.plain) release_process_to_all_cpus(worker_->pid());
   plain_ = done.plain;
-  memory_bytes_ = done.memory_bytes;
+  if (done.memory_bytes) memory_bytes_ = *done.memory_bytes;
   done.outcome.status = status_of(done.status);
   // What the cell wrote is in the pipes by now, or has been read while it ran.
   finish_cell(std::move(done.outcome), !pipes_.empty());

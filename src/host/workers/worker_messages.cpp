@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <string_view>
@@ -95,10 +96,10 @@ Result<WorkerMessage> read_done(const Json& header, const std::string& body) {
   const Json* plain = member(header, "plain");
   if (plain != nullptr && !plain->is_boolean()) return broken("an outcome with an odd 'plain'");
   done.plain = plain != nullptr && plain->get<bool>();
-  const std::uint64_t memory = count_in(header, "memory").value_or(0);
-  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
-  done.memory_bytes =
-      memory > static_cast<std::uint64_t>(kMost) ? kMost : static_cast<std::int64_t>(memory);
+  if (const auto memory = count_in(header, "memory")) {
+    constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
+    done.memory_bytes = static_cast<std::int64_t>(std::min(*memory, kMost));
+  }
   return WorkerMessage(std::move(done));
 }
 
@@ -189,8 +190,9 @@ std::string fork_message(std::uint64_t id, const ForkOrder& order) {
                             {"limits", limits_json(order.limits)}});
 }
 
-std::string preload_message(const std::vector<std::string>& modules) {
-  return mcp::to_json_text({{"op", "preload"}, {"modules", modules}});
+std::string preload_message(const std::vector<std::string>& modules,
+                            const std::vector<std::string>& sites) {
+  return mcp::to_json_text({{"op", "preload"}, {"modules", modules}, {"sites", sites}});
 }
 
 }  // namespace pyember::host

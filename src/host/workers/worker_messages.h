@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -24,7 +25,7 @@ struct CellDone {
   DoneStatus status = DoneStatus::Completed;
   embed::CellOutcome outcome;  // all but status and elapsed
   bool plain = false;
-  std::int64_t memory_bytes = 0;
+  std::optional<std::int64_t> memory_bytes;  // not told after every cell
 };
 
 struct WorkerNames {
@@ -51,6 +52,7 @@ struct ForkOrder {
   WorkerLimits limits;
 };
 std::string fork_message(std::uint64_t id, const ForkOrder& order);
-std::string preload_message(const std::vector<std::string>& modules);
+std::string preload_message(const std::vector<std::string>& modules,
+                            const std::vector<std::string>& sites);
 
 }  // namespace pyember::host

@@ -63,6 +63,7 @@ Zygote::Zygote(EventLoop& loop, const WorkerPlace& place, const std::string& run
                std::function<void()> gone)
     : loop_(loop),
       python_(place.python),
+      sites_(place.site_directories),
       gone_(std::move(gone)),
       deadline_(loop,
                 [this] {
@@ -141,7 +142,7 @@ void Zygote::forget(std::uint64_t id) {
 }
 
 void Zygote::preload(const std::vector<std::string>& modules) {
-  waiting_.push_back({0, preload_message(modules), {}});
+  waiting_.push_back({0, preload_message(modules, sites_), {}});
   if (stage_ == Stage::Ready) send_waiting();
 }
 
@@ -340,7 +341,8 @@ std::string Zygote::why_ended(const std::optional<int>& status) const {
   } else if (how.empty()) {
     how = "it ended";
   }
-  const std::string words = log_ ? log_->last_words() : std::string();
+  // Where we ended it, its last words are about that.
+  const std::string words = log_ && why_.empty() ? log_->last_words() : std::string();
   if (!words.empty()) how += fmt::format("; the last it said: {}", words);
   if (version_.empty() || !is_supported(version_)) {
     return fmt::format(

@@ -99,6 +99,7 @@ class Zygote {
 
   EventLoop& loop_;
   const std::string python_;
+  const std::vector<std::string> sites_;
   const std::function<void()> gone_;
   Stage stage_ = Stage::Starting;
   std::string version_;
