@@ -197,8 +197,7 @@ class Worker:
             finally:
                 self._cpu.end_cell()
         elif operation == "snapshot" or operation == "restore":
-            session = self._session
-            self._cell(lambda path, _: getattr(session, operation)(path), text, header["cell"])
+            self._cell(getattr(self._session, operation), text, header["cell"])
         elif operation == "names":
             replies.names(self._wire, header["ticket"], self._names())
         elif operation == "sites":
