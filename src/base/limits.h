@@ -151,7 +151,8 @@ inline constexpr int kStoreMostLogPages = 16'000;  // … by a commit, had nobod
 inline constexpr std::chrono::milliseconds kStoreBusyTimeout = 1s;      // commits take milliseconds
 inline constexpr std::chrono::milliseconds kAdoptAfter = 1s;  // the start: first calls go first
 inline constexpr std::chrono::milliseconds kOrphanPeriod = 5s;      // looks for dead servers' jobs
-inline constexpr std::size_t kRunnerStarts = 2;  // at once, of the four threads of libuv's pool
+inline constexpr std::chrono::milliseconds kQuickStart = 3ms;   // of a runner; a longer one …
+inline constexpr std::chrono::milliseconds kStartPause = 25ms;  // … is followed by a pause, at most
 inline constexpr std::chrono::milliseconds kRunnerStartGrace = 5s;  // until it must hold its lock
 inline constexpr std::chrono::milliseconds kRunnerEndGrace = 7s;    // its own TERM, grace, KILL
 

@@ -82,6 +82,25 @@ def test_a_job_goes_on_when_its_server_is_killed(meta: Path) -> None:
         assert stream(second, job_id) == f"---STDOUT---\n{lines}\n---STDERR---\n"
 
 
+def test_a_job_somebody_was_told_of_is_there_when_its_server_is_killed_at_once(meta: Path) -> None:
+    jobs = []
+    for number in range(6):
+        with server(meta) as client:
+            pending = [
+                client.send_tool("run_script_in_dir_async", {
+                    "directory": str(meta.parent), "use_uv": False, "script_content": f"print({number}, {each})"})
+                for each in range(4)
+            ]  # fmt: skip
+            told = pending[number % 4].wait(DEADLINE)["result"]["structuredContent"]["job_id"]
+            client.kill()
+            jobs.append((told, f"{number} {number % 4}\n"))
+    with server(meta) as last:
+        for job_id, printed in jobs:
+            over = wait(last, job_id)
+            assert over["status"] == "completed", over
+            assert output(last, job_id)["stdout"] == printed
+
+
 def test_a_job_is_taken_over_though_nobody_asks_for_it(meta: Path) -> None:
     first = server(meta)
     job_id = start(first, meta, "print('done')")

@@ -6,6 +6,7 @@
 
 #include "host/jobs/job_folders.h"
 #include "host/jobs/job_store.h"
+#include "host/jobs/sqlite.h"
 #include "host/runs/process_identity.h"
 #include "host/runs/run_files.h"
 #include "job_fixture.h"
@@ -147,6 +148,46 @@ TEST_CASE("Adoption: pending jobs and cells of a dead server fail") {
     CHECK(jobs.status(id) == JobStatus::Failed);
     CHECK(jobs.registry->find(id)->error == "Server restarted while job was running");
   }
+}
+
+TEST_CASE("Adoption: a run whose server died before it could say that it runs is found") {
+  Adoption jobs;
+  OtherServer other(jobs.directory(), {"echo here; exec sleep 1000"});
+  const std::string id = other.ids.at(0);
+  REQUIRE(jobs.until([&] { return text_of(jobs.folder_of(id) + "/stdout") == "here\n"; }));
+  other.die();
+  {
+    auto database = Database::open(jobs.directory() + "/jobs.db", 1000);
+    REQUIRE(database.ok());
+    REQUIRE(database.value()->execute("UPDATE jobs SET status='pending', started_at=0").ok());
+  }
+  REQUIRE(jobs.registry->open().ok());
+  CHECK(jobs.status(id) == JobStatus::Running);
+  CHECK(jobs.registry->list({JobStatus::Running, 50}).total == 1);
+  CHECK(jobs.registry->find(id)->started_at > 0);
+  REQUIRE(jobs.registry->cancel(id).ok());
+  REQUIRE(jobs.ends(id));
+  CHECK(jobs.registry->find(id)->end->cancelled);
+}
+
+TEST_CASE("Adoption: a run whose server died before its runner was there fails", "[slow]") {
+  Adoption jobs;
+  REQUIRE(JobFolders::make_directory(jobs.directory()).ok());
+  StoredJob job;
+  job.owner = {4'000'000, 1, "an earlier boot"};
+  job.kind = JobKind::Run;
+  job.job.id = "00000000-0000-4000-8000-000000000003";
+  {
+    JobStore::Opened report;
+    auto store = JobStore::open(jobs.directory(), report);
+    REQUIRE(store.ok());
+    REQUIRE(store.value()->insert(job).ok());
+  }
+  REQUIRE(jobs.registry->open().ok());
+  CHECK(jobs.status(job.job.id) == JobStatus::Pending);  // its runner may still come
+  REQUIRE(jobs.ends(job.job.id));
+  CHECK(jobs.status(job.job.id) == JobStatus::Failed);
+  CHECK(jobs.registry->find(job.job.id)->error == "Server restarted while job was running");
 }
 
 TEST_CASE("Adoption: two servers on one store leave each other's jobs alone") {

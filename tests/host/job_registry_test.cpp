@@ -100,6 +100,78 @@ TEST_CASE("Jobs: a pending job that is cancelled is over; an unknown one is not 
   CHECK(jobs.registry->output("no-such-job") == nullptr);
 }
 
+TEST_CASE("Jobs: a run is pending until its runner runs") {
+  JobFixture jobs;
+  const std::string id = jobs.create();
+  bool told = false;
+  jobs.registry->launch(id, shell_run("sleep 1000"), [&](const Result<void>& outcome) {
+    told = true;
+    CHECK(outcome.ok());
+    CHECK(jobs.status(id) == JobStatus::Running);
+    CHECK(jobs.registry->list({JobStatus::Running, 50}).total == 1);
+  });
+  CHECK(jobs.status(id) == JobStatus::Pending);
+  CHECK(jobs.registry->list({JobStatus::Running, 50}).total == 0);
+  jobs.registry->finish(id, JobStatus::Failed, nullptr, "not now");
+  CHECK(jobs.status(id) == JobStatus::Pending);
+  REQUIRE(jobs.until([&] { return told; }));
+  CHECK(jobs.registry->find(id)->started_at > 0);
+  REQUIRE(jobs.registry->cancel(id).ok());
+  REQUIRE(jobs.ends(id));
+}
+
+TEST_CASE("Jobs: a run that is cancelled while its runner is being started is ended") {
+  JobFixture jobs;
+  const std::string id = jobs.create();
+  bool told = false;
+  jobs.registry->launch(id, shell_run("sleep 1000"), [&](const Result<void>&) { told = true; });
+  REQUIRE(jobs.registry->cancel(id).ok());
+  CHECK(jobs.status(id) == JobStatus::Cancelled);
+  CHECK_FALSE(jobs.registry->cancel(id).ok());
+  CHECK(jobs.registry->remove({id}) == 0);
+  REQUIRE(jobs.ends(id));
+  CHECK(told);
+  CHECK(jobs.status(id) == JobStatus::Cancelled);
+  const std::string folder = jobs.folder.path + "/meta/jobs/" + id;
+  CHECK_FALSE(runner_holds_lock(folder));
+  if (const auto record = read_runner(folder)) CHECK_FALSE(is_alive(record->runner));
+}
+
+TEST_CASE("Jobs: runs start one after the other; what is cancelled before its turn never does") {
+  JobFixture jobs;
+  std::vector<std::string> ids;
+  std::vector<std::size_t> started;
+  std::vector<std::size_t> refused;
+  for (std::size_t i = 0; i < 6; ++i) {
+    ids.push_back(jobs.create());
+    jobs.registry->launch(ids[i], shell_run("sleep 1000"), [&, i](const Result<void>& outcome) {
+      (outcome ? started : refused).push_back(i);
+    });
+  }
+  REQUIRE(jobs.registry->cancel(ids[3]).ok());
+  REQUIRE(jobs.until([&] { return started.size() + refused.size() == 6; }));
+  CHECK(started == std::vector<std::size_t>{0, 1, 2, 4, 5});
+  CHECK(refused == std::vector<std::size_t>{3});
+  CHECK(jobs.status(ids[3]) == JobStatus::Cancelled);
+  CHECK_FALSE(std::filesystem::exists(jobs.folder.path + "/meta/jobs/" + ids[3]));
+  for (const std::size_t i : started) {
+    REQUIRE(jobs.registry->cancel(ids[i]).ok());
+    REQUIRE(jobs.ends(ids[i]));
+  }
+}
+
+TEST_CASE("Jobs: a run that is being started when its registry is destroyed goes on by itself") {
+  JobFixture jobs;
+  const std::string id = jobs.create();
+  bool told = false;
+  jobs.registry->launch(id, shell_run("exit 6"), [&](const Result<void>&) { told = true; });
+  jobs.registry.reset();
+  const std::string folder = jobs.folder.path + "/meta/jobs/" + id;
+  REQUIRE(jobs.until([&] { return read_exit(folder).has_value(); }));
+  CHECK(read_exit(folder)->exit_code == 6);
+  CHECK_FALSE(told);
+}
+
 TEST_CASE("Jobs: a timeout is a result, with what was printed before") {
   JobFixture jobs;
   RunSpec spec = shell_run("echo before; sleep 1000");

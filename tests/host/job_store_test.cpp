@@ -189,3 +189,33 @@ TEST_CASE("Store: a database of a newer pyember is refused and left alone") {
   CHECK(opened.error().message.find("newer") != std::string::npos);
   CHECK(report.message.empty());
 }
+
+TEST_CASE("Job store: a commit leaves its log alone, and says when somebody should shorten it") {
+  InFolder folder;
+  StoredJob job = folder.full();
+  job.live = true;
+  REQUIRE(folder.store->insert(job).ok());
+  const auto database_size = [&] {
+    return std::filesystem::file_size(folder.folder.path + "/jobs.db");
+  };
+  const auto before = database_size();
+  job.job.result = {{"stdout", std::string(60'000, 'x')}};
+  int updates = 0;
+  while (!folder.store->log_has_grown() && updates < 1000) {
+    REQUIRE(folder.store->update(job).ok());
+    ++updates;
+  }
+  CHECK(updates > 10);
+  CHECK(updates < 1000);
+  CHECK(database_size() == before);
+  CHECK_FALSE(folder.store->log_has_grown());  // said once
+  JobStore::shorten_log(folder.folder.path);
+  CHECK(database_size() > before);
+  CHECK(folder.store->find(job.job.id)->job.result == job.job.result);
+
+  REQUIRE(folder.store->update(job).ok());  // the log begins anew, and is counted anew
+  for (int i = 0; i < updates - 2; ++i) {
+    REQUIRE(folder.store->update(job).ok());
+    CHECK_FALSE(folder.store->log_has_grown());
+  }
+}

@@ -42,6 +42,7 @@ JobRegistry::Impl::Impl(EventLoop& loop, Settings settings)
       settings_(std::move(settings)),
       folders_(settings_.directory),
       file_(settings_.directory),
+      launch_timer_(loop, [this] { begin_launches(); }),
       tick_timer_(loop, [this] { tick(); }),
       due_timer_(loop, [this] { deliver(); }),
       orphan_timer_(loop, [this] { adopt_orphans(); }) {}

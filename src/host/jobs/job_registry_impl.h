@@ -83,6 +83,7 @@ class JobRegistry::Impl {
 
   // --- job_runs.cpp
   void begin_launches();
+  void let_others_run(std::chrono::duration<double> start);
   Result<void> begin(Launch& launch);
   void runner_started(const Launch& launch, Result<std::unique_ptr<RunnerProcess>> started);
   void run_ended(const std::string& id);
@@ -129,7 +130,7 @@ class JobRegistry::Impl {
   JobsFile::Stamp foreign_stamp_;
 
   std::deque<Launch> launches_;  // that wait for their turn
-  std::size_t starting_ = 0;     // runners that are being started
+  bool starting_ = false;        // a runner is being started
   // Gone with us: what comes back from the pool then finds nobody.
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 
@@ -147,6 +148,7 @@ class JobRegistry::Impl {
   std::vector<std::unique_ptr<JobWork>> retired_;  // until the next turn
   std::uint64_t concluded_ = 0;
 
+  Timer launch_timer_;  // active: a pause between two starts
   Timer tick_timer_;
   Timer due_timer_;
   Timer orphan_timer_;

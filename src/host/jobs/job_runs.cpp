@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/limits.h"
@@ -63,9 +64,10 @@ void JobRegistry::Impl::launch(const std::string& id, RunSpec spec, Launched lau
   begin_launches();
 }
 
-// A few at once: the pool's threads are there for others too.
+// One at a time: two at once make the server wait twice as long for its turn when hundreds of
+// runs are started (measured), and the pool's threads are there for others too.
 void JobRegistry::Impl::begin_launches() {
-  while (!launches_.empty() && starting_ < limits::kRunnerStarts) {
+  while (!launches_.empty() && !starting_ && !launch_timer_.active()) {
     Launch launch = std::move(launches_.front());
     launches_.pop_front();
     if (const Result<void> begun = begin(launch); !begun) {
@@ -73,6 +75,14 @@ void JobRegistry::Impl::begin_launches() {
       due_timer_.start(std::chrono::milliseconds(0));
     }
   }
+}
+
+// A start that takes long says that processes wait for a CPU. The more of them there are, the later
+// the server gets one: the next start waits as long as this one took.
+void JobRegistry::Impl::let_others_run(std::chrono::duration<double> start) {
+  if (start < limits::kQuickStart) return;
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(start);
+  launch_timer_.start(std::min(took, limits::kStartPause));
 }
 
 Result<void> JobRegistry::Impl::begin(Launch& launch) {
@@ -95,7 +105,7 @@ Result<void> JobRegistry::Impl::begin(Launch& launch) {
                    "disk, or set PYTHON_MCP_META to another folder."});
   }
   job.starting = true;
-  ++starting_;
+  starting_ = true;
   const std::weak_ptr<bool> alive = alive_;
   const RunSpec spec = std::move(launch.spec);
   launch.began_at = unix_now();
@@ -111,7 +121,8 @@ Result<void> JobRegistry::Impl::begin(Launch& launch) {
 
 void JobRegistry::Impl::runner_started(const Launch& launch,
                                        Result<std::unique_ptr<RunnerProcess>> started) {
-  --starting_;
+  starting_ = false;
+  let_others_run(std::chrono::duration<double>(unix_now() - launch.began_at));
   LiveJob& job = live_.at(launch.id);  // what is being started stays
   job.starting = false;
   if (!started) {
