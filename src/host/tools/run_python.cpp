@@ -69,7 +69,8 @@ std::string session_of(const Json& arguments) {
   return given->get<std::string>();
 }
 
-mcp::ToolResult started(const std::string& session, const BackgroundCell& cell) {
+mcp::ToolResult started(const std::string& session, const BackgroundCell& cell,
+                        Isolation isolation) {
   std::string text = fmt::format(
       "Cell {} runs in the background of session '{}'. inspect_session with cell={} shows its "
       "output and outcome; interrupt_session stops it.",
@@ -82,9 +83,11 @@ mcp::ToolResult started(const std::string& session, const BackgroundCell& cell) 
   }
   mcp::ToolResult answer;
   answer.content.push_back(mcp::text_block(std::move(text)));
-  answer.structured = {{"status", "running"}, {"stdout", ""},           {"stderr", ""},
-                       {"result", nullptr},   {"error", nullptr},       {"session", session},
-                       {"cell", cell.number}, {"elapsed_seconds", 0.0}, {"notices", notices}};
+  answer.structured = {{"status", "running"}, {"stdout", ""},
+                       {"stderr", ""},        {"result", nullptr},
+                       {"error", nullptr},    {"session", session},
+                       {"cell", cell.number}, {"elapsed_seconds", 0.0},
+                       {"notices", notices},  {"isolation", to_string(isolation)}};
   if (!cell.job_id.empty()) answer.structured["job_id"] = cell.job_id;
   return answer;
 }
@@ -100,7 +103,8 @@ struct Parts {
 mcp::ToolResult start_in_background(const Parts& parts, const std::string& session, CellSpec spec) {
   const Result<BackgroundCell> cell = run_in_background(
       parts.registry, parts.jobs, session, std::move(spec), parts.settings.output_budget);
-  return cell ? started(session, cell.value()) : mcp::tool_error(cell.error().message);
+  if (!cell) return mcp::tool_error(cell.error().message);
+  return started(session, cell.value(), parts.registry.find(session)->plan().room);
 }
 
 void handle(const std::shared_ptr<mcp::ToolCall>& call, const Parts& parts) {
