@@ -17,6 +17,7 @@ import sys
 from builtins import (
     AttributeError,
     BaseException,
+    Exception,
     IndentationError,
     SyntaxError,
     compile,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 COMPLETED = 0
 RAISED = 1
 STOPPED = 2
+NEEDS_WORKER = 3
 
 PyCF_ALLOW_TOP_LEVEL_AWAIT = 0x2000
 CO_COROUTINE = 0x80
@@ -74,6 +76,10 @@ _modules = sys.modules
 _RESULTS = ("_", "__", "___")
 _MISSING = object()
 _KEPT_FOR_FINALISERS = frozenset({type(result_text), type, _Module})
+
+
+class NeedsWorker(Exception):
+    """Raised by Session.look_ahead before anything of a cell has run; says why, for people."""
 
 
 class Session:
@@ -89,6 +95,8 @@ class Session:
         self.streams = Streams()
         self.loop: EventLoop | None = None
         self.notices: list[str] = []  # for the next answer
+        # May raise NeedsWorker for a cell's code objects; None in a session that never moves.
+        self.look_ahead: Callable[[Codes], None] | None = None
         self.confined: str | None = None  # the notice for code that is refused something
         self.shelf: Shelf | None = None  # made when something is shown
         self.displays: Shelf | None = None  # the same, while there may be something on it
@@ -228,6 +236,9 @@ class Session:
     def _evaluate(self, code: str, filename: str) -> Any:
         """Compiles and executes; the value of the last expression, None without one."""
         body, last = codes = self._compiled(code, filename)
+        look = self.look_ahead
+        if look is not None and ("import" in code or "ProcessPool" in code):
+            look(codes)
         flags = 0
         if body is not None:
             flags = body.co_flags
@@ -305,6 +316,8 @@ class Session:
         self, value: Any, text: str | None, failure: BaseException | None, shown: Shown
     ) -> Outcome:
         """Everything a cell that simply succeeded does without."""
+        if type(failure) is NeedsWorker:
+            return NEEDS_WORKER, str(failure), None, None
         if not self.streams.intact():
             self._guarded(self.streams.flush_foreign, "flushing sys.stdout or sys.stderr")
         status = COMPLETED

@@ -16,6 +16,7 @@ import json
 import sys
 from builtins import (
     BaseException,
+    __import__,
     any,
     dict,
     frozenset,

@@ -21,6 +21,7 @@ from _io import TextIOWrapper
 from builtins import (
     Exception,
     NotImplemented,
+    __import__,
     bool,
     bytearray,
     bytes,

@@ -105,3 +105,45 @@ TEST_CASE("State: a session that has carried its state is reset to a clean one")
   session.reset();
   CHECK(session.run("'f' in globals()").outcome.result == "False");
 }
+
+TEST_CASE("LookAhead: a cell that needs a worker is not run, nor is the next; the state is saved") {
+  StateFile file;
+  pyember::embed::SessionOptions options;
+  options.name = "looking";
+  options.working_directory = "/tmp";
+  options.look_ahead = true;
+  SessionDriver session(std::move(options));
+  // A package with an extension module that does not say that it supports a GIL of its own.
+  const auto made = session.run(
+      "import os, sys, sysconfig, tempfile\n"
+      "place = tempfile.TemporaryDirectory()\n"
+      "inner = os.path.join(place.name, 'numbers_like', 'core'); os.makedirs(inner)\n"
+      "open(os.path.join(place.name, 'numbers_like', '__init__.py'), 'w').write('print(1)')\n"
+      "suffix = sysconfig.get_config_var('EXT_SUFFIX')\n"
+      "real = os.path.join(sysconfig.get_path('stdlib'), 'lib-dynload', 'readline' + suffix)\n"
+      "os.symlink(real, os.path.join(inner, 'part' + suffix))\n"
+      "sys.path.append(place.name); ran = []; os.path.exists(real)");
+  INFO((made.outcome.error ? made.outcome.error->traceback : ""));
+  REQUIRE(made.outcome.status == Status::Completed);
+  if (made.outcome.result != "True") return;  // readline is built in, or left out
+
+  const std::string code = "ran.append(1)\nimport numbers_like";
+  const auto number = session.submit(code);
+  session.submit("ran.append(2)");
+  const auto answer = session.wait(number);
+  CHECK(answer.outcome.needs_worker ==
+        "it imports numbers_like, which does not load in a sub-interpreter");
+  CHECK(answer.output.empty());
+  REQUIRE(session.session().withdraw(number + 1));  // it waits, and would for ever
+
+  const auto saved = session.carry(CellKind::Snapshot, file.path());
+  CHECK(saved.outcome.status == Status::Completed);
+  SessionDriver next;
+  REQUIRE(next.carry(CellKind::Restore, file.path()).outcome.status == Status::Completed);
+  CHECK(next.run("ran, place.name in sys.path").outcome.result == "([], True)");
+}
+
+TEST_CASE("LookAhead: a session that is not to look runs the cell") {
+  SessionDriver session;
+  CHECK(session.run("import ctypes; 1").outcome.result == "1");
+}

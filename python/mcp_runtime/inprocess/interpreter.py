@@ -69,10 +69,10 @@ class Interpreter:
 
     def _move_next(self, package):
         """Answer every cell from now on with the reason why it needs a worker; run none."""
-        outcome = (3, f"{package} does not load in a sub-interpreter", None, None)
-        self._run = lambda code, number: outcome
-        return (f"{package} loads in a worker process, and the session moves to one with the next "
-                "call. Run the import again then.")
+        reason = f"it imports {package}, which does not load in a sub-interpreter"
+        self._run = lambda code, number: (3, reason, None, None)
+        return (f"The session moves to a worker process with the next call, where {package} loads. "
+                "Run the import again then.")
 
     def snapshot(self, path, number):
         """Write the session's state to a file, as `run` answers."""
@@ -122,7 +122,7 @@ class Interpreter:
 
     def _with_refusals(self, outcome):
         """Tell of refused modules where the code swallowed it; packages that fall back do."""
-        status, result, error, notices, *shown = outcome
+        status, result, error, notices, *displays = outcome
         shown = error[1] if error else ""
         swallowed = {}
         refused = self._loader.take_refused()
@@ -134,4 +134,6 @@ class Interpreter:
                 "something of the package is missing or slow, run the code as a script in a "
                 "process of its own: subprocess.run([sys.executable, path])."
                 for package, (module, message) in swallowed.items()]
-        return (status, result, error, (*(notices or ()), *told) or None, *shown)
+        if self._config.get("look_ahead"):
+            told.append(self._move_next(refused[0][1]))
+        return (status, result, error, (*(notices or ()), *told) or None, *displays)

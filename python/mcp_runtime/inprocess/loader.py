@@ -71,15 +71,19 @@ class Loader:
             raise ImportError(message, name=spec.name)
         return check
 
-    def _check(self, name, path):
+    def refuses(self, name, path):
+        """Whether the extension module of that name in that file would be refused."""
         if path.startswith(self._standard) or "*" in self._tried or name in self._tried:
+            return False
+        if name.partition(".")[0] in self._tried:
+            return False
+        from . import extension_files
+        return not extension_files.supports_own_gil(path)
+
+    def _check(self, name, path):
+        if not self.refuses(name, path):
             return
         top = name.partition(".")[0]
-        if top in self._tried:
-            return
-        from . import extension_files
-        if extension_files.supports_own_gil(path):
-            return
         from . import distributions
         package = distributions.owner(path, name)
         message = three_parts(

@@ -120,12 +120,13 @@ def main(text):
     import mcp_runtime.inprocess
     config = dict(given["config"])
     place = config.pop("working_directory")
+    look_ahead = config.pop("look_ahead", False)
     config["runtime_directory"] = given["runtime"]
     interpreter = mcp_runtime.inprocess.bootstrap(native, config)
     open_, run, close = interpreter.open, interpreter.run, interpreter.close
     told, clean = [], []
     for serial, cells in enumerate(given["sessions"], 1):
-        open_({"name": "main", "working_directory": place, "serial": serial})
+        open_({"name": "main", "working_directory": place, "serial": serial, "look_ahead": look_ahead})
         told.append([run(code, number) for number, code in enumerate(cells, 1)])
         clean.append(close())
     import json
