@@ -47,8 +47,8 @@ def cloudpickle() -> ModuleType:
         posix.stat(path)
     except OSError:
         raise ImportError(
-            f"functions, classes and their objects can't be saved: {path} does not exist, so the "
-            "installation of pyember is incomplete. Install it again, or run ./dev build.",
+            "cloudpickle is missing from the installation of pyember. Install it again, or run "
+            f"./dev build. (It was looked for at {path}.)",
             name="cloudpickle",
         ) from None
     spec = importlib_files.spec_from_file_location(CLOUDPICKLE, path)  # type: ignore[attr-defined]
