@@ -1,6 +1,6 @@
-"""Stands in for the server's `_pyember` under a plain CPython: tests, and worker processes.
+"""Stands in for the server's `_pyember` under a plain CPython, in tests; a worker has its own.
 
-There a stop arrives as SIGINT, which Python itself turns into KeyboardInterrupt.
+A stop arrives as SIGINT, which Python itself turns into KeyboardInterrupt.
 """
 
 from __future__ import annotations
@@ -16,5 +16,5 @@ class PlainNative:
         """Does nothing: there is no region to open."""
 
     def stop_requested(self) -> bool:
-        """True after a test or a worker has set `requested`."""
+        """True after a test has set `requested`."""
         return self.requested

@@ -313,8 +313,13 @@ SessionThread::Ran SessionThread::run_cell(SessionCore& core, CellRequest& reque
   const std::uint64_t epoch = core.read_epoch.load();
   const auto begun = StopState::Clock::now();
   RunResult result = interpreter_->run(request);
-  const StopCause cause = stop_.body_cause();
+  StopCause cause = stop_.body_cause();
   if (!stop_.end()) give_up();
+  // A state is carried as far as the time allows; what was left behind stands in the notices.
+  if (request.kind != CellKind::Code && result.kind == RunResult::Kind::Completed &&
+      cause == StopCause::Timeout) {
+    cause = StopCause::None;
+  }
   Ran ran;
   ran.usable = result.kind != RunResult::Kind::Broken;
   CellOutcome outcome = outcome_of(std::move(result), cause);

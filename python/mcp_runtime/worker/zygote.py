@@ -14,8 +14,9 @@ import select
 import signal
 import sys
 import time
-from builtins import BlockingIOError, OSError, int, isinstance, len, min, print, str
+from builtins import BlockingIOError, ImportError, OSError, int, isinstance, len, min, print, str
 
+from mcp_runtime import bundled
 from mcp_runtime.worker import linux
 from mcp_runtime.worker.control import Control, ControlError, close_all
 from mcp_runtime.worker.family import Family
@@ -37,6 +38,8 @@ _SHARED = (
     "mcp_runtime.inspect_names",
     "mcp_runtime.event_loop",
     "mcp_runtime.displays",
+    "mcp_runtime.figures",
+    "mcp_runtime.snapshot",
     "mcp_runtime.worker.worker",
     "mcp_runtime.worker.preload",
     "asyncio",
@@ -49,6 +52,10 @@ def serve(descriptor: int) -> dict[str, Any]:
     """Serves the control socket. Returns in forked workers only, with the order they follow."""
     for name in _SHARED:
         importlib.import_module(name)
+    try:
+        bundled.cloudpickle()
+    except ImportError as error:  # sessions that need it say the same
+        print(f"zygote: {error}", file=sys.stderr)
     linux.adopt_orphans()
     freeze()
     return Zygote(Control(descriptor)).serve()

@@ -40,7 +40,8 @@ std::vector<std::string> zygote_environment(const std::string& runtime_directory
   for (char** each = environ; each != nullptr && *each != nullptr; ++each) {
     const std::string_view entry = *each;
     const std::string_view name = entry.substr(0, entry.find('='));
-    if (name != "PYTHONPATH" && name != "PYTHONHOME" && name != "PYEMBER_BUNDLED") found.emplace_back(entry);
+    if (name != "PYTHONPATH" && name != "PYTHONHOME" && name != "PYEMBER_BUNDLED")
+      found.emplace_back(entry);
   }
   return found;
 }

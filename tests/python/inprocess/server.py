@@ -15,14 +15,14 @@ ANSWER_SECONDS = 60
 
 
 class Server:
-    """One server process. Calls are sent with `start` and answered by `wait`, in any order."""
+    """One server process, whose sessions stay in-process. Calls are sent with `start` and answered by `wait`, in any order."""
 
     def __init__(self, *options: str, environment: dict[str, str] | None = None,
                  directory: Path | None = None) -> None:
         self.process = subprocess.Popen(
             [os.environ["PYEMBER_BINARY"], *options], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=directory,
-            env={**os.environ, **(environment or {})})
+            env={**os.environ, "PYEMBER_ISOLATION": "inprocess", **(environment or {})})
         self.errors: list[str] = []
         self._answers: dict[int, queue.Queue[Any]] = {}
         self._next = 0
