@@ -143,7 +143,9 @@ TEST_CASE("Worker session: a fatal signal is told with its Python stack") {
   CHECK(says(why, "SIGSEGV"));
   const embed::CellOutcome& outcome = each.session.ended.back().outcome;
   CHECK(outcome.error->type == "Crash");
+  CHECK(outcome.error->traceback.starts_with("Crash: The code crashed"));
   CHECK(says(outcome.error->traceback, "culprit"));
+  CHECK_FALSE(says(outcome.error->traceback, "/mcp_runtime/"));
   REQUIRE(each.loop.until([&] { return !each.session.output.empty(); }));
   CHECK(each.session.output == "before\n");
 }
@@ -154,11 +156,26 @@ TEST_CASE("Worker session: an exit is told with its code") {
   CHECK(each.session.ended.back().outcome.error->type == "Exited");
 }
 
-TEST_CASE("Worker session: a kill from outside is told as that") {
+TEST_CASE("Worker session: a kill is told as that") {
   Opened each;
-  const std::string why = each.lost_by("import os; os.kill(os.getpid(), 9)");
-  CHECK(says(why, "killed from outside"));
-  CHECK(says(why, "memory ran out"));
+  CHECK(says(each.lost_by("import os; os.kill(os.getpid(), 9)"), "killed (SIGKILL)"));
+}
+
+TEST_CASE("Worker session: code that closes every descriptor is told so") {
+  Opened each;
+  CHECK(says(each.lost_by("import os; os.closerange(3, 65536)"), "closed the descriptor"));
+  CHECK(each.session.ended.back().outcome.error->type == "Broken");
+}
+
+TEST_CASE("Worker session: one whose limits leave it no room to begin says so") {
+  Real real;
+  WorkerLimits limits;
+  limits.memory_bytes = 4096;
+  HeardSession session(real.loop, real.workers, real.place, limits);
+  session.submit("1");
+  REQUIRE(real.loop.until([&] { return !session.lost.empty(); }));
+  CHECK(says(session.lost.front(), "before it was ready"));
+  CHECK(says(session.lost.front(), "raise the session's limits"));
 }
 
 TEST_CASE("Worker session: one that dies while idle is told as lost") {

@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 _HIGH = 1000
 # How long finalisers and exit handlers may take when the server has closed the wire.
 _CLOSE_SECONDS = 0.5
+# The exit code of a worker that can't talk to the server any more: EX_PROTOCOL. Tells a closed
+# descriptor from the code's own exits.
+_WIRE_LOST = 76
 _PAGE_BYTES = 4096
 
 _exit = os._exit
@@ -146,7 +149,7 @@ class Worker:
             try:
                 self._serve()
             except (OSError, WireError):  # without the wire there is nothing left to do
-                _exit(1)
+                _exit(_WIRE_LOST)
             except BaseException:  # a handler of the user's raised between two cells
                 if self._forked:
                     _exit(1)

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string_view>
 
@@ -48,18 +49,33 @@ std::string crash_message(int number, const WorkerLimits& limits) {
       memory_limit(limits, "; C code that gets no memory crashes too, see "), kFresh);
 }
 
-std::string kill_message(const WorkerLimits& limits) {
-  const std::string cpu =
-      limits.cpu_seconds ? fmt::format(", or its {} s of CPU time", *limits.cpu_seconds) : "";
+// SIGKILL comes from nowhere: who sent it can only be told from what else is known.
+std::string kill_message(const WorkerEnd& end, const WorkerLimits& limits) {
+  if (end.memory_ran_out) {
+    return fmt::format(
+        "The session's process was killed because memory ran out (SIGKILL by the kernel, which "
+        "has ended processes for that meanwhile), so the session's state is gone. {}. Work on "
+        "smaller pieces of the data, or free memory elsewhere.",
+        kFresh);
+  }
+  if (limits.cpu_seconds) {
+    return fmt::format(
+        "The session's process was killed (SIGKILL), by the kernel if its limit of {} s of CPU "
+        "time is used up, else by the code or somebody else, so the session's state is gone. {}; "
+        "give it a higher limit, or less work.",
+        *limits.cpu_seconds, kFresh);
+  }
   return fmt::format(
-      "The session's process was killed from outside (SIGKILL), most often because memory ran "
-      "out{}{}, so the session's state is gone. {}. Work on smaller pieces of the data.",
-      memory_limit(limits, ": see "), cpu, kFresh);
+      "The session's process was killed (SIGKILL) by the code itself or by somebody else, so the "
+      "session's state is gone. {}. See what sent the signal; where memory is watched over "
+      "(containers, services), work on smaller pieces of the data.",
+      kFresh);
 }
 
-std::string signal_message(int number, const WorkerLimits& limits) {
+std::string signal_message(const WorkerEnd& end, const WorkerLimits& limits) {
+  const int number = end.number;
   if (is_crash(number)) return crash_message(number, limits);
-  if (number == SIGKILL) return kill_message(limits);
+  if (number == SIGKILL) return kill_message(end, limits);
   if (number == SIGXCPU) {
     const std::string limit =
         limits.cpu_seconds ? fmt::format(" of {} s", *limits.cpu_seconds) : "";
@@ -78,11 +94,12 @@ std::string message_of(const WorkerEnd& end, const WorkerLimits& limits) {
   switch (end.kind) {
     case WorkerEnd::Kind::Exited:
       return fmt::format(
-          "The code ended its session's process with exit code {} (os._exit, or exit in a "
-          "library), so the session's state is gone. {}. Use sys.exit() to end a cell.",
+          "The code ended its session's process with exit code {} (os._exit, os.exec*, or exit() "
+          "in a library), so the session's state is gone. {}. Use sys.exit() to end a cell, and "
+          "subprocess to run a program.",
           end.number, kFresh);
     case WorkerEnd::Kind::Signalled:
-      return signal_message(end.number, limits);
+      return signal_message(end, limits);
     case WorkerEnd::Kind::WireClosed:
       return fmt::format(
           "The session's process closed the descriptor through which it talks to the server, so it "
@@ -91,8 +108,7 @@ std::string message_of(const WorkerEnd& end, const WorkerLimits& limits) {
     case WorkerEnd::Kind::Broke:
       return fmt::format(
           "The session's process sent the server what it can't have meant ({}), so it was ended "
-          "and "
-          "its state is gone. {}. Write only to the files that the code opened itself.",
+          "and its state is gone. {}. Write only to the files that the code opened itself.",
           end.detail, kFresh);
     case WorkerEnd::Kind::NotMade:
       return fmt::format(
@@ -122,9 +138,42 @@ const char* type_of(const WorkerEnd& end) {
   }
 }
 
-embed::CellError error_of(const char* type, std::string message, std::string traceback) {
-  if (!traceback.empty() && traceback.back() != '\n') traceback += '\n';
-  traceback += fmt::format("{}: {}\n", type, message);
+bool is_frame(std::string_view line) { return line.starts_with("  File \""); }
+
+// The runtime's own frames below a cell: they say nothing about the code.
+bool is_frame_of_ours(std::string_view line) {
+  return is_frame(line) && (line.find("/mcp_runtime/") != std::string_view::npos ||
+                            line.starts_with("  File \"<frozen runpy>\""));
+}
+
+// What faulthandler wrote, each thread's stack without the runtime's frames at its end; a stack of
+// nothing else is left whole.
+std::string without_our_frames(std::string_view text) {
+  std::string kept;
+  std::string below;  // frames of ours, of which it is not known yet whether others follow
+  bool has_others = false;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end);
+    if (is_frame_of_ours(line)) {
+      below += line;
+      continue;
+    }
+    if (is_frame(line) || !has_others) kept += below;
+    below.clear();
+    has_others = is_frame(line);
+    kept += line;
+  }
+  if (!has_others) kept += below;
+  while (!kept.empty() && kept.back() == '\n') kept.pop_back();
+  return kept;
+}
+
+// The sentences come first, for people and models read them first; then where it happened.
+embed::CellError error_of(const char* type, std::string message, std::string_view stack) {
+  std::string traceback = fmt::format("{}: {}\n", type, message);
+  if (!stack.empty()) traceback += fmt::format("\n{}\n", without_our_frames(stack));
   return {type, std::move(message), std::move(traceback)};
 }
 
@@ -140,8 +189,7 @@ embed::CellError describe_forced_stop(const char* when) {
       fmt::format(
           "The cell did not stop when {}: it sat in C code that never looks, or swallowed every "
           "KeyboardInterrupt. Its process was killed, so the session's state is gone. {}; split "
-          "the "
-          "work into smaller steps, or give it more time.",
+          "the work into smaller steps, or give it more time.",
           when, kFresh),
       {});
 }

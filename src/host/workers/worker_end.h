@@ -22,10 +22,15 @@ struct WorkerEnd {
   Kind kind = Kind::Vanished;
   int number = 0;
   std::string detail;
-  std::string crash_text;  // what faulthandler wrote
+  std::string crash_text;       // what faulthandler wrote
+  bool memory_ran_out = false;  // the kernel has killed processes for that while it lived
 };
 
-// The error of the cell that ran meanwhile, and (its message) the reason that people are told.
+// The exit code by which a worker says that its wire is of no use any more (docs/workers.md).
+inline constexpr int kWireLostCode = 76;  // EX_PROTOCOL of sysexits.h
+
+// The error of the cell that ran meanwhile, and (its message) the reason that people are told: what
+// happened, that the state is gone, what to do. The traceback is the same, then the stack.
 embed::CellError describe_end(const WorkerEnd& end, const WorkerLimits& limits);
 
 // The same for a cell that had to be stopped by force. `when`: "its time was over".

@@ -1,6 +1,7 @@
 #include "host/workers/worker_process.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -9,6 +10,7 @@
 #include <variant>
 
 #include "base/limits.h"
+#include "host/workers/memory_kills.h"
 
 // A worker's end is told twice: its wire ends, and the zygote reports the exit. Only the second
 // says why, so the first starts a wait for it. What the worker sent before it ended is read all the
@@ -20,17 +22,15 @@ namespace {
 
 Descriptor copy_of(int descriptor) { return Descriptor(fcntl(descriptor, F_DUPFD_CLOEXEC, 3)); }
 
-WorkerEnd end_of(const ExitReport& report) {
-  if (report.signal) return {WorkerEnd::Kind::Signalled, *report.signal, {}, {}};
-  if (report.code) return {WorkerEnd::Kind::Exited, *report.code, {}, {}};
-  return {};
-}
-
 }  // namespace
 
 WorkerProcess::WorkerProcess(EventLoop& loop, Zygote& zygote, const ForkOrder& order,
                              const OutputPipes& pipes, Owner& owner)
-    : loop_(loop), zygote_(&zygote), owner_(owner), timer_(loop, [this] { time_is_over(); }) {
+    : loop_(loop),
+      zygote_(&zygote),
+      owner_(owner),
+      memory_kills_before_(memory_kills()),
+      timer_(loop, [this] { time_is_over(); }) {
   std::array<int, 2> sockets{-1, -1};
   const bool paired = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) == 0;
   Descriptor here(sockets[0]);
@@ -121,11 +121,27 @@ void WorkerProcess::not_forked(const std::string& why) {
 
 void WorkerProcess::exited(const ExitReport& report) {
   zygote_ = nullptr;
-  WorkerEnd end = end_of(report);
   // Its last words; an end of the wire begins no wait any more.
   wire_over_ = true;
   read_now();
-  finish(std::move(end));
+  finish(end_of(report));
+}
+
+WorkerEnd WorkerProcess::end_of(const ExitReport& report) const {
+  if (report.signal) {
+    WorkerEnd end{WorkerEnd::Kind::Signalled, *report.signal, {}, {}};
+    end.memory_ran_out = *report.signal == SIGKILL && memory_kills() > memory_kills_before_;
+    return end;
+  }
+  if (!report.code) return {};
+  if (!ready_) {
+    return {WorkerEnd::Kind::NotMade,
+            0,
+            fmt::format("it ended with exit code {} before it was ready", *report.code),
+            {}};
+  }
+  if (*report.code == kWireLostCode) return {WorkerEnd::Kind::WireClosed, 0, {}, {}};
+  return {WorkerEnd::Kind::Exited, *report.code, {}, {}};
 }
 
 void WorkerProcess::zygote_lost(const std::string& why) {

@@ -55,6 +55,7 @@ class WorkerProcess final : private WorkerWire::Owner, private Zygote::Child {
   void zygote_lost(const std::string& why) override;
 
   void time_is_over();
+  WorkerEnd end_of(const ExitReport& report) const;
   void finish(WorkerEnd end);
 
   EventLoop& loop_;
@@ -62,6 +63,7 @@ class WorkerProcess final : private WorkerWire::Owner, private Zygote::Child {
   Owner& owner_;
   std::uint64_t fork_id_ = 0;
   ProcessIdentity process_;
+  const std::optional<std::uint64_t> memory_kills_before_;
   StopPage page_;
   CrashFile crash_;
   std::unique_ptr<WorkerWire> wire_;

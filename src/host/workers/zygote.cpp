@@ -351,8 +351,9 @@ std::string Zygote::why_ended(const std::optional<int>& status) const {
         python_, how, kOldestMinor);
   }
   return fmt::format(
-      "The session's process is gone, because the one that workers of {} are forked from is: {}. "
-      "The next call with this session's name starts a fresh one.",
+      "The session's process was ended, because the one that workers of {} are forked from is gone "
+      "({}), so the session's state is gone too. The next call with this session's name starts a "
+      "fresh one; when that goes on, see the server's log for what ends it.",
       python_, how);
 }
 

@@ -115,7 +115,7 @@ def test_long_code_and_text_that_is_not_ascii(worker: Worker) -> None:
 def test_a_frame_beyond_the_bounds_ends_the_worker(zygote: Zygote, sizes: tuple[int, int]) -> None:
     worker = zygote.fork()
     worker.wire.sendall(struct.pack("<II", *sizes))
-    assert worker.ended() and zygote.exit_of(worker) == (1, None)
+    assert worker.ended() and zygote.exit_of(worker) == (76, None)
 
 
 def test_displays_travel_behind_the_header(worker: Worker) -> None:
