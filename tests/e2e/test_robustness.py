@@ -16,6 +16,8 @@ import pytest
 from tests.support.raw_client import RawClient
 
 LIBC = ctypes.CDLL(None, use_errno=True)
+# Crashing code needs ctypes, which would move its session to a process of its own.
+INPROCESS = {"PYEMBER_ISOLATION": "inprocess"}
 
 
 def signal_thread(pid: int, thread: int, number: int) -> None:
@@ -104,7 +106,7 @@ libc.pthread_create(ctypes.byref(thread), None, ctypes.c_void_p(start), None)
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the crash is written in x86-64 machine code")
 def test_a_thread_that_outlives_its_session_hurts_no_other() -> None:
-    with RawClient() as client:
+    with RawClient(environment=INPROCESS) as client:
         assert client.run(LATE_CRASH, session="gone").result == "0"
         client.tool("close_session", session="gone")
         during = [client.send_cell("import time; time.sleep(3); 7", session=name) for name in "ab"]
@@ -115,7 +117,7 @@ def test_a_thread_that_outlives_its_session_hurts_no_other() -> None:
 
 
 def test_used_up_interpreters_cost_no_live_session() -> None:
-    with RawClient() as client:
+    with RawClient(environment=INPROCESS) as client:
         client.run("x = 42", session="keep")
         for number in range(70):
             crashed = client.run("import ctypes; ctypes.string_at(0)", session=f"v{number}", wait=60)

@@ -203,7 +203,8 @@ def test_nothing_but_messages_ever_reaches_stdout() -> None:
     with RawClient() as client:
         client.run("import os, sys\nprint('p')\nos.write(1, b'w')\nos.system('echo s')\n"
                    "sys.__stdout__.write('x')\nos.write(2, b'e')")
-        client.run("import ctypes\nctypes.CDLL(None).puts(b'c')")
+        for isolation in ("inprocess", "process"):
+            client.tool("run_python", code="import ctypes\nctypes.CDLL(None).puts(b'c')", session=isolation, isolation=isolation)
         assert client.stray == []
 
 
