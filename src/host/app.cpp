@@ -5,20 +5,44 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/limits.h"
 #include "host/output/excerpt.h"
+#include "host/tools/file_tools.h"
 
 namespace pyember::host {
 
 namespace {
 
-constexpr const char* kInstructions =
+// What a model is told once, besides the tools' descriptions.
+constexpr std::string_view kAboutSessions =
     "pyember runs Python in sessions that live between calls. run_python sends code; names persist "
     "in the session ('main' unless you name one). Use several sessions for independent work: they "
-    "run in parallel. Long work: background=true, then inspect_session. If a session is lost, its "
-    "names are gone and the answer says so.";
+    "run in parallel. A package that is missing: a line `%pip install NAME` in the cell. Figures, "
+    "images and data frames are seen when shown: plt.show(), display(x), or as a cell's last "
+    "expression. Files a cell writes to os.environ['PYEMBER_SESSION_FOLDER'] are linked in the "
+    "answer. If a session is lost, its names are gone and the answer says so.";
+
+constexpr std::string_view kAboutRooms =
+    " A session begins in-process and moves to a worker process, with its names, when code needs "
+    "one (numpy, pandas …); isolation says where, dependencies installs packages first. put_file "
+    "and list_files reach a session's folder. Long work: background=true, then inspect_session.";
+
+constexpr std::string_view kAboutScripts =
+    "pyember runs Python scripts in processes of their own. run_script_with_dependencies brings "
+    "the packages they need, run_script_in_dir uses those of the folder's environment. Long work: "
+    "the tools that end in _async start jobs, which outlive this server; py_job_status and "
+    "get_job_output follow them.";
+
+std::string instructions(Profile profile) {
+  if (profile == Profile::Scripts) return std::string(kAboutScripts);
+  std::string text(kAboutSessions);
+  if (profile == Profile::Full) text += kAboutRooms;
+  return text;
+}
 
 // CPython starts in well under a second; this is for machines that are all but standing still.
 constexpr std::chrono::seconds kRuntimeStartDeadline{60};
@@ -29,13 +53,13 @@ std::uint64_t in_ns(std::chrono::milliseconds duration) {
       std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count());
 }
 
-mcp::ServerInfo server_info() {
+mcp::ServerInfo server_info(Profile profile) {
   mcp::ServerInfo info;
   info.name = "pyember";
   info.title = "pyember";
   info.version = PYEMBER_VERSION;
   info.description = "Persistent Python sessions in embedded interpreters";
-  info.instructions = kInstructions;
+  info.instructions = instructions(profile);
   return info;
 }
 
@@ -63,6 +87,7 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
   sessions.maximum_sessions = options_.maximum_sessions;
   sessions.idle_timeout = options_.idle_timeout;
   sessions.held_output_bytes = options_.held_output_bytes;
+  sessions.folders_directory = find_session_folders_directory();
   sessions.isolation = options_.isolation.value_or(Isolation::Auto);
   environments_.emplace(
       loop_, Environments::Settings{find_environments_directory(), limits::kEnvironmentBytes});
@@ -78,13 +103,9 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
   progress_.emplace(loop_, [this] { return transport_->congested(); });
   jobs_.emplace(loop_, job_settings_);
   publish_job_output();
-  output_resources_.emplace(*registry_);
-  job_resources_.emplace(*jobs_);
-  resources_.emplace(
-      std::vector<ResourceRouter::Route>{{"session-output://", &*output_resources_},
-                                         {std::string(JobResources::kScheme), &*job_resources_}});
+  add_resources();
   add_tools();
-  server_.emplace(server_info(), tools_, *resources_, *transport_);
+  server_.emplace(server_info(options_.profile), tools_, *resources_, *transport_);
   signals_.emplace(loop_, std::initializer_list<int>{SIGTERM, SIGINT, SIGHUP}, [this](int number) {
     spdlog::info("signal number={}", number);
     end_soon(ending_ < Ending::Stopping ? Ending::Stopping : Ending::Done);
@@ -101,7 +122,13 @@ void App::add_tools() {
   if (profile != Profile::Scripts) {
     tools_.add(run_python_tool(*registry_, *progress_, *jobs_, run_settings_));
   }
-  if (profile == Profile::Full) add_session_tools(tools_, *registry_, session_settings_);
+  if (profile == Profile::Full) {
+    add_session_tools(tools_, *registry_, session_settings_);
+    add_file_tools(tools_,
+                   {[this](const std::string& name) { return registry_->folder_of(name); },
+                    [this](const std::string& name) { return registry_->folder_to_fill(name); },
+                    [this] { registry_->outputs_changed(); }});
+  }
   if (profile == Profile::Code) return;
   scripts_.emplace(
       loop_, poster_, [this]() -> embed::Runtime& { return runtime(); }, *environments_, *jobs_,
@@ -109,6 +136,23 @@ void App::add_tools() {
       ScriptExecutor::Settings{options_.project_root, options_.output_budget,
                                profile == Profile::Full});
   scripts_->add_tools(tools_);
+}
+
+void App::add_resources() {
+  const ProductsByName products = [this] {
+    std::map<std::string, SessionProducts*> all;
+    for (const auto& [name, session] : registry_->sessions()) all[name] = &session->products();
+    return all;
+  };
+  output_resources_.emplace(*registry_);
+  job_resources_.emplace(*jobs_);
+  display_resources_.emplace(products);
+  file_resources_.emplace(products);
+  resources_.emplace(
+      std::vector<ResourceRouter::Route>{{"session-output://", &*output_resources_},
+                                         {std::string(kDisplayScheme), &*display_resources_},
+                                         {std::string(kFileScheme), &*file_resources_},
+                                         {std::string(JobResources::kScheme), &*job_resources_}});
 }
 
 // Subscribers hear of new output with the next tick.
@@ -119,9 +163,10 @@ void App::publish_job_output() {
                    });
 }
 
-// Jobs that an earlier server left are taken over even if nobody asks for jobs; where there never
-// were any, nothing is opened.
+// What earlier servers left: folders of sessions go, jobs are taken over even if nobody asks for
+// them. Where there never were any jobs, nothing is opened.
 void App::adopt_jobs() {
+  registry_->folders().remove_leftovers();
   if (access((job_settings_.directory + "/jobs.db").c_str(), F_OK) == 0) (void)jobs_->open();
 }
 
@@ -198,6 +243,7 @@ void App::finish(int exit_code) {
   if (scripts_) scripts_->tidy();
   jobs_->flush();
   rooms_->end(limits::kEndChildrenDeadline);
+  registry_->folders().remove_own();
   if (runtime_) runtime_->end_children(limits::kEndChildrenDeadline);
   loop_.stop();
 }

@@ -15,10 +15,12 @@
 #include "host/loop/signals.h"
 #include "host/memory_watch.h"
 #include "host/options.h"
+#include "host/output/display_resources.h"
 #include "host/output/output_resources.h"
 #include "host/output/resource_router.h"
 #include "host/script_executor.h"
 #include "host/session/server_rooms.h"
+#include "host/session/session_file_resources.h"
 #include "host/session/session_registry.h"
 #include "host/tools/progress.h"
 #include "host/tools/run_python.h"
@@ -50,6 +52,7 @@ class App {
   embed::Runtime& runtime();
   void add_tools();
   void publish_job_output();
+  void add_resources();
   void adopt_jobs();
   void input_ended();
   void end_soon(Ending stage);
@@ -82,6 +85,8 @@ class App {
   std::optional<JobRegistry> jobs_;
   std::optional<OutputResources> output_resources_;
   std::optional<JobResources> job_resources_;
+  std::optional<DisplayResources> display_resources_;
+  std::optional<SessionFileResources> file_resources_;
   std::optional<ResourceRouter> resources_;
   std::optional<ScriptExecutor> scripts_;
   mcp::ToolCatalog tools_;

@@ -42,6 +42,12 @@ std::string home_folder() {
   return user != nullptr ? user->pw_dir : "/tmp";
 }
 
+// Where programs of this user keep what can be made again.
+std::string cache_folder() {
+  const std::string cache = variable("XDG_CACHE_HOME");
+  return (cache.starts_with('/') ? cache : home_folder() + "/.cache") + "/pyember";
+}
+
 std::string own_folder() {
   char buffer[4096];
   const ssize_t n = readlink("/proc/self/exe", buffer, sizeof buffer);
@@ -117,10 +123,9 @@ std::string find_jobs_directory() {
   return home_folder() + "/.python_mcp/meta";
 }
 
-std::string find_environments_directory() {
-  const std::string cache = variable("XDG_CACHE_HOME");
-  return (cache.starts_with('/') ? cache : home_folder() + "/.cache") + "/pyember/environments";
-}
+std::string find_environments_directory() { return cache_folder() + "/environments"; }
+
+std::string find_session_folders_directory() { return cache_folder() + "/sessions"; }
 
 Result<embed::TestSwitches> parse_test_switches(const std::string& text) {
   embed::TestSwitches switches;

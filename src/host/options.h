@@ -28,9 +28,9 @@ struct Options {
   std::int64_t memory_budget_bytes = 0;  // per session; 0: half of what is free at start
   std::string jobs_directory;            // empty: find_jobs_directory()
   std::string log_level = "warning";
-  std::optional<Isolation> isolation;    // --isolation; unset: the profile's default
-  Profile profile = Profile::Full;  // --profile, or what the program's name stands for
-  std::string project_root;         // --project-root; empty: found
+  std::optional<Isolation> isolation;  // --isolation; unset: the profile's default
+  Profile profile = Profile::Full;     // --profile, or what the program's name stands for
+  std::string project_root;            // --project-root; empty: found
   embed::TestSwitches test;
 };
 
@@ -63,6 +63,9 @@ std::string find_jobs_directory();
 
 // Where environments for scripts are kept: pyember/environments in the user's cache folder.
 std::string find_environments_directory();
+
+// Where the folders of sessions are kept while they live: pyember/sessions in the same place.
+std::string find_session_folders_directory();
 
 // Reads PYEMBER_TEST_SWITCHES, a comma-separated list; unknown words are errors.
 Result<embed::TestSwitches> parse_test_switches(const std::string& text);

@@ -27,7 +27,7 @@ struct Products {
   mcp::ToolResult answer(std::vector<embed::Display> displays, std::size_t budget = 1000) {
     outcome.displays = std::move(displays);
     products.cell_ended(1, outcome);
-    return answer_for(CellEnd{session, 1, outcome, nullptr, Isolation{}}, budget, &products);
+    return answer_for(CellEnd{session, 1, outcome, nullptr, Isolation{}, &products}, budget);
   }
 };
 
@@ -148,11 +148,11 @@ struct Files : Products {
 
   Files() {
     products.set_folder(folders.make("main").take());
-    add_file_tools(tools, {[this](const std::string& name) -> Result<SessionFolder*> {
-                             if (name == "main") return products.folder();
-                             return Error{ErrorCode::NotFound, "no such session"};
-                           },
-                           [this] { ++announced; }});
+    const auto folder = [this](const std::string& name) -> Result<SessionFolder*> {
+      if (name == "main") return products.folder();
+      return Error{ErrorCode::NotFound, "no such session"};
+    };
+    add_file_tools(tools, {folder, folder, [this] { ++announced; }});
   }
   ~Files() {
     products.set_folder(nullptr);

@@ -40,6 +40,7 @@ HostSession::HostSession(std::string name, embed::CellNumber first, SessionPlan 
       registry_(registry),
       outputs_(registry.settings().held_output_bytes),
       plan_(std::move(plan)),
+      first_number_(first),
       next_number_(first),
       idle_since_ns_(now_ns()) {}
 
@@ -58,7 +59,10 @@ Result<embed::CellNumber> HostSession::submit(CellSpec spec,
                                               std::unique_ptr<CellObserver> observer) {
   std::optional<SessionPlan> plan;
   if (spec.wish) {
-    Result<SessionPlan> changed = changed_plan(name_, plan_, *spec.wish, link_ != nullptr);
+    // One that was only made to hold files is still what its first cell asks for.
+    Result<SessionPlan> changed = unused()
+                                      ? new_plan(*spec.wish, registry_.settings().isolation)
+                                      : changed_plan(name_, plan_, *spec.wish, link_ != nullptr);
     if (!changed) return changed.error();
     if (!link_ || !same_session(changed.value(), plan_)) plan = changed.take();
   }
@@ -142,6 +146,7 @@ void HostSession::finish(Cell cell, embed::CellOutcome outcome) {
   last_ended_ = cell.number;
   ++cells_completed_;
   add_notices(cell, outcome);
+  if (products_.cell_ended(cell.number, outcome)) registry_.outputs_changed();
   if (cell.background) {
     ended_.push_back({cell.number, outcome, plan_.room});
     if (ended_.size() > limits::kRememberedCells) ended_.pop_front();
@@ -152,7 +157,7 @@ void HostSession::finish(Cell cell, embed::CellOutcome outcome) {
   }
   if (cell.observer) {
     cell.observer->cell_ended(
-        {name_, cell.number, outcome, outputs_.find(cell.number), plan_.room});
+        {name_, cell.number, outcome, outputs_.find(cell.number), plan_.room, &products_});
   }
 }
 

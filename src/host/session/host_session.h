@@ -15,6 +15,7 @@
 #include "host/output/output_store.h"
 #include "host/session/session_link.h"
 #include "host/session/session_plan.h"
+#include "host/session/session_products.h"
 #include "host/session/session_state_file.h"
 
 namespace pyember::host {
@@ -33,9 +34,10 @@ struct CellSpec {
 struct CellEnd {
   const std::string& session;
   embed::CellNumber number;
-  embed::CellOutcome& outcome;  // may be moved from
-  CellOutput* output;           // null: it wrote nothing, or its output was dropped
-  Isolation isolation;          // in which it ran
+  embed::CellOutcome& outcome;                // may be moved from
+  CellOutput* output;                         // null: it wrote nothing, or its output was dropped
+  Isolation isolation;                        // in which it ran
+  const SessionProducts* products = nullptr;  // what it showed and wrote; null: nobody kept it
 };
 
 // Whoever waits for a cell. Owned by the cell; called on the loop's thread.
@@ -90,6 +92,8 @@ class HostSession final : private SessionLink::Owner {
   std::int64_t memory_bytes() const;
   OutputStore& outputs() { return outputs_; }
   const OutputStore& outputs() const { return outputs_; }
+  SessionProducts& products() { return products_; }
+  const SessionProducts& products() const { return products_; }
 
   // The registry has checked the limits. An error when the session can't be what the cell asks for;
   // nothing has happened then.
@@ -160,6 +164,8 @@ class HostSession final : private SessionLink::Owner {
   void forget_held();
   bool withdraw_held(embed::CellNumber number);
 
+  bool unused() const { return next_number_ == first_number_; }
+
   // Takes a cell that has not begun out of the queue and answers it; false: it has begun.
   bool withdraw(std::deque<Cell>::iterator cell, const std::string& why);
   void open_link();
@@ -173,6 +179,7 @@ class HostSession final : private SessionLink::Owner {
   const std::string name_;
   SessionRegistry& registry_;
   OutputStore outputs_;
+  SessionProducts products_;
   std::unique_ptr<SessionLink> link_;
   std::uint64_t link_id_ = 0;
 
@@ -181,6 +188,7 @@ class HostSession final : private SessionLink::Owner {
   std::optional<Move> move_;
   std::deque<Cell> cells_;
   std::deque<EndedCell> ended_;
+  const embed::CellNumber first_number_;
   embed::CellNumber next_number_;
   embed::CellNumber last_ended_ = 0;
   std::uint64_t cells_completed_ = 0;

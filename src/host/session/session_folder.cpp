@@ -274,9 +274,11 @@ Result<SessionFolder::Page> SessionFolder::read(std::string_view path, std::uint
 
 // --- all sessions' -------------------------------------------------------------------------------
 
-SessionFolders::~SessionFolders() {
+void SessionFolders::remove_own() {
   if (!own_.empty()) remove_tree(own_);
   if (lock_ >= 0) close(lock_);
+  own_.clear();
+  lock_ = -1;
 }
 
 Result<void> SessionFolders::make_own() {

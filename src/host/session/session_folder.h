@@ -80,13 +80,15 @@ class SessionFolders {
   explicit SessionFolders(std::string directory,
                           std::chrono::seconds leftover_age = limits::kLeftoverFolderAge)
       : directory_(std::move(directory)), leftover_age_(leftover_age) {}
-  ~SessionFolders();
+  ~SessionFolders() { remove_own(); }
   SessionFolders(const SessionFolders&) = delete;
   SessionFolders& operator=(const SessionFolders&) = delete;
 
   Result<std::unique_ptr<SessionFolder>> make(const std::string& session);
   // Removes the folders of servers that are gone.
   void remove_leftovers() const;
+  // Removes this server's, when its sessions are closed. The next session would make another.
+  void remove_own();
 
  private:
   Result<void> make_own();

@@ -6,16 +6,18 @@
 
 namespace pyember::host {
 
-void SessionProducts::cell_ended(embed::CellNumber number, embed::CellOutcome& outcome) {
-  if (!outcome.displays.empty()) {
+bool SessionProducts::cell_ended(embed::CellNumber number, embed::CellOutcome& outcome) {
+  const bool showed = !outcome.displays.empty();
+  if (showed) {
     displays_.keep(number, std::move(outcome.displays));
     outcome.displays.clear();
   }
-  if (!folder_) return;
+  if (!folder_) return showed;
   std::vector<SessionFile> files = folder_->changed();
-  if (files.empty()) return;
+  if (files.empty()) return showed;
   files_.insert_or_assign(number, std::move(files));
   if (files_.size() > limits::kRememberedProducts) files_.erase(files_.begin());
+  return true;
 }
 
 const std::vector<SessionFile>* SessionProducts::files_of(embed::CellNumber number) const {

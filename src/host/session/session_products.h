@@ -26,8 +26,8 @@ class SessionProducts {
   void set_folder(std::unique_ptr<SessionFolder> folder) { folder_ = std::move(folder); }
 
   // Takes the displays out of the outcome, and looks what the cell did in the folder. Before its
-  // answer is made; costs next to nothing when there is neither.
-  void cell_ended(embed::CellNumber number, embed::CellOutcome& outcome);
+  // answer is made; costs next to nothing when there is neither, which is what false says.
+  bool cell_ended(embed::CellNumber number, embed::CellOutcome& outcome);
 
   // The files a cell left new or changed; null: none.
   const std::vector<SessionFile>* files_of(embed::CellNumber number) const;

@@ -44,7 +44,8 @@ SessionRegistry::SessionRegistry(SessionRooms& rooms, EventLoop& loop, LoopPoste
       settings_(std::move(settings)),
       long_timer_(loop, [this] { look_for_long_cells(); }),
       memory_timer_(loop, [this] { look_at_memory(); }),
-      chunk_(limits::kReadChunkBytes) {}
+      chunk_(limits::kReadChunkBytes),
+      folders_(settings_.folders_directory) {}
 
 SessionRegistry::~SessionRegistry() {
   sessions_.clear();
@@ -56,6 +57,21 @@ SessionRegistry::~SessionRegistry() {
 Result<embed::CellNumber> SessionRegistry::run(const std::string& name, CellSpec spec,
                                                std::unique_ptr<CellObserver> observer) {
   if (!refusal_.empty()) return Error{ErrorCode::Unavailable, refusal_};
+  const Result<HostSession*> found = find_or_make(name, spec.wish ? *spec.wish : SessionWish{});
+  if (!found) return found.error();
+  HostSession* session = found.value();
+  if (session->cells().size() >= settings_.maximum_queued_cells) {
+    return Error{ErrorCode::LimitReached,
+                 fmt::format("The cell was not queued: session '{}' has {} cells waiting, and that "
+                             "is the limit. Wait for answers, interrupt the running cell with "
+                             "interrupt_session, or use another session.",
+                             name, session->cells().size())};
+  }
+  return session->submit(std::move(spec), std::move(observer));
+}
+
+Result<HostSession*> SessionRegistry::find_or_make(const std::string& name,
+                                                   const SessionWish& wish) {
   HostSession* session = find(name);
   if (session == nullptr) {
     const Result<void> named = check_session_name(name);
@@ -67,19 +83,38 @@ Result<embed::CellNumber> SessionRegistry::run(const std::string& name, CellSpec
                                "(list_sessions), or start the server with a higher --max-sessions.",
                                name, sessions_.size())};
     }
-    Result<SessionPlan> plan =
-        new_plan(spec.wish ? *spec.wish : SessionWish{}, settings_.isolation);
+    Result<SessionPlan> plan = new_plan(wish, settings_.isolation);
     if (!plan) return plan.error();
     session = &make(name, plan.take());
   }
-  if (session->cells().size() >= settings_.maximum_queued_cells) {
-    return Error{ErrorCode::LimitReached,
-                 fmt::format("The cell was not queued: session '{}' has {} cells waiting, and that "
-                             "is the limit. Wait for answers, interrupt the running cell with "
-                             "interrupt_session, or use another session.",
-                             name, session->cells().size())};
+  return session;
+}
+
+Result<SessionFolder*> SessionRegistry::folder_of(const std::string& name) {
+  HostSession* session = find(name);
+  if (session == nullptr) return no_session(name);
+  if (const Result<void> given = give_folder(*session); !given) return given.error();
+  return session->products().folder();
+}
+
+Result<SessionFolder*> SessionRegistry::folder_to_fill(const std::string& name) {
+  if (!refusal_.empty()) return Error{ErrorCode::Unavailable, refusal_};
+  const Result<HostSession*> session = find_or_make(name, {});
+  if (!session) return session.error();
+  if (const Result<void> given = give_folder(*session.value()); !given) return given.error();
+  return session.value()->products().folder();
+}
+
+Result<void> SessionRegistry::give_folder(HostSession& session) {
+  if (session.products().folder() != nullptr) return {};
+  if (settings_.folders_directory.empty()) {
+    return Error{ErrorCode::Unavailable,
+                 "Sessions of this server have no folders. Have a cell write what it needs."};
   }
-  return session->submit(std::move(spec), std::move(observer));
+  Result<std::unique_ptr<SessionFolder>> folder = folders_.make(session.name());
+  if (!folder) return folder.error();
+  session.products().set_folder(folder.take());
+  return {};
 }
 
 void SessionRegistry::cancel(const std::string& name, embed::CellNumber number) {
@@ -220,6 +255,13 @@ std::unique_ptr<SessionLink> SessionRegistry::open_link(HostSession& session,
   id = next_link_++;
   by_link_.emplace(id, &session);
   embed::SessionOptions options{session.name(), settings_.working_directory};
+  if (!settings_.folders_directory.empty()) {
+    if (const Result<void> given = give_folder(session)) {
+      options.folder = session.products().folder()->path();
+    } else {
+      session.add_notice(given.error().message);
+    }
+  }
   const SessionPlan& plan = session.plan();
   options.look_ahead = plan.asked == Isolation::Auto;
   options.confinement = plan.confinement;

@@ -25,6 +25,7 @@ struct SessionSettings {
   std::chrono::milliseconds idle_timeout = limits::kIdleSessionTimeout;  // 0: never
   std::uint64_t held_output_bytes = limits::kHeldOutputBytes;
   std::string working_directory;               // of new sessions; empty: the server's
+  std::string folders_directory;               // of their folders; empty: they have none
   Isolation isolation = Isolation::InProcess;  // of sessions whose caller names none
   std::chrono::milliseconds carry_timeout = limits::kCarryTimeout;  // of a state, there and back
 };
@@ -52,6 +53,11 @@ class SessionRegistry {
   void cancel(const std::string& name, embed::CellNumber number);
 
   HostSession* find(const std::string& name);
+  // The folder of a session; `to_fill` opens the session when there is none of that name.
+  Result<SessionFolder*> folder_of(const std::string& name);
+  Result<SessionFolder*> folder_to_fill(const std::string& name);
+  // For the server's start and end.
+  SessionFolders& folders() { return folders_; }
   // Why there is no session of that name, and what to do.
   Error no_session(const std::string& name) const;
   Result<void> close(const std::string& name);
@@ -103,6 +109,8 @@ class SessionRegistry {
   void spread_long_sessions();
   void remember(Tombstone tombstone);
   HostSession& make(const std::string& name, SessionPlan plan);
+  Result<HostSession*> find_or_make(const std::string& name, const SessionWish& wish);
+  Result<void> give_folder(HostSession& session);
 
   SessionRooms& rooms_;
   EventLoop& loop_;
@@ -123,6 +131,7 @@ class SessionRegistry {
   std::unordered_map<std::uint64_t, HostSession*> by_link_;
   std::uint64_t next_link_ = 1;
   std::vector<Tombstone> tombstones_;  // oldest first
+  SessionFolders folders_;             // outlives those of the sessions
   std::map<std::string, std::unique_ptr<HostSession>> sessions_;
 };
 

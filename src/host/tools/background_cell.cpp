@@ -78,7 +78,8 @@ class JobObserver final : public CellObserver {
   void cell_ended(CellEnd end) override {
     const Excerpt excerpt = make_excerpt(end.output, end.session, end.number, output_budget_);
     jobs_.finish(id_, job_status(end.outcome.status),
-                 describe_outcome(end.session, end.number, end.outcome, excerpt, end.isolation),
+                 describe_outcome(end.session, end.number, end.outcome, excerpt, end.isolation,
+                                  end.products),
                  error_of(end.outcome));
   }
 

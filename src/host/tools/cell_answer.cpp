@@ -228,8 +228,7 @@ void append_products(Json& content, const std::string& session, embed::CellNumbe
   }
 }
 
-mcp::ToolResult answer_for(CellEnd end, std::size_t output_budget,
-                           const SessionProducts* products) {
+mcp::ToolResult answer_for(CellEnd end, std::size_t output_budget) {
   const Excerpt excerpt = make_excerpt(end.output, end.session, end.number, output_budget);
   if (end.output != nullptr) {
     end.output->listed[0] |= excerpt.stdout_cut;
@@ -241,11 +240,11 @@ mcp::ToolResult answer_for(CellEnd end, std::size_t output_budget,
   if (excerpt.cut()) {
     append_output_links(answer.content, end.session, end.number, end.output, excerpt);
   }
-  if (products != nullptr) {
-    append_products(answer.content, end.session, end.number, *products, output_budget);
+  if (end.products != nullptr) {
+    append_products(answer.content, end.session, end.number, *end.products, output_budget);
   }
   answer.structured =
-      describe_outcome(end.session, end.number, end.outcome, excerpt, end.isolation, products);
+      describe_outcome(end.session, end.number, end.outcome, excerpt, end.isolation, end.products);
   return answer;
 }
 

@@ -11,11 +11,10 @@
 namespace pyember::host {
 
 // What run_python answers for a cell that is over: fields for programs, one compact text for
-// models, and links to output that did not fit the budget (in characters). With `products`, what
-// the cell showed and wrote: pictures as pictures, Markdown and plain text as text as far as the
-// budget goes, everything else as links.
-mcp::ToolResult answer_for(CellEnd end, std::size_t output_budget,
-                           const SessionProducts* products = nullptr);
+// models, links to output that did not fit the budget (in characters), and what the cell showed
+// and wrote: pictures as pictures, Markdown and plain text as text as far as the budget goes,
+// everything else as links.
+mcp::ToolResult answer_for(CellEnd end, std::size_t output_budget);
 
 // The same fields for a cell that ended in the background.
 mcp::Json describe_outcome(const std::string& session, embed::CellNumber number,

@@ -47,7 +47,7 @@ void put_file(const Call& call, const FileToolParts& parts) {
   const std::string path = arguments.text_or("path", "");
   const Result<std::string> bytes = bytes_of(arguments);
   if (!bytes) return call->complete(mcp::tool_error(bytes.error().message));
-  const Result<SessionFolder*> folder = parts.folder_of(session);
+  const Result<SessionFolder*> folder = parts.folder_to_fill(session);
   if (!folder) return call->complete(mcp::tool_error(folder.error().message));
   if (const Result<void> put = folder.value()->put(path, bytes.value()); !put) {
     return call->complete(mcp::tool_error(put.error().message));
@@ -88,6 +88,18 @@ Json text_property(const char* description) {
   return {{"type", "string"}, {"description", description}};
 }
 
+Json object_of(Json properties) {
+  Json required = Json::array();
+  for (const auto& [name, schema] : properties.items()) required.push_back(name);
+  return {
+      {"type", "object"}, {"properties", std::move(properties)}, {"required", std::move(required)}};
+}
+
+Json file_schema() {
+  const Json text = {{"type", "string"}};
+  return {{"path", text}, {"bytes", {{"type", "integer"}}}, {"uri", text}};
+}
+
 mcp::Tool put_tool(const FileToolParts& parts) {
   mcp::Tool tool;
   tool.name = "put_file";
@@ -103,6 +115,9 @@ mcp::Tool put_tool(const FileToolParts& parts) {
                          {"base64", text_property("bytes, instead of content")}}},
                        {"required", {"path"}},
                        {"additionalProperties", false}};
+  Json fields = file_schema();
+  fields["session"] = fields["folder"] = {{"type", "string"}};
+  tool.output_schema = object_of(std::move(fields));
   tool.annotations = {{"readOnlyHint", false},
                       {"destructiveHint", true},
                       {"idempotentHint", true},
@@ -119,6 +134,11 @@ mcp::Tool list_tool(const FileToolParts& parts) {
   tool.input_schema = {{"type", "object"},
                        {"properties", {{"session", text_property("default 'main'")}}},
                        {"additionalProperties", false}};
+  const Json text = {{"type", "string"}};
+  tool.output_schema =
+      object_of({{"session", text},
+                 {"folder", text},
+                 {"files", {{"type", "array"}, {"items", object_of(file_schema())}}}});
   tool.annotations = {{"readOnlyHint", true},
                       {"destructiveHint", false},
                       {"idempotentHint", true},

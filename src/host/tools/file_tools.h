@@ -10,8 +10,9 @@ namespace pyember::host {
 
 // What the tools work on.
 struct FileToolParts {
-  // The folder of a session, which is opened if there is none; an error says why it can't be.
-  std::function<Result<SessionFolder*>(const std::string& session)> folder_of;
+  using FolderOf = std::function<Result<SessionFolder*>(const std::string& session)>;
+  FolderOf folder_of;       // an error when there is no such session
+  FolderOf folder_to_fill;  // opens the session when there is none
   // What the resource list shows has changed.
   std::function<void()> files_changed;
 };

@@ -159,7 +159,9 @@ bool describe_cell(Inspection& inspection, HostSession& session, embed::CellNumb
       std::find_if(session.ended_background().begin(), session.ended_background().end(),
                    [&](const EndedCell& cell) { return cell.number == number; });
   if (ended != session.ended_background().end()) {
-    inspection.fields["cell"] = describe_outcome(session.name(), number, ended->outcome, excerpt, ended->isolation);
+    inspection.fields["cell"] = describe_outcome(session.name(), number, ended->outcome, excerpt,
+                                                 ended->isolation, &session.products());
+    append_products(inspection.links, session.name(), number, session.products(), budget);
     inspection.text = fmt::format("cell {}: {}", number, embed::to_string(ended->outcome.status));
     if (ended->outcome.result) inspection.text += "\nresult: " + *ended->outcome.result;
     if (ended->outcome.error) inspection.text += "\n" + ended->outcome.error->traceback;
