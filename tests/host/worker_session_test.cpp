@@ -332,7 +332,9 @@ TEST_CASE("Worker session: one that is closed before it was forked leaves no pro
   const std::string children =
       "open(f'/proc/{__import__(\"os\").getppid()}/task/{__import__(\"os\").getppid()}/children')"
       ".read().split()";
-  CHECK(each.loop.until([&] { return each.run("len(" + children + ")").outcome.result == "1"; }));
+  // Itself, and at most a spare.
+  CHECK(each.loop.until(
+      [&] { return each.run("len(" + children + ") <= 2").outcome.result == "True"; }));
 }
 
 TEST_CASE("Workers: their end kills every process, and sessions can't be opened after it") {

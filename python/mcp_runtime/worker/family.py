@@ -39,10 +39,12 @@ class Family:
         self._deadline = 0.0
 
     def add_worker(self, pid: int) -> None:
+        """From now on its exit is told."""
+        self._trials.discard(pid)
         self._workers.add(pid)
 
     def add_trial(self, pid: int) -> None:
-        """A child that is no worker, and none's leftover either."""
+        """A child that is no worker (yet), and none's leftover either."""
         self._trials.add(pid)
 
     def end_trial(self, pid: int) -> None:

@@ -28,11 +28,21 @@ _private_bytes = linux.private_bytes
 _STANDARD = os.path.join(os.path.dirname(os.path.realpath(os.__file__)), "lib-dynload") + os.sep
 
 
+_inherited: bool | None = None  # what the zygote found
+
+
+def look_before_forks() -> None:
+    """In the zygote, whenever it has imported something: its workers then needn't look at all of
+    their modules, which would copy much of what they share."""
+    global _inherited
+    _inherited = _has_foreign_extensions()
+
+
 class Usage:
     """Kept by a worker; asked after every cell."""
 
     def __init__(self) -> None:
-        self._foreign = _has_foreign_extensions()
+        self._foreign = _has_foreign_extensions() if _inherited is None else _inherited
         self._cells = 0
         self._began = 0.0
         self._other_threads = False

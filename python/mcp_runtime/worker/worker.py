@@ -22,7 +22,6 @@ from builtins import (
     MemoryError,
     OSError,
     SystemExit,
-    bytearray,
     bytes,
     dict,
     getattr,
@@ -51,10 +50,10 @@ if TYPE_CHECKING:
 _HIGH = 1000
 # How long finalisers and exit handlers may take when the server has closed the wire.
 _CLOSE_SECONDS = 0.5
+_PAGE_BYTES = 4096
 # The exit code of a worker that can't talk to the server any more: EX_PROTOCOL. Tells a closed
 # descriptor from the code's own exits.
 _WIRE_LOST = 76
-_PAGE_BYTES = 4096
 
 _exit = os._exit
 _close = os.close
@@ -84,9 +83,7 @@ def live(order: dict[str, Any]) -> NoReturn:
 
 
 def _begin(order: dict[str, Any]) -> Worker:
-    linux.end_with_parent(order["zygote"])
-    linux.adopt_orphans()
-    os.setsid()
+    stand_alone(order["zygote"])
     wire, crash, page = _take_descriptors(order["descriptors"])
     native = WorkerNative(page)
     native.install()
@@ -96,6 +93,14 @@ def _begin(order: dict[str, Any]) -> Worker:
     faulthandler.enable(file=crash, all_threads=True)
     place.enter(order)
     return Worker(order["name"], native, cpu, wire, crash)
+
+
+def stand_alone(zygote: int) -> None:
+    """Leads a process session, has its descendants to itself, and ends with the zygote."""
+    linux.end_with_parent(zygote)
+    linux.adopt_orphans()
+    if os.getsid(0) != os.getpid():  # a spare has done it
+        os.setsid()
 
 
 def _take_descriptors(given: list[int]) -> tuple[socket.socket, int, mmap.mmap]:
@@ -137,7 +142,8 @@ class Worker:
         self._ours = (wire.fileno(), crash)
         self._usage = Usage()
         self._forked = False
-        self._spare = [bytearray(1 << 20)]  # given up when there is no memory for an answer
+        # Given up when there is no memory for an answer; pages that nobody touches cost nothing.
+        self._spare = [bytes(1 << 20)]
         self._session = Session(native, name)
         figures.watch(self._session)
         os.register_at_fork(after_in_child=self._leave_to_child)

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import gc
 import importlib
+import math
 import os
 import select
 import signal
 import sys
 import time
-from builtins import BlockingIOError, ImportError, OSError, int, isinstance, len, min, print, str
+from builtins import BlockingIOError, ImportError, OSError, int, isinstance, len, max, min, print, str
 
 from mcp_runtime import bundled
-from mcp_runtime.worker import linux
+from mcp_runtime.worker import linux, usage
 from mcp_runtime.worker.control import Control, ControlError, close_all
 from mcp_runtime.worker.family import Family
+from mcp_runtime.worker.spare import Spare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +48,9 @@ _SHARED = (
     "json",
 )
 _FORK_DESCRIPTORS = 5
+# A spare is made when nothing was asked for in so long a time: the session that was opened last has
+# its first cell behind it by then.
+_SPARE_AFTER_SECONDS = 0.03
 
 
 def serve(descriptor: int) -> dict[str, Any]:
@@ -63,6 +68,7 @@ def serve(descriptor: int) -> dict[str, Any]:
 
 def freeze() -> None:
     """Keeps the collector away from what exists: touching it would copy it in every worker."""
+    usage.look_before_forks()
     gc.collect()
     gc.freeze()
 
@@ -78,6 +84,8 @@ class Zygote:
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
+        self._spare: Spare | None = None
+        self._spare_at = 0.0
         self._watch_children()
 
     def serve(self) -> dict[str, Any]:
@@ -91,13 +99,25 @@ class Zygote:
                 "prefix": sys.prefix,
             }
         )
+        self._want_spare()
         while True:
-            ready = [number for number, _ in self._poll.poll(self._family.patience_ms())]
+            ready = [number for number, _ in self._poll.poll(self._patience_ms())]
             self._reap()
+            order = None
             if self._control.fileno() in ready:
                 order = self._follow()
-                if order is not None:
-                    return order
+            elif self._spare is None and time.monotonic() >= self._spare_at:
+                order = self._make_spare()
+            if order is not None:
+                return order
+
+    def _patience_ms(self) -> int | None:
+        """How long the loop may sleep."""
+        patience = self._family.patience_ms()
+        if self._spare is not None or self._spare_at == math.inf:
+            return patience
+        left = max(0, int((self._spare_at - time.monotonic()) * 1000) + 1)
+        return left if patience is None else min(left, patience)
 
     def _follow(self) -> dict[str, Any] | None:
         """Reads one packet and does what it says; an order is returned in a new worker."""
@@ -121,24 +141,24 @@ class Zygote:
         return None
 
     def _fork(self, order: dict[str, Any], descriptors: list[int]) -> dict[str, Any] | None:
+        order["zygote"] = os.getpid()
         refusal = _refusal(order, descriptors)
-        pid = -1
+        pid = 0
         if refusal is None:
             try:
-                order["zygote"] = os.getpid()
-                pid = os.fork()
+                pid = self._hand_to_spare(order, descriptors) or os.fork()
             except OSError as error:
                 refusal = (
                     f"no process could be made for the session ({error.strerror}). Close "
                     "sessions, or raise the limit on processes or memory."
                 )
-        if pid == 0:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            self._control.forget()
-            order["descriptors"] = descriptors
-            return order
+            else:
+                if pid == 0:
+                    self._leave_to_child()
+                    order["descriptors"] = descriptors
+                    return order
         close_all(descriptors)
+        self._want_spare()
         if refusal is not None:
             failure = {"op": "fork_failed", "id": order.get("id"), "error": refusal}
             self._control.send(failure)
@@ -146,6 +166,45 @@ class Zygote:
         self._family.add_worker(pid)
         self._control.send({"op": "forked", "id": order.get("id"), "pid": pid})
         return None
+
+    def _leave_to_child(self) -> None:
+        """In a child: lets go of what is the zygote's alone."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._control.forget()
+
+    # --- the spare ---
+
+    def _want_spare(self) -> None:
+        self._spare_at = time.monotonic() + _SPARE_AFTER_SECONDS
+
+    def _make_spare(self) -> dict[str, Any] | None:
+        """An order is returned in the spare, when it has got one."""
+        try:
+            spare = Spare()
+        except OSError:  # a session that is asked for will say so
+            self._spare_at = math.inf
+            return None
+        if spare.pid == 0:
+            self._leave_to_child()
+            return spare.wait_for_order()
+        self._family.add_trial(spare.pid)
+        self._spare = spare
+        return None
+
+    def _hand_to_spare(self, order: dict[str, Any], descriptors: list[int]) -> int:
+        """The id of the spare, which is a worker from now on; 0 when there was none."""
+        spare, self._spare = self._spare, None
+        return spare.pid if spare is not None and spare.hand_over(order, descriptors) else 0
+
+    def _drop_spare(self) -> None:
+        """It lacks what is about to be imported."""
+        if self._spare is not None:
+            self._spare.end()
+            self._spare = None
+        self._want_spare()
+
+    # --- preloading ---
 
     def _preload(self, message: dict[str, Any]) -> None:
         from mcp_runtime.worker.preload import Preload
@@ -155,6 +214,7 @@ class Zygote:
             preload.add(str(name))
         self._watch_children()  # whatever was imported
         freeze()
+        self._drop_spare()
         self._control.send(
             {"op": "preloaded", "modules": preload.loaded, "refused": preload.refused}
         )

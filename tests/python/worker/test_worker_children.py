@@ -117,7 +117,7 @@ def test_many_die_at_once(zygote: Zygote) -> None:
         worker.wait_for_output("here")
         os.kill(worker.pid, signal.SIGKILL)
     assert {zygote.exit_of(worker) for worker in workers} == {(None, 9)}
-    assert _children_of(zygote.hello["pid"]) <= {w.pid for w in zygote.workers}
+    assert len(_children_of(zygote.hello["pid"]) - {w.pid for w in zygote.workers}) <= 1  # a spare
 
 
 def test_the_end_of_the_control_socket_ends_everything() -> None:
