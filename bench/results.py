@@ -30,6 +30,11 @@ def replace_section(title: str, body: str) -> None:
     PATH.write_text(text, encoding="utf-8")
 
 
+def section(title: str) -> str:
+    """What stands under a heading; empty when there is none."""
+    return _sections().get(title, "")
+
+
 def _sections() -> dict[str, str]:
     if not PATH.exists():
         return {}

@@ -34,9 +34,9 @@ std::string signalled(int number, const WorkerLimits& limits = {}) {
 }  // namespace
 
 TEST_CASE("Worker end: a crash names its signal") {
-  CHECK(says(signalled(SIGSEGV), "crashed its session's process with SIGSEGV"));
-  CHECK(says(signalled(SIGABRT), "crashed its session's process with SIGABRT"));
-  CHECK(says(signalled(SIGBUS), "crashed its session's process with SIGBUS"));
+  CHECK(says(signalled(SIGSEGV), "crashed with SIGSEGV"));
+  CHECK(says(signalled(SIGABRT), "crashed with SIGABRT"));
+  CHECK(says(signalled(SIGBUS), "crashed with SIGBUS"));
   CHECK(told({Kind::Signalled, SIGSEGV, {}, {}}).type == "Crash");
   WorkerLimits limits;
   limits.memory_bytes = 100u << 20;

@@ -1,5 +1,8 @@
 """Runs the battery of hostile cells against one server and records what happened.
 
+The sessions are all in one room: `inprocess`, where the guards of the embedding are tested, or
+`process`, where the worker is the session's own and what it does to itself must stay there.
+
 Used by test_battery.py (once over, lenient margins) and by soak.py (many times over, the real
 bar). For every cell: a fresh session runs it, a call follows in the same session, the session is
 closed, and another fresh session must work; meanwhile a bystander session computes and every one
@@ -19,10 +22,18 @@ from tests.support.raw_client import CellAnswer, NoAnswer, RawClient, ServerGone
 MEMORY_BUDGET = "256M"
 SERVER_ARGUMENTS = ["serve", "--memory-budget", MEMORY_BUDGET]
 
+# The same for workers, of those categories that ask for it; other cells make many threads.
+WORKER_LIMITS: dict[str, dict[str, int]] = {"memory": {"memory_mb": 256}, "stack": {"memory_mb": 256}}
+
+# A worker that can't be asked is killed after limits::kWorkerStopGrace.
+FORCE_AFTER = {"inprocess": 0.0, "process": 1.5}
+
 # How long we wait for an answer before we call it missing, beyond the deadline.
 GIVE_UP_AFTER = 15.0
 # A call that has nothing to wait for.
 PLAIN_CALL = 10.0
+# The same in the session of a cell before it, where it may hang like that.
+CALL_AFTER = 3.0
 
 NEXT_SESSION_CODE = """\
 import json, re, threading
@@ -115,10 +126,10 @@ class Bystander:
 class Battery:
     """One pass over some cells, against one server that must outlive it."""
 
-    def __init__(self, cells: list[Cell], margin: float, arguments: list[str] | None = None, verbose: bool = False) -> None:
+    def __init__(self, cells: list[Cell], margin: float, room: str, verbose: bool = False) -> None:
         self.cells = cells
         self.margin = margin
-        self.arguments = SERVER_ARGUMENTS if arguments is None else arguments
+        self.room = room
         self.verbose = verbose
         self.report = Report()
         self._serial = 0
@@ -135,7 +146,7 @@ class Battery:
 
     def _run_until_death(self, pending: list[Cell]) -> list[Cell]:
         """Returns what is still to be run when the server died; an empty list when it did not."""
-        client = RawClient(self.arguments)
+        client = RawClient(SERVER_ARGUMENTS, environment={"PYEMBER_ISOLATION": self.room})
         bystander = Bystander(client, self.report)
         try:
             bystander.start()
@@ -175,9 +186,12 @@ class Battery:
         return True
 
     def _provoke(self, client: RawClient, cell: Cell, session: str) -> None:
-        answer = client.run(cell.code, session, timeout=cell.timeout, wait=cell.timeout + GIVE_UP_AFTER)
+        call: dict[str, object] = {"code": cell.code, "session": session, "timeout": cell.timeout}
+        if self.room == "process" and cell.category in WORKER_LIMITS:
+            call["limits"] = WORKER_LIMITS[cell.category]
+        answer = CellAnswer(client.send_tool("run_python", call), cell.timeout + GIVE_UP_AFTER)
         self._note(cell, answer)
-        after = client.run("1+1", session, timeout=PLAIN_CALL, wait=PLAIN_CALL + GIVE_UP_AFTER)
+        after = client.run("1+1", session, timeout=CALL_AFTER, wait=CALL_AFTER + GIVE_UP_AFTER)
         if cell.intact and (after.status, after.result) != ("completed", "2"):
             self.report.add(cell.name, f"the session does not go on: {after}")
         if answer.status == "lost" and "lost" not in after.text:
@@ -194,10 +208,12 @@ class Battery:
             print(f"  {cell.category:12} {cell.name:44} {answer.status:10} {answer.seconds * 1000:8.1f} ms", flush=True)
         if answer.status in ("timed_out", "lost") and over > 0:
             report.over_deadline_ms.append(over * 1000)
-        if over > self.margin:
+        if over > self.margin + (FORCE_AFTER[self.room] if answer.status == "lost" else 0):
             report.add(cell.name, f"answered {over * 1000:.0f} ms after its deadline: {answer}")
         if answer.status not in cell.accept:
             report.add(cell.name, f"{answer.status or 'protocol error'}, accepted {sorted(cell.accept)}: {answer}")
+        if answer.structured.get("isolation") != self.room:
+            report.add(cell.name, f"it ran in another room than {self.room}: {answer}")
         if cell.says and cell.says not in answer.text:
             report.add(cell.name, f"the answer does not say {cell.says!r}: {answer}")
 

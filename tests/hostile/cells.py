@@ -1,13 +1,14 @@
 """The battery: cells that try to take the server down, wedge it, or reach another session.
 
 Each runs in a session of its own while a bystander computes. A cell says which outcomes are
-acceptable; what is never acceptable is checked by the runner: a server that dies, a call without
-an answer, a bystander that is disturbed, a next session that does not work.
+acceptable, of a session in the server's process and, where that rightly differs, of one in a worker;
+what is never acceptable is checked by the runner: a server that dies, a call without an answer, a
+bystander that is disturbed, a next session that does not work.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 COMPLETED = "completed"
 RAISED = "raised"
@@ -20,6 +21,17 @@ ANY = frozenset({COMPLETED, RAISED, TIMED_OUT, LOST})  # whatever, as long as al
 
 
 @dataclass(frozen=True)
+class InWorker:
+    """What is expected of a cell in a worker instead: the process is the session's own, so what is
+    refused in the server's is allowed there, and ends it at most."""
+
+    accept: frozenset[str]
+    says: str = ""
+    intact: bool = False
+    timeout: float | None = None  # None: as elsewhere
+
+
+@dataclass(frozen=True)
 class Cell:
     name: str
     category: str
@@ -28,12 +40,19 @@ class Cell:
     says: str = ""  # must stand in the answer
     timeout: float = 1.0
     intact: bool = False  # the session must run 1+1 afterwards
+    worker: InWorker | None = None
 
 
 REFUSED = frozenset({RAISED})
 CRASHED = frozenset({LOST})
 GONE = frozenset({RAISED, LOST})  # refused with an exception, or the price is the session
 DENIED = frozenset({COMPLETED, RAISED, LOST})  # the same, where refusing may be a return value of C
+DONE = frozenset({COMPLETED})
+EXITED = InWorker(CRASHED, says="exit code 0")
+KILLED = InWorker(CRASHED, says="killed (SIGKILL)")
+TERMINATED = InWorker(CRASHED, says="ended by SIGTERM")
+UNTALKATIVE = InWorker(CRASHED, says="closed the descriptor through which it talks")
+FORKED = InWorker(DONE, intact=True)  # the child ends like a script
 LIBC = "import ctypes\nlibc = ctypes.CDLL(None)\n"
 LIBC_SO = "import ctypes\nlibc = ctypes.CDLL('libc.so.6')\n"
 
@@ -41,8 +60,8 @@ EXITS = [
     Cell("sys.exit", "exits", "import sys\nsys.exit(3)", REFUSED, intact=True),
     Cell("raise SystemExit", "exits", "raise SystemExit('bye')", REFUSED, intact=True),
     Cell("exit builtin", "exits", "exit()", REFUSED, intact=True),
-    Cell("os._exit", "exits", "import os\nos._exit(0)", REFUSED, intact=True),
-    Cell("posix._exit", "exits", "import posix\nposix._exit(0)", REFUSED),
+    Cell("os._exit", "exits", "import os\nos._exit(0)", REFUSED, intact=True, worker=EXITED),
+    Cell("posix._exit", "exits", "import posix\nposix._exit(0)", REFUSED, worker=EXITED),
     Cell("os._exit fetched from a fresh posix", "exits",
          "import sys\nsys.modules.pop('posix', None)\nsys.modules.pop('os', None)\n"
          "import os, posix\nos._exit(0) if hasattr(os, '_exit') else posix._exit(0)", GONE),
@@ -65,10 +84,10 @@ EXITS = [
 ]
 
 KILLS = [
-    Cell("os.kill own process", "kills", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", REFUSED, intact=True),
-    Cell("SIGTERM to own process", "kills", "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)", REFUSED),
-    Cell("os.killpg", "kills", "import os, signal\nos.killpg(os.getpgrp(), signal.SIGTERM)", REFUSED),
-    Cell("kill process group zero", "kills", "import os, signal\nos.kill(0, signal.SIGTERM)", REFUSED),
+    Cell("os.kill own process", "kills", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", REFUSED, intact=True, worker=KILLED),
+    Cell("SIGTERM to own process", "kills", "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)", REFUSED, worker=TERMINATED),
+    Cell("os.killpg", "kills", "import os, signal\nos.killpg(os.getpgrp(), signal.SIGTERM)", REFUSED, worker=TERMINATED),
+    Cell("kill process group zero", "kills", "import os, signal\nos.kill(0, signal.SIGTERM)", REFUSED, worker=TERMINATED),
     Cell("signal.raise_signal", "kills", "import signal\nsignal.raise_signal(signal.SIGTERM)", GONE),
     Cell("signal.pthread_kill", "kills",
          "import signal, threading\nsignal.pthread_kill(threading.get_ident(), signal.SIGTERM)", GONE),
@@ -77,7 +96,7 @@ KILLS = [
     Cell("raise through libc.so.6", "kills", LIBC_SO + "libc.raise_(9) if hasattr(libc, 'raise_') else getattr(libc, 'raise')(9)", DENIED),
     Cell("tgkill by number", "kills", LIBC + "import os\nlibc.syscall(234, os.getpid(), os.getpid(), 9)", DENIED),
     Cell("pidfd_send_signal", "kills",
-         "import os, signal\nfd = os.pidfd_open(os.getpid())\nsignal.pidfd_send_signal(fd, signal.SIGKILL)", REFUSED),
+         "import os, signal\nfd = os.pidfd_open(os.getpid())\nsignal.pidfd_send_signal(fd, signal.SIGKILL)", REFUSED, worker=KILLED),
 ]
 
 CRASHES = [
@@ -103,7 +122,7 @@ CRASHES = [
          "m = mmap.mmap(f.fileno(), 8192)\nf.truncate(0)\nm[4096]", CRASHED, says="crashed with SIG"),
     Cell("crafted bytecode", "pointers",
          "def f(): pass\nf.__code__ = f.__code__.replace(co_code=bytes([116, 255] * 40), co_stacksize=1)\nf()", ANY),
-    Cell("stack overflow in Python", "stack", "import sys\nsys.setrecursionlimit(10**9)\ndef f(): return f()\nf()", ANY, timeout=10.0),
+    Cell("stack overflow in Python", "stack", "import sys\nsys.setrecursionlimit(10**9)\ndef f(): return f()\nf()", ANY, timeout=10.0, worker=InWorker(ANY, timeout=2.0)),
     Cell("stack overflow through repr", "stack",
          "import sys\nsys.setrecursionlimit(10**9)\n"
          "class A:\n    def __repr__(self): return repr(self)\nrepr(A())", frozenset({RAISED, LOST}), timeout=10.0),
@@ -118,16 +137,16 @@ CRASHES = [
     Cell("deeply nested list dropped", "stack", "x = []\nfor _ in range(10**6): x = [x]\ndel x", ANY, timeout=10.0),
     Cell("stack overflow in a thread", "stack",
          "import sys, threading\nsys.setrecursionlimit(10**9)\ndef f(): return f()\n"
-         "t = threading.Thread(target=f)\nt.start()\nt.join()", ANY, timeout=10.0),
+         "t = threading.Thread(target=f)\nt.start()\nt.join()", ANY, timeout=10.0, worker=InWorker(ANY, timeout=2.0)),
     Cell("infinite recursion within the limit", "stack", "def f(): return f()\nf()", REFUSED, says="RecursionError", intact=True),
 ]
 
 DESCRIPTORS = [
-    Cell("close every descriptor", "descriptors", "import os\nos.closerange(0, 65536)", ANY),
+    Cell("close every descriptor", "descriptors", "import os\nos.closerange(0, 65536)", ANY, worker=UNTALKATIVE),
     Cell("close 0, 1 and 2 one by one", "descriptors",
          "import os\nfor fd in range(3):\n    try: os.close(fd)\n    except OSError: pass", ANY),
-    Cell("close through libc.so.6", "descriptors", LIBC_SO + "for fd in range(3, 1024): libc.close(fd)"),
-    Cell("close_range by number", "descriptors", LIBC + "libc.syscall(436, 0, 0xffffffff, 0)", ANY),
+    Cell("close through libc.so.6", "descriptors", LIBC_SO + "for fd in range(3, 1024): libc.close(fd)", worker=UNTALKATIVE),
+    Cell("close_range by number", "descriptors", LIBC + "libc.syscall(436, 0, 0xffffffff, 0)", ANY, worker=UNTALKATIVE),
     Cell("dup2 over all", "descriptors",
          "import os\nnull = os.open('/dev/null', os.O_RDWR)\nfor fd in range(64):\n    if fd != null: os.dup2(null, fd)", ANY),
     Cell("open descriptors until none is left", "descriptors",
@@ -149,12 +168,12 @@ DESCRIPTORS = [
     Cell("/proc/self/mem written to", "descriptors",
          "import re\ntarget = next(l for l in open('/proc/self/maps') if 'r-xp' in l)\n"
          "start = int(target.split('-')[0], 16)\n"
-         "with open('/proc/self/mem', 'r+b', buffering=0) as m:\n    m.seek(start)\n    m.write(b'\\xcc' * 4096)", GONE),
+         "with open('/proc/self/mem', 'r+b', buffering=0) as m:\n    m.seek(start)\n    m.write(b'\\xcc' * 4096)", GONE, worker=InWorker(DENIED)),
     Cell("/proc/self/mem by another name", "descriptors",
          "import os\ntarget = next(l for l in open('/proc/self/maps') if 'r-xp' in l)\n"
          "start = int(target.split('-')[0], 16)\n"
          "fd = os.open(f'/proc/{os.getpid()}/task/{os.getpid()}/../../mem', os.O_RDWR)\n"
-         "os.pwrite(fd, b'\\xcc' * 4096, start)", GONE),
+         "os.pwrite(fd, b'\\xcc' * 4096, start)", GONE, worker=InWorker(DENIED)),
     Cell("pidfd_getfd", "descriptors",
          LIBC + "import os\npidfd = os.pidfd_open(os.getpid())\nstolen = [libc.syscall(438, pidfd, n, 0) for n in range(64)]\n"
          "for fd in stolen:\n    if fd >= 0:\n        try: os.write(fd, b'garbage\\n')\n        except OSError: pass"),
@@ -182,10 +201,10 @@ PROCESSES = [
          "import subprocess\nsubprocess.Popen(['setsid', 'sh', '-c', 'sleep 20 & exit'])"),
     Cell("a child that holds the output open", "children",
          "import subprocess\nsubprocess.Popen(['sh', '-c', 'sleep 20; echo late'])"),
-    Cell("os.fork", "fork", "import os\nos.fork()", REFUSED, intact=True),
-    Cell("os.forkpty", "fork", "import os\nos.forkpty()", REFUSED),
+    Cell("os.fork", "fork", "import os\nos.fork()", REFUSED, intact=True, worker=FORKED),
+    Cell("os.forkpty", "fork", "import os\nos.forkpty()", REFUSED, worker=FORKED),
     Cell("pty.spawn", "fork", "import pty\npty.spawn(['true'])", ANY),
-    Cell("os.execv", "fork", "import os\nos.execv('/bin/true', ['true'])", REFUSED, intact=True),
+    Cell("os.execv", "fork", "import os\nos.execv('/bin/true', ['true'])", REFUSED, intact=True, worker=EXITED),
     Cell("fork through libc", "fork", LIBC + "assert libc.fork() == -1", DENIED),
     Cell("fork through libc.so.6", "fork", LIBC_SO + "assert libc.fork() == -1", DENIED),
     Cell("clone by number", "fork", LIBC + "libc.syscall(56, 17, 0, 0, 0, 0)", DENIED),
@@ -218,11 +237,11 @@ PROCESS_STATE = [
     Cell("signal.sigwait", "signals", "import signal\nsignal.sigwait(signal.valid_signals())", STOPPED | REFUSED),
     Cell("faulthandler", "signals", "import faulthandler\nfaulthandler.enable()\nfaulthandler.dump_traceback_later(0.1, exit=True)", ANY),
     Cell("signal.set_wakeup_fd", "signals", "import signal\nsignal.set_wakeup_fd(1)", ANY),
-    Cell("RLIMIT_NOFILE", "limits", "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))", REFUSED, intact=True),
-    Cell("RLIMIT_AS", "limits", "import resource\nresource.setrlimit(resource.RLIMIT_AS, (1 << 20, 1 << 20))", REFUSED),
-    Cell("RLIMIT_CPU", "limits", "import resource\nresource.setrlimit(resource.RLIMIT_CPU, (1, 1))", REFUSED),
-    Cell("RLIMIT_FSIZE", "limits", "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))", REFUSED),
-    Cell("prlimit on own pid", "limits", "import os, resource\nresource.prlimit(os.getpid(), resource.RLIMIT_STACK, (4096, 4096))", REFUSED),
+    Cell("RLIMIT_NOFILE", "limits", "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))", REFUSED, intact=True, worker=InWorker(DONE, intact=True)),
+    Cell("RLIMIT_AS", "limits", "import resource\nresource.setrlimit(resource.RLIMIT_AS, (1 << 20, 1 << 20))", REFUSED, worker=InWorker(DONE)),
+    Cell("RLIMIT_CPU", "limits", "import resource\nresource.setrlimit(resource.RLIMIT_CPU, (1, 1))", REFUSED, worker=InWorker(DONE)),
+    Cell("RLIMIT_FSIZE", "limits", "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))", REFUSED, worker=InWorker(DONE, intact=True)),
+    Cell("prlimit on own pid", "limits", "import os, resource\nresource.prlimit(os.getpid(), resource.RLIMIT_STACK, (4096, 4096))", REFUSED, worker=InWorker(DONE, intact=True)),
     Cell("setrlimit through libc.so.6", "limits",
          LIBC_SO + "libc.setrlimit(7, (ctypes.c_ulong * 2)(4, 4))", DENIED),
     Cell("os.nice", "limits", "import os\nos.nice(19)", ANY),
@@ -304,14 +323,14 @@ ENDINGS = [
 ]
 
 FLOODS = [
-    Cell("list bomb", "memory", "x = [0]\nwhile True: x += x", frozenset({RAISED, TIMED_OUT, LOST}), timeout=20.0),
-    Cell("bytes bomb", "memory", "held = []\nwhile True: held.append(b'x' * 10**7 + b'y')", frozenset({RAISED, TIMED_OUT, LOST}), timeout=20.0),
+    Cell("list bomb", "memory", "x = [0]\nwhile True: x += x", frozenset({RAISED, TIMED_OUT, LOST}), timeout=20.0, worker=InWorker(REFUSED, says="MemoryError", intact=True)),
+    Cell("bytes bomb", "memory", "held = []\nwhile True: held.append(b'x' * 10**7 + b'y')", frozenset({RAISED, TIMED_OUT, LOST}), timeout=20.0, worker=InWorker(REFUSED, says="MemoryError", intact=True)),
     Cell("one huge allocation", "memory", "bytearray(1 << 46)", REFUSED, intact=True),
     Cell("mmap bomb", "memory",
-         "import mmap\nheld = []\nwhile True:\n    m = mmap.mmap(-1, 1 << 26)\n    m.write(b'x' * (1 << 26))\n    held.append(m)", frozenset({RAISED, TIMED_OUT, LOST}), timeout=20.0),
-    Cell("string times string", "memory", "x = 'x'\nwhile True: x = x * 2 + x", frozenset({RAISED, TIMED_OUT, LOST}), timeout=20.0),
+         "import mmap\nheld = []\nwhile True:\n    m = mmap.mmap(-1, 1 << 26)\n    m.write(b'x' * (1 << 26))\n    held.append(m)", frozenset({RAISED, TIMED_OUT, LOST}), timeout=20.0, worker=InWorker(REFUSED, says="MemoryError", intact=True)),
+    Cell("string times string", "memory", "x = 'x'\nwhile True: x = x * 2 + x", frozenset({RAISED, TIMED_OUT, LOST}), timeout=20.0, worker=InWorker(REFUSED, says="MemoryError", intact=True)),
     Cell("memory error swallowed", "memory",
-         "held = []\nwhile True:\n    try: held.append(bytearray(10**6))\n    except MemoryError: pass", STOPPED | {RAISED}, timeout=20.0),
+         "held = []\nwhile True:\n    try: held.append(bytearray(10**6))\n    except MemoryError: pass", STOPPED | {RAISED}, timeout=3.0, worker=InWorker(STOPPED)),
     Cell("output flood", "output", "while True: print('x' * 10000)", STOPPED | REFUSED, intact=True),
     Cell("output flood on descriptor 2", "output", "import os\nwhile True: os.write(2, b'x' * 65536)", STOPPED | REFUSED),
     Cell("output flood from a child", "output", "import subprocess\nsubprocess.run(['yes'])", STOPPED, intact=True),
@@ -386,3 +405,17 @@ TAMPERING = [
 CELLS: list[Cell] = [
     *EXITS, *KILLS, *CRASHES, *DESCRIPTORS, *PROCESSES, *PROCESS_STATE, *THREADS, *ENDINGS, *FLOODS, *TAMPERING,
 ]  # fmt: skip
+
+
+def cells_in(room: str, category: str = "") -> list[Cell]:
+    """The battery, or one category of it, with what is expected in a room: inprocess or process."""
+    found = [cell for cell in CELLS if category in ("", cell.category)]
+    return [_in_worker(cell) for cell in found] if room == "process" else found
+
+
+def _in_worker(cell: Cell) -> Cell:
+    if cell.worker is None:
+        return cell
+    differs = cell.worker
+    return replace(cell, accept=differs.accept, says=differs.says, intact=differs.intact,
+                   timeout=cell.timeout if differs.timeout is None else differs.timeout)

@@ -1,8 +1,8 @@
-"""The long tests, run by `./dev soak`: battery, churn, endings, fuzzing, jobs. Prints figures, exits 1 on a miss.
+"""The long tests, run by `./dev soak`: battery, kills, churn, endings, fuzzing, jobs. Prints figures, exits 1 on a miss.
 
-    python3 tests/hostile/soak.py [--quick] [--only battery,churn,endings,fuzz,jobs] [--write]
+    python3 tests/hostile/soak.py [--quick] [--only battery,workers,kills,churn,endings,fuzz,jobs] [--write]
 
-With --write the figures replace the soak's section in bench/RESULTS.md.
+With --write the figures replace those of the same parts in the soak's section of bench/RESULTS.md.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from bench.results import machine, replace_section  # noqa: E402
-from tests.hostile.battery import Battery  # noqa: E402
-from tests.hostile.cells import CELLS  # noqa: E402
+from bench.results import machine, replace_section, section  # noqa: E402
+from tests.hostile.battery import FORCE_AFTER, Battery  # noqa: E402
+from tests.hostile.cells import CELLS, cells_in  # noqa: E402
 from tests.hostile.churn import Churn  # noqa: E402
 from tests.hostile.endings import run_endings  # noqa: E402
 from tests.hostile.fuzz_stdin import Fuzz  # noqa: E402
@@ -41,19 +41,28 @@ def quantile(samples: list[float], part: float) -> float:
 Lines = tuple[list[str], list[str]]  # figures, problems
 
 
-def soak_battery(options: argparse.Namespace) -> Lines:
+def run_battery(part: str, room: str, bar: float, options: argparse.Namespace) -> Lines:
     passes = options.passes or (1 if options.quick else 10)
-    report = Battery(CELLS, BAR).run(passes)
+    report = Battery(cells_in(room), BAR, room).run(passes)
     over, beside = report.over_deadline_ms, report.bystander_ms
     figures = [
-        f"battery: {len(CELLS)} cells, {passes} times over: {report.cells} run, {report.server_deaths} server deaths, "
+        f"{part}: {len(CELLS)} cells, {passes} times over: {report.cells} run, {report.server_deaths} server deaths, "
         f"{len(report.problems)} problems; statuses {report.statuses}",
-        f"battery: answered after the deadline: p50 {quantile(over, 0.5):.0f} ms, p99 {quantile(over, 0.99):.0f} ms, "
-        f"worst {quantile(over, 1.0):.0f} ms (bar {BAR * 1000:.0f} ms)",
-        f"battery: bystander answered {report.bystander_calls} calls, p50 {quantile(beside, 0.5):.2f} ms, "
+        f"{part}: answered after the deadline: p50 {quantile(over, 0.5):.0f} ms, p99 {quantile(over, 0.99):.0f} ms, "
+        f"worst {quantile(over, 1.0):.0f} ms (bar {bar * 1000:.0f} ms)",
+        f"{part}: bystander answered {report.bystander_calls} calls, p50 {quantile(beside, 0.5):.2f} ms, "
         f"p99 {quantile(beside, 0.99):.1f} ms, worst {quantile(beside, 1.0):.0f} ms",
     ]
     return figures, [f"{problem.cell}: {problem.what}" for problem in report.problems]
+
+
+def soak_battery(options: argparse.Namespace) -> Lines:
+    return run_battery("battery", "inprocess", BAR, options)
+
+
+def soak_workers(options: argparse.Namespace) -> Lines:
+    """The same battery in worker processes, of which those that can't be asked are killed."""
+    return run_battery("workers", "process", BAR + FORCE_AFTER["process"], options)
 
 
 def soak_churn(options: argparse.Namespace) -> Lines:
@@ -96,7 +105,7 @@ def soak_endings(options: argparse.Namespace) -> Lines:
 def soak_fuzz(options: argparse.Namespace) -> Lines:
     report = Fuzz(options.fuzz_seconds or (10 if options.quick else 180), options.seed).run()
     return [
-        f"fuzzing: {report.lines} lines, {report.bytes / 1e6:.0f} MB of garbage on stdin in {report.seconds:.0f} s, seed {report.seed}"
+        f"fuzz: {report.lines} lines, {report.bytes / 1e6:.0f} MB of garbage on stdin in {report.seconds:.0f} s, seed {report.seed}"
     ], report.problems
 
 
@@ -123,11 +132,25 @@ def soak_jobs(options: argparse.Namespace) -> Lines:
 
 PARTS: dict[str, Callable[[argparse.Namespace], Lines]] = {
     "battery": soak_battery,
+    "workers": soak_workers,
     "churn": soak_churn,
     "endings": soak_endings,
     "fuzz": soak_fuzz,
     "jobs": soak_jobs,
 }
+
+
+def write(lines: dict[str, list[str]]) -> None:
+    """Puts the figures of the parts that were run in place of their earlier ones."""
+    kept: dict[str, list[str]] = {}
+    for line in section("Soak").splitlines():
+        part = line.removeprefix("- ").split(":", 1)[0]
+        if part in PARTS:
+            kept.setdefault(part, []).append(line)
+    for part, found in lines.items():
+        date = f"{part}: run on {time.strftime('%Y-%m-%d')}; {machine()}"
+        kept[part] = [f"- {line}" for line in [date, *found]]
+    replace_section("Soak", "\n".join(line for part in PARTS for line in kept.get(part, [])))
 
 
 def main() -> int:
@@ -139,7 +162,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--write", action="store_true", help="replace the section in bench/RESULTS.md")
     options = parser.parse_args()
-    figures: list[str] = [f"Run on {time.strftime('%Y-%m-%d')}; {machine()}."]
+    figures: dict[str, list[str]] = {}
     missed = 0
     for part in options.only.split(","):
         lines, problems = PARTS[part](options)
@@ -149,9 +172,9 @@ def main() -> int:
             shown.append(f"{part}: and {len(problems) - SHOWN_PROBLEMS} more")
         for line in [*lines, *shown]:
             print(line, flush=True)
-        figures += [*lines, *shown]
+        figures[part] = [*lines, *shown]
     if options.write:
-        replace_section("Soak", "\n".join(f"- {line}" for line in figures))
+        write(figures)
     return 1 if missed else 0
 
 

@@ -42,9 +42,10 @@ std::string memory_limit(const WorkerLimits& limits, std::string_view before) {
 
 std::string crash_message(int number, const WorkerLimits& limits) {
   return fmt::format(
-      "The code crashed its session's process with {} ({}), so the session's state is gone{}. {}. "
-      "Avoid the failing call (ctypes, extension modules and very deep recursion are the usual "
-      "causes).",
+      "The code crashed with {} ({}), which ended its session's process, so the session's state is "
+      "gone{}. {}. Avoid the failing call (ctypes, extension modules and very deep recursion are "
+      "the "
+      "usual causes).",
       signal_name(number), strsignal(number),
       memory_limit(limits, "; C code that gets no memory crashes too, see "), kFresh);
 }
