@@ -186,6 +186,18 @@ TEST_CASE("Worker: a cell of four megabytes reaches a worker that reads slowly")
   REQUIRE(fake.loop.until([&] { return session.output == "4194304\n"; }));
 }
 
+TEST_CASE("Worker: how a cell ended that was asked to stop is for its code to say") {
+  const std::string wait =
+      "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n"
+      "signal.sigwait([signal.SIGINT])\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n";
+  Fake fake;
+  HeardSession session(fake.loop, fake.workers, fake.place);
+  REQUIRE(session.run(wait, 50ms) != nullptr);
+  CHECK(session.ended.back().outcome.status == embed::Status::Completed);
+  REQUIRE(session.run(wait + "1 / 0", 50ms) != nullptr);
+  CHECK(session.ended.back().outcome.status == embed::Status::TimedOut);
+}
+
 TEST_CASE("Worker: bytes that are no frame end it") {
   CHECK(says(reason_after("raw(b'\\xff' * 64)"), "beyond its bounds"));
 }

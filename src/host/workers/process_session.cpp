@@ -24,10 +24,10 @@ milliseconds until(std::chrono::steady_clock::time_point when) {
 
 }  // namespace
 
-ProcessSession::ProcessSession(EventLoop& loop, ZygoteSource zygote, ForkOrder order,
+ProcessSession::ProcessSession(EventLoop& loop, std::unique_ptr<Source> source, ForkOrder order,
                                embed::SessionListener& listener)
     : loop_(loop),
-      zygote_(std::move(zygote)),
+      source_(std::move(source)),
       order_(std::move(order)),
       listener_(listener),
       timer_(loop, [this] { time_is_over(); }),
@@ -40,7 +40,7 @@ void ProcessSession::open_worker() {
   new_sites_.clear();
   plain_ = false;
   memory_bytes_ = 0;
-  if (Zygote* zygote = zygote_()) {
+  if (Zygote* zygote = source_->zygote()) {
     WorkerProcess::Owner& owner = *this;
     worker_ = std::make_unique<WorkerProcess>(loop_, *zygote, order_, pipes_, owner);
   }
@@ -84,6 +84,7 @@ void ProcessSession::inspect(std::uint64_t ticket) {
 
 void ProcessSession::add_sites(std::vector<std::string> directories) {
   order_.sites.insert(order_.sites.end(), directories.begin(), directories.end());
+  sites_added_ = true;
   if (lost_) return;
   std::move(directories.begin(), directories.end(), std::back_inserter(new_sites_));
   advance();
@@ -122,13 +123,17 @@ void ProcessSession::send_cell(embed::CellRequest request) {
   times_asked_ = 0;
   timer_.start(until(deadline_));
   const std::string header = cell_header(request);
+  if (request.kind == embed::CellKind::Code && !sites_added_) source_->code_given(request.code);
   worker_->send(header, std::move(request.code));
 }
 
 embed::Status ProcessSession::status_of(DoneStatus told) const {
+  // Code that catches the KeyboardInterrupt may end as it likes. The same is said of a stop that
+  // comes when the code is through.
+  if (told == DoneStatus::Completed) return embed::Status::Completed;
   if (cause_ == Cause::Timeout) return embed::Status::TimedOut;
   if (cause_ == Cause::Interrupt) return embed::Status::Interrupted;
-  return told == DoneStatus::Completed ? embed::Status::Completed : embed::Status::Raised;
+  return embed::Status::Raised;
 }
 
 void ProcessSession::worker_ready() {
