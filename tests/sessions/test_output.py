@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from tests.sessions.prompt import Prompt, until
 
 
@@ -89,11 +93,23 @@ def test_a_child_that_outlives_its_cell_prints_into_the_next(prompt: Prompt) -> 
     until(arrived, "the child's output")
 
 
-def test_closing_the_output_descriptors_costs_one_notice(prompt: Prompt) -> None:
-    prompt.run("import os\nos.close(1)")
-    answer = prompt.run("print('back again')")
-    assert answer.status == "completed", answer
-    assert "back again" in answer.stdout + prompt.printed("print('back again')")
+@pytest.mark.parametrize("closing", ["os.close(1)", "os.close(2)", "os.close(1); os.close(2)", "os.closerange(1, 3)",
+                                     "os.dup2(os.open('/dev/null', os.O_WRONLY), 1); os.close(1)"])
+def test_closing_the_output_descriptors_costs_one_notice(prompt: Prompt, closing: str) -> None:
+    prompt.value(f"import os, sys\n{closing}")
+    answer = prompt.run("print('back again')\nsys.stderr.write('this too\\n')\nos.system('echo and children')")
+    assert (answer.status, answer.stdout, answer.stderr) == ("completed", "back again\nand children\n", "this too\n"), answer
+    assert [notice for notice in answer.notices if "closed descriptor 1 or 2" in notice], answer
+    assert prompt.run("print('once')").notices == []
+
+
+def test_an_output_descriptor_that_was_replaced_stays_so(prompt: Prompt, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    prompt.value(f"import os\nkept = os.dup(1)\nos.dup2(os.open({str(target)!r}, os.O_WRONLY | os.O_CREAT), 1)")
+    answer = prompt.run("print('into the file')")
+    assert (answer.status, answer.stdout, answer.notices) == ("completed", "", []), answer
+    assert target.read_text() == "into the file\n"
+    assert prompt.printed("os.dup2(kept, 1)\nprint('into the answer')") == "into the answer\n"
 
 
 def test_progress_brings_output_while_the_cell_runs(prompt: Prompt) -> None:

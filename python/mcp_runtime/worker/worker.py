@@ -37,6 +37,7 @@ from builtins import (
 from mcp_runtime import figures
 from mcp_runtime.session import Session
 from mcp_runtime.worker import limits, linux, place, replies
+from mcp_runtime.worker.outputs import REOPENED, Outputs
 from mcp_runtime.worker.stops import WorkerNative
 from mcp_runtime.worker.usage import Usage
 from mcp_runtime.worker.wire import Wire, WireError
@@ -84,7 +85,7 @@ def live(order: dict[str, Any]) -> NoReturn:
 
 def _begin(order: dict[str, Any]) -> Worker:
     stand_alone(order["zygote"])
-    wire, crash, page = _take_descriptors(order["descriptors"])
+    wire, crash, outputs, page = _take_descriptors(order["descriptors"])
     native = WorkerNative(page)
     native.install()
     wanted = order.get("limits") or {}
@@ -92,7 +93,7 @@ def _begin(order: dict[str, Any]) -> Worker:
     cpu = limits.CpuTime(native, wanted.get("cpu_seconds"))
     faulthandler.enable(file=crash, all_threads=True)
     place.enter(order)
-    return Worker(order["name"], native, cpu, wire, crash)
+    return Worker(order["name"], native, cpu, wire, crash, outputs)
 
 
 def stand_alone(zygote: int) -> None:
@@ -103,7 +104,7 @@ def stand_alone(zygote: int) -> None:
         os.setsid()
 
 
-def _take_descriptors(given: list[int]) -> tuple[socket.socket, int, mmap.mmap]:
+def _take_descriptors(given: list[int]) -> tuple[socket.socket, int, Outputs, mmap.mmap]:
     """Puts the pipes at 1 and 2, ours out of the way, and closes all others."""
     wire, out, err, page, crash = given
     os.dup2(out, 1)
@@ -113,7 +114,8 @@ def _take_descriptors(given: list[int]) -> tuple[socket.socket, int, mmap.mmap]:
     shared = mmap.mmap(page, _PAGE_BYTES, mmap.MAP_SHARED, mmap.PROT_READ)
     highest = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     lowest = max(3, min(_HIGH, highest - 8)) if highest != resource.RLIM_INFINITY else _HIGH
-    kept = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, lowest) for number in (wire, crash)]
+    ours = (wire, crash, out, err)
+    kept = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, lowest) for number in ours]
     for name in os.listdir("/proc/self/fd"):
         number = int(name)
         if number > 2 and number not in kept:
@@ -121,7 +123,7 @@ def _take_descriptors(given: list[int]) -> tuple[socket.socket, int, mmap.mmap]:
                 _close(number)
             except OSError:  # the listing's own, closed already
                 pass
-    return socket.socket(fileno=kept[0]), kept[1], shared
+    return socket.socket(fileno=kept[0]), kept[1], Outputs(kept[2], kept[3]), shared
 
 
 class Worker:
@@ -134,12 +136,14 @@ class Worker:
         cpu: limits.CpuTime,
         wire: socket.socket,
         crash: int,
+        outputs: Outputs,
     ) -> None:
         self._native = native
         self._cpu = cpu
         self._socket = wire
         self._wire = Wire(wire)
-        self._ours = (wire.fileno(), crash)
+        self._outputs = outputs
+        self._ours = (wire.fileno(), crash, *outputs.kept)
         self._usage = Usage()
         self._forked = False
         # Given up when there is no memory for an answer; pages that nobody touches cost nothing.
@@ -164,6 +168,7 @@ class Worker:
     def _serve(self) -> None:
         read = self._wire.read
         mend = self._native.mend
+        mend_outputs = self._outputs.mend
         while True:
             frame = read()
             if frame is None:
@@ -175,6 +180,8 @@ class Worker:
             else:
                 self._seldom(operation, header, body)
             mend()
+            if mend_outputs():
+                self._session.notices.append(REOPENED)
 
     def _cell(self, run: Any, *arguments: Any) -> None:
         """Runs user code and answers; the cell's number is the last argument."""

@@ -12,10 +12,27 @@ import pytest
 from zygotes import Worker, Zygote
 
 
+def test_outputs_that_were_closed_are_open_again_for_the_next_cell(worker: Worker) -> None:
+    assert worker.value("import os; os.closerange(1, 3)") is None
+    done = worker.run("import sys\nprint('out'); print('err', file=sys.stderr)\nos.system('echo child')")
+    assert (done.out, done.err) == ("out\nchild\n", "err\n")
+    assert len(done.notices) == 1 and "opened again" in done.notices[0]
+    assert worker.run("1").notices == []
+
+
+def test_outputs_whose_copies_were_closed_too_stay_closed(worker: Worker) -> None:
+    """What has got the numbers since is not taken for the pipes."""
+    code = ("import os, stat\nkept = [n for n in range(1000, 1010) if os.path.exists(f'/proc/self/fd/{n}') and stat.S_ISFIFO(os.fstat(n).st_mode)]\n"
+            "for n in kept: os.dup2(os.open('/dev/null', os.O_WRONLY), n)\nos.closerange(1, 3)\nlen(kept)")
+    assert worker.value(code) == "2"
+    assert worker.failure("print('lost')").type == "OSError"
+    assert worker.value("1 + 1") == "2"
+
+
 def test_a_worker_holds_nothing_but_its_own_descriptors(worker: Worker) -> None:
     code = "import os\nsorted(int(n) for n in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{n}'))"
     numbers = [int(number) for number in (worker.value(code) or "").strip("[]").split(",")]
-    assert numbers[:3] == [0, 1, 2] and len(numbers) == 5 and min(numbers[3:]) >= 1000
+    assert numbers[:3] == [0, 1, 2] and len(numbers) == 7 and min(numbers[3:]) >= 1000
     assert worker.value("os.readlink('/proc/self/fd/0')") == "'/dev/null'"
 
 
