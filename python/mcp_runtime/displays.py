@@ -17,6 +17,7 @@ from builtins import (
     isinstance,
     len,
     list,
+    max,
     str,
     tuple,
     type,
@@ -65,8 +66,10 @@ class Shelf:
     def show_bundle(self, bundle: Any) -> None:
         """display({mime: data}, raw=True)."""
         form = rich_forms.of_bundle(bundle)
-        if form is not None:
+        if form is not None and form[0] == "text/plain":
             self._put(*form)
+        else:
+            self._show_form(bundle, form)
 
     def show_result(self, value: object) -> None:
         """The rich form of a cell's result, whose text is told elsewhere."""
@@ -83,24 +86,39 @@ class Shelf:
                 return result_text(_Verbatim(text))
         return result_text(value)
 
-    def picture(self, mime: str, data: bytes, may_import: bool = False) -> None:
+    def picture(self, mime: str, data: bytes) -> None:
         """Adds a picture, scaled down for the answer when it is a large one."""
-        small: bytes | None = None
+        header = images.header_of(data)
+        if header is None:
+            told = f"what was shown as {mime} is no whole PNG, JPEG, GIF or WebP picture"
+            self._only_link(mime, data, f"{told} and is only linked.")
+            return
+        mime = header[0]
+        small = self._scaled(data, header) if images.is_large(header) else None
+        if small is None and max(header[1:]) > images.LONGEST_UNSCALED_SIDE:
+            told = f"a picture of {header[1]:,} by {header[2]:,} pixels is too large for the answer"
+            advice = "Show a smaller one to see it, or install Pillow, which scales it down."
+            self._only_link(mime, data, f"{told} and is only linked. {advice}")
+        elif len(data if small is None else small) > ANSWER_IMAGE_BYTES:
+            told = f"a picture of {len(data):,} bytes is too large for the answer"
+            advice = "Show a smaller one to see it, for example with a lower dpi."
+            self._only_link(mime, data, f"{told} and is only linked. {advice}")
+        elif small is None:
+            self._put(mime, data)
+        else:
+            self._put("image/jpeg" if mime == "image/jpeg" else "image/png", small)
+            self._put(mime + FULL_ROLE, data)
+
+    def _scaled(self, data: bytes, header: images.Header) -> bytes | None:
         try:
-            small = images.scaled(mime, data, may_import)
+            return images.scaled(data, header, self._session.loads_all_packages)
         except Exception as error:
             self.failed("scaling a picture down", error)
-        if small is None and len(data) <= ANSWER_IMAGE_BYTES:
-            self._put(mime, data)
-        elif small is None or len(small) > ANSWER_IMAGE_BYTES:
-            if self._put(mime + FULL_ROLE, data):
-                self._session.notices.append(
-                    f"a picture of {len(data):,} bytes is too large for the answer and is only "
-                    "linked. Show a smaller one to see it, for example with a lower dpi."
-                )
-        else:
-            self._put(mime, small)
-            self._put(mime + FULL_ROLE, data)
+            return None
+
+    def _only_link(self, mime: str, data: bytes, notice: str) -> None:
+        if self._put(mime + FULL_ROLE, data):
+            self._session.notices.append(notice)
 
     def failed(self, what: str, error: BaseException) -> None:
         """Tells of a method that raised; what the stop of the cell raised goes on."""
@@ -148,16 +166,13 @@ class Shelf:
         if form is None:
             return
         mime, data = form
-        if isinstance(data, bytes) and mime in ("image/png", "image/jpeg"):
+        if isinstance(data, bytes) and mime in images.KINDS:
             self.picture(mime, data)
         elif mime == "text/plain":
             return  # told already
         elif mime == "text/html" and tables.is_table(type(value)):
             if isinstance(data, str) and tables.offered_html(data):
                 self._put(mime, data)
-        elif mime.startswith("image/") and mime != "image/svg+xml":
-            small = len(data) <= ANSWER_IMAGE_BYTES
-            self._put(mime if small else mime + FULL_ROLE, data)
         else:
             self._put(mime, data)
 

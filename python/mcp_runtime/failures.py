@@ -126,7 +126,7 @@ def _add_hint(session: Session, failure: BaseException, description: Description
     if session.confined is not None and _is_refusal(failure, message):
         session.notices.append(session.confined)
     if (
-        kind in ("NameError", "bdb.BdbQuit")
+        kind in ("NameError", "ModuleNotFoundError", "bdb.BdbQuit")
         or "event loop" in message
         or issubclass(type(failure), SyntaxError)
     ):

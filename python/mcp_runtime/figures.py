@@ -41,6 +41,7 @@ LONGEST_SIDE = 8192  # pixels of a rendered figure; more takes hundreds of megab
 
 def watch(session: Session) -> None:
     """Shows the figures of this session's cells from now on. Called before its first cell."""
+    session.loads_all_packages = True
     sys.meta_path[:] = [each for each in sys.meta_path if type(each) is not _PyplotFinder]
     ours = "MPLBACKEND" not in os.environ
     if ours:
@@ -74,7 +75,7 @@ def show_single(shelf: displays.Shelf, figure: Any) -> None:
     except Exception as error:
         shelf.failed("rendering a figure", error)
         return
-    shelf.picture("image/png", buffer.getvalue(), may_import=True)
+    shelf.picture("image/png", buffer.getvalue())
 
 
 class Figures:

@@ -1,21 +1,36 @@
 """What to do instead, for code that works in a notebook and not in plain Python.
 
-Called by failures.report for a syntax error or an error about the event loop; the answer goes into
-the notices, so the error itself stays exactly CPython's.
+Called by failures.report for errors that may have such a reason; the answer goes into the notices,
+so the error itself stays exactly CPython's.
 """
 
 from __future__ import annotations
 
-from builtins import BaseException, NameError, SyntaxError, getattr, int, issubclass, len, str, type
+from builtins import (
+    BaseException,
+    ModuleNotFoundError,
+    NameError,
+    SyntaxError,
+    getattr,
+    int,
+    issubclass,
+    len,
+    str,
+    type,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mcp_runtime.session import Session
 
+_INSTALL = (
+    "a line `%pip install NAME` installs packages into the session, and so does "
+    "dependencies=['NAME'] with the call"
+)
 _INSTEAD = {
-    "pip": "packages come from the environment the server was started with (--env); install them "
-    "there with `uv pip install`, or use one that is already installed",
-    "conda": "packages come from the environment the server was started with (--env)",
+    "pip": f"{_INSTALL}; importlib.metadata.distributions() lists what is there",
+    "conda": _INSTALL,
+    "mamba": _INSTALL,
     "time": "use time.perf_counter() before and after; every answer also says how long it took",
     "timeit": "use timeit.timeit(lambda: …, number=…)",
     "run": "use runpy.run_path('file.py', run_name='__main__')",
@@ -32,7 +47,11 @@ _INSTEAD = {
     "autoreload": "use importlib.reload(module)",
     "bash": "use subprocess.run(script, shell=True)",
     "sh": "use subprocess.run(script, shell=True)",
-    "writefile": "use pathlib.Path(name).write_text(text)",
+    "writefile": "use pathlib.Path(name).write_text(text); files in the folder "
+    "os.environ['PYEMBER_SESSION_FOLDER'] are linked in the answer",
+    "html": "use display({'text/html': text}, raw=True)",
+    "markdown": "use display({'text/markdown': text}, raw=True)",
+    "svg": "use display({'image/svg+xml': text}, raw=True)",
     "capture": "leave it out; what a cell prints is part of the answer",
     "prun": "use cProfile.run('…')",
     "debug": "read the traceback, or look at sys.last_exc",
@@ -40,6 +59,20 @@ _INSTEAD = {
     "who_ls": "use the tool inspect_session, or dir()",
 }
 
+
+# Names of imports that are not those of their packages, where models are wrong most often.
+_PACKAGES = {
+    "PIL": "pillow",
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python-headless",
+    "dateutil": "python-dateutil",
+    "docx": "python-docx",
+    "dotenv": "python-dotenv",
+    "fitz": "pymupdf",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
 
 _NAMES = {
     "get_ipython": "a session runs plain Python",
@@ -55,6 +88,8 @@ def hint_for(session: Session, failure: BaseException, message: str) -> str | No
     if type(failure) is NameError:
         instead = _NAMES.get(getattr(failure, "name", ""))
         return None if instead is None else f"`{failure.name}` is IPython's: {instead}."
+    if type(failure) is ModuleNotFoundError:
+        return _hint_for_module(session, failure)
     if type(failure).__name__ == "BdbQuit":
         return (
             "a debugger has nobody to talk to here. Print what you want to see, or look at "
@@ -71,6 +106,21 @@ def hint_for(session: Session, failure: BaseException, message: str) -> str | No
             "coroutine directly, or put asyncio.run() into a cell without await."
         )
     return None
+
+
+def _hint_for_module(session: Session, failure: ModuleNotFoundError) -> str | None:
+    name = failure.name
+    # Parts of packages that are there, and of packages that look themselves, are another matter.
+    if type(name) is not str or failure.msg != f"No module named {name!r}" or "." in name:
+        return None
+    if name == "IPython":
+        return "display(...) is there without an import, and shows pictures, tables and Markdown."
+    stays = session.look_ahead is None and not session.loads_all_packages
+    return (
+        f"if {name} is a package: a line `%pip install {_PACKAGES.get(name, name)}` in the cell, "
+        "or dependencies=[…] with the call, installs it into the session"
+        f"{', when its isolation is auto or process' if stays else ''}."
+    )
 
 
 def _faulty_line(session: Session, failure: BaseException) -> str:
@@ -95,7 +145,7 @@ def _hint_for_line(line: str) -> str | None:
     if line.startswith("?") or line.endswith("?"):
         subject = line.strip("? ")
         return f"`{line[:60]}` is IPython's; use help({subject}) or inspect.getsource({subject})."
-    if line.startswith(("pip ", "pip3 ", "python -m pip ", "conda ")):
+    if line.startswith(("pip ", "pip3 ", "python -m pip ", "conda ", "uv ")):
         return f"`{line[:60]}` is a shell command: {_INSTEAD['pip']}."
     if line.startswith(("$ ", ">>> ", "... ")):
         return "leave out the prompt: a cell holds the code alone."

@@ -100,6 +100,7 @@ class Session:
         self.confined: str | None = None  # the notice for code that is refused something
         self.shelf: Shelf | None = None  # made when something is shown
         self.displays: Shelf | None = None  # the same, while there may be something on it
+        self.loads_all_packages = False  # as a process of its own does
         # What snapshots compare with, to tell what the session has changed.
         self.started_with = (list(sys.path), dict(_environment))
         self._stoppable = native.stoppable

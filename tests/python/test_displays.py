@@ -33,14 +33,18 @@ def fail() -> None:
 
 
 def png(width: int, height: int, size: int = 64) -> bytes:
-    """The beginning of a PNG, as far as anybody here reads it."""
+    """Beginning and end of a PNG, as far as anybody here reads it."""
     head = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height)
-    return head + bytes(size - len(head))
+    return head + bytes(size - len(head) - len(PNG_END)) + PNG_END
+
+
+PNG_END = b"IEND\xaeB`\x82"
+JPEG = b"\xff\xd8\xff\xe0\x00\x10" + bytes(14) + b"\xff\xc0\x00\x11\x08\x02\x00\x03\x00" + bytes(9) + b"\xff\xd9"
 
 
 @pytest.fixture
 def shown(native: Any) -> Iterator[Prompt]:
-    prompt = Prompt(native, made=made, fail=fail, png=png, plain=native)
+    prompt = Prompt(native, made=made, fail=fail, png=png, jpeg=JPEG, plain=native)
     yield prompt
     prompt.end()
 
@@ -62,7 +66,7 @@ def test_a_result_with_a_picture_has_both_its_text_and_the_picture(shown: Prompt
     [
         ("png=png(1, 1), svg='<svg/>', html='<b>'", "image/png"),
         ("svg='<svg/>', jpeg=b'\\xff\\xd8', html='<b>'", "image/svg+xml"),
-        ("jpeg=b'\\xff\\xd8', html='<b>', markdown='# a'", "image/jpeg"),
+        ("jpeg=jpeg, html='<b>', markdown='# a'", "image/jpeg"),
         ("html='<b>', markdown='# a'", "text/html"),
         ("png=None, markdown='# a'", "text/markdown"),
         ("mimebundle={'text/html': '<b>', 'text/plain': 'b'}, png=png(1, 1)", "text/html"),
@@ -173,6 +177,17 @@ def pillow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL.Image", module)
 
 
+@pytest.fixture
+def pillow_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "PIL").mkdir()
+    (tmp_path / "PIL" / "__init__.py").write_text("")
+    (tmp_path / "PIL" / "Image.py").write_text("from test_displays import FakePicture\ndef open(file): return FakePicture()\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("PIL", "PIL.Image"):
+        monkeypatch.setitem(sys.modules, name, None)  # restored at the end
+        del sys.modules[name]
+
+
 def test_a_large_picture_is_scaled_down_and_kept_in_full(shown: Prompt, pillow: None) -> None:
     cell = shown.run("made(png=png(3000, 2000))")
     assert cell.displays == (
@@ -181,23 +196,55 @@ def test_a_large_picture_is_scaled_down_and_kept_in_full(shown: Prompt, pillow: 
     )
 
 
-def test_a_large_picture_stays_as_it_is_without_pillow(shown: Prompt) -> None:
-    assert shown.run("made(png=png(3000, 2000))").displays == (("image/png", png(3000, 2000)),)
+def test_a_picture_in_a_raw_bundle_is_scaled_too(shown: Prompt, pillow: None) -> None:
+    cell = shown.run("display({'image/png': png(3000, 2000)}, raw=True)")
+    assert [each[0] for each in cell.displays] == ["image/png", "image/png;role=full"]
 
 
-def test_a_picture_that_would_fill_the_memory_is_not_decoded(pillow: None) -> None:
-    assert images.scaled("image/png", png(30_000, 30_000), False) is None
+def test_without_pillow_a_large_picture_is_shown_as_it_is_and_a_larger_one_is_linked(shown: Prompt) -> None:
+    assert shown.run("made(png=png(2000, 1500))").displays == (("image/png", png(2000, 1500)),)
+    cell = shown.run("made(png=png(3000, 2000))")
+    assert cell.displays == (("image/png;role=full", png(3000, 2000)),)
+    assert "3,000 by 2,000 pixels" in cell.notices[0] and "Pillow" in cell.notices[0]
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\x89PNG", b"\xff\xd8\xff\xff\xff\xff" * 9])
-def test_a_broken_picture_has_no_size(data: bytes) -> None:
-    assert images.size_of("image/png", data) is None
-    assert images.size_of("image/jpeg", data) is None
+def test_pillow_is_imported_for_a_picture_only_where_every_package_loads(shown: Prompt, pillow_on_path: None) -> None:
+    assert len(shown.run("made(png=png(3000, 2000))").displays) == 1
+    assert "PIL.Image" not in sys.modules
+    shown.session.loads_all_packages = True
+    assert [each[0] for each in shown.run("made(png=png(3000, 2000))").displays] == ["image/png", "image/png;role=full"]
 
 
-def test_the_size_of_a_jpeg_stands_in_its_frame() -> None:
-    data = b"\xff\xd8\xff\xe0\x00\x10" + bytes(14) + b"\xff\xc0\x00\x11\x08\x02\x00\x03\x00" + bytes(9)
-    assert images.size_of("image/jpeg", data) == (768, 512)
+def test_a_picture_that_would_fill_the_memory_is_not_decoded(shown: Prompt, pillow: None) -> None:
+    assert shown.run("made(png=png(30_000, 30_000))").displays == (("image/png;role=full", png(30_000, 30_000)),)
+
+
+@pytest.mark.parametrize("data", [b"", b"oops", png(3, 2)[:40], png(0, 2), b"\xff\xd8\xff\xe0", b"GIF89a\0\0\1\0", b"RIFF\xff\0\0\0WEBPVP8X"])
+def test_what_is_no_whole_picture_is_linked_and_told(shown: Prompt, data: bytes) -> None:
+    assert images.header_of(data) is None
+    cell = shown.run(f"made(png={data!r})")
+    assert cell.displays == (("image/png;role=full", data),)
+    assert "is no whole PNG" in cell.notices[0]
+
+
+def webp(kind: bytes, rest: bytes) -> bytes:
+    return b"RIFF" + struct.pack("<I", 4 + 8 + len(rest)) + b"WEBP" + kind + struct.pack("<I", len(rest)) + rest
+
+
+@pytest.mark.parametrize(("data", "header"), [
+    (png(640, 480), ("image/png", 640, 480)),
+    (JPEG, ("image/jpeg", 768, 512)),
+    (b"GIF89a" + struct.pack("<HH", 7, 9), ("image/gif", 7, 9)),
+    (webp(b"VP8X", bytes(4) + b"\x1f\x03\0" + b"\x57\x02\0"), ("image/webp", 800, 600)),
+    (webp(b"VP8L", b"\x2f" + struct.pack("<I", 31 | 19 << 14)), ("image/webp", 32, 20)),
+    (webp(b"VP8 ", bytes(6) + struct.pack("<HH", 320, 200)), ("image/webp", 320, 200)),
+])  # fmt: skip
+def test_kind_and_size_stand_in_the_picture(data: bytes, header: tuple[str, int, int]) -> None:
+    assert images.header_of(data) == header
+
+
+def test_a_picture_is_of_the_kind_it_is_not_of_the_kind_it_is_said_to_be(shown: Prompt) -> None:
+    assert shown.run("made(jpeg=png(3, 2))").displays == (("image/png", png(3, 2)),)
 
 
 def test_a_stop_in_a_form_stops_the_cell(shown: Prompt) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 
 import pytest
@@ -228,7 +229,10 @@ HINTS = {
     "len?": "help(len)",
     "?len": "help(len)",
     "%%bash\nls": "subprocess",
-    "pip install numpy": "environment",
+    "pip install numpy": "%pip install",
+    "%pip list": "importlib.metadata",
+    "%conda install numpy": "dependencies=",
+    "%%html\n<b>": "text/html",
     "!pip install numpy": "subprocess",
     "```python\n1\n```": "fence",
     ">>> 1": "prompt",
@@ -248,6 +252,22 @@ def test_names_of_ipython_say_what_replaces_them(prompt: Prompt, name: str) -> N
     cell = prompt.failure(f"{name}(1)")
     assert cell.type == "NameError"
     assert "IPython" in cell.notices[0]
+
+
+@pytest.mark.parametrize(("name", "told"), [
+    ("seaborn_or_so", "%pip install seaborn_or_so`"), ("sklearn", "scikit-learn"), ("IPython", "display(...)"),
+])  # fmt: skip
+def test_a_package_that_is_missing_says_how_to_install_it(prompt: Prompt, name: str, told: str) -> None:
+    if importlib.util.find_spec(name) is not None:
+        pytest.skip(f"{name} is installed for the tests' Python")
+    cell = prompt.failure(f"import {name}")
+    assert (cell.type, cell.message) == ("ModuleNotFoundError", f"No module named {name!r}")
+    assert told in cell.notices[0]
+
+
+@pytest.mark.parametrize("code", ["import json.nothing", "raise ModuleNotFoundError('gone')", "raise ImportError('x')"])
+def test_an_import_error_of_another_kind_needs_no_hint(prompt: Prompt, code: str) -> None:
+    assert prompt.failure(code).notices == ()
 
 
 @pytest.mark.parametrize("code", ["nothing", "x = = 1", "5 % % 3", "def f(:\n  pass"])

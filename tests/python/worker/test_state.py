@@ -30,11 +30,14 @@ def test_a_state_that_is_not_there_is_an_error(worker: Worker, tmp_path: Path) -
     assert worker.value("1 + 1") == "2"
 
 
+PICTURE = b"GIF89a\1\0\1\0\0\0\0;"  # 1 by 1
+
+
 def test_what_is_displayed_comes_behind_the_answer(worker: Worker) -> None:
     shown = worker.run(
-        "class Shown:\n    def _repr_png_(self): return b'\\x89PNG\\r\\n'\n"
+        f"class Shown:\n    def _repr_png_(self): return {PICTURE!r}\n"
         "class Text:\n    def _repr_html_(self): return '<b>ü</b>'\n"
         "display(Shown(), Text())"
     ).displays
-    assert [mime for mime, _ in shown] == ["image/png", "text/plain", "text/html"]
-    assert [data for mime, data in shown if mime != "text/plain"] == [b"\x89PNG\r\n", "<b>ü</b>".encode()]
+    assert [mime for mime, _ in shown] == ["image/gif", "text/plain", "text/html"]
+    assert [data for mime, data in shown if mime != "text/plain"] == [PICTURE, "<b>ü</b>".encode()]
