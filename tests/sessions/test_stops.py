@@ -6,17 +6,40 @@ The same runaways as tests/hostile/test_stops.py, which holds the in-process roo
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.hostile.stoppable_code import LOOPS, STUBBORN_WAITS, WAITS
-from tests.sessions.prompt import Prompt
+from tests.sessions.prompt import Prompt, until
 
 TIMEOUT = 0.25
 # Far above what any stop needs, even on a busy machine.
 LATEST = 20.0
 
-STOPPABLE = {**LOOPS, **WAITS, **STUBBORN_WAITS}
+_QUERY = "'with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c where x < 0'"
+MORE = {
+    "loop that swallows KeyboardInterrupt": "while True:\n    try:\n        while True: pass\n    except KeyboardInterrupt: pass",
+    "os.system that swallows": "import os\nwhile True:\n    try: os.system('sleep 600')\n    except BaseException: pass",
+    "sqlite3 query that swallows": (
+        "import sqlite3\ndatabase = sqlite3.connect(':memory:')\n"
+        f"while True:\n    try: database.execute({_QUERY})\n    except BaseException: pass"
+    ),
+    "asyncio.to_thread": "import asyncio, threading\nrelease = threading.Event()\nawait asyncio.to_thread(release.wait)",
+    "asyncio.run of a thread": "import asyncio, threading\nrelease = threading.Event()\nasyncio.run(asyncio.to_thread(release.wait))",
+    "asyncio.gather": "import asyncio\nawait asyncio.gather(asyncio.sleep(600), asyncio.Event().wait())",
+    "asyncio shell": "import asyncio\nchild = await asyncio.create_subprocess_shell('sleep 600')\nawait child.communicate()",
+    "time.sleep in a thread": "import threading, time\nthread = threading.Thread(target=time.sleep, args=(10,))\nthread.start()\nthread.join()",
+    "pool that is left": (
+        "import threading\nfrom concurrent.futures import ThreadPoolExecutor\nrelease = threading.Event()\n"
+        "with ThreadPoolExecutor(1) as pool: pool.submit(release.wait).result()"
+    ),
+    "line of a pipe": "import os\nr, w = os.pipe()\nopen(r).readline()",
+    "line of a child": "import subprocess\nchild = subprocess.Popen(['sleep', '600'], stdout=subprocess.PIPE)\nchild.stdout.readline()",
+    "opening a named pipe": "import os, tempfile\npath = tempfile.mkdtemp() + '/pipe'\nos.mkfifo(path)\nopen(path)",
+    "os.popen": "import os\nos.popen('sleep 600').read()",
+}
+STOPPABLE = {**LOOPS, **WAITS, **STUBBORN_WAITS, **MORE}
 # Code in C that never looks: stopping it costs the session.
 UNSTOPPABLE = {
     "sum over a range": "sum(range(10**11))",
@@ -36,7 +59,7 @@ def test_a_timeout_leaves_the_session_intact(prompt: Prompt, name: str) -> None:
 @pytest.mark.parametrize("name", ["plain loop", "loop that swallows BaseException", "time.sleep", "Lock", "Queue",
                                   "socket recv", "select.select", "subprocess.run", "asyncio.sleep"])
 def test_an_interrupt_leaves_the_session_intact(prompt: Prompt, name: str) -> None:
-    prompt.value("kept = 41")
+    prompt.value("kept = 41" if "asyncio" not in name else "import asyncio\nawait asyncio.sleep(0)\nkept = 41")
     running = prompt.send("print('begun')\n" + STOPPABLE[name], timeout=600)
     time.sleep(0.15)
     interrupted = prompt.tool("interrupt_session")
@@ -54,6 +77,22 @@ def test_code_in_c_costs_the_session_and_the_next_call_says_so(prompt: Prompt, n
     after = prompt.run("'kept' in globals()")
     assert (after.status, after.result) == ("completed", "False"), after
     assert "lost" in " ".join(after.notices), after
+
+
+def test_a_query_of_an_older_connection_is_stopped(prompt: Prompt) -> None:
+    prompt.value("import sqlite3\ndatabase = sqlite3.connect(':memory:')\ndatabase.execute('create table t(a)')\nNone")
+    answer = prompt.run(f"database.execute({_QUERY}).fetchall()", timeout=TIMEOUT)
+    assert answer.status == "timed_out", answer
+    assert prompt.value("database.execute('select count(*) from t').fetchall()") == "[(0,)]"
+
+
+@pytest.mark.parametrize("start", ["subprocess.run(['sh', '-c', script])", "os.system(script)"])
+def test_a_child_that_is_waited_for_ends_with_its_cell(prompt: Prompt, tmp_path: Path, start: str) -> None:
+    told = tmp_path / "pid"
+    answer = prompt.run(f"import os, subprocess\nscript = 'echo $$ > {told}; exec sleep 600'\n{start}", timeout=1)
+    assert answer.status == "timed_out", answer
+    status = Path("/proc", told.read_text().strip(), "stat")
+    until(lambda: not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z", "the child's end")
 
 
 def test_the_stopped_cells_traceback_shows_where_it_was(prompt: Prompt) -> None:

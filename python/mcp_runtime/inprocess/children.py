@@ -26,7 +26,7 @@ class Children:
         after("posix", self._patch_posix)
         after("os", self._patch_os)
         after("_posixsubprocess", self._patch_fork_exec)
-        after("subprocess", _patch_subprocess)
+        after("subprocess", patch_subprocess)
         after("multiprocessing.process", _refuse_processes)
         after("multiprocessing.context", _refuse_managers)
 
@@ -48,7 +48,7 @@ class Children:
             if hasattr(posix, name):
                 setattr(posix, name, self._spawning(name, getattr(posix, name)))
         self._patch_waits(posix)
-        posix.system = _system_over(posix)
+        posix.system = system_over(posix)
         for name in ("fork", "fork1", "forkpty"):
             if hasattr(posix, name):
                 setattr(posix, name, refusal(
@@ -122,12 +122,13 @@ class Children:
         os._spawnvef = _spawnvef
 
 
-def _system_over(posix):
+def system_over(posix, environment=None):
+    """os.system() whose wait can be stopped; libc's own ignores SIGINT while it waits."""
     spawn, waitpid, killpg = posix.posix_spawn, posix.waitpid, posix.killpg
 
     def system(command):
         """Run the command in a shell of its own process group; return its wait status."""
-        pid = spawn("/bin/sh", ["sh", "-c", command], None, setpgroup=0)
+        pid = spawn("/bin/sh", ["sh", "-c", command], environment, setpgroup=0)
         try:
             return waitpid(pid, 0)[1]
         except BaseException:
@@ -138,10 +139,12 @@ def _system_over(posix):
                 pass
             raise
 
+    system.__module__, system.__qualname__ = "posix", "system"
     return system
 
 
-def _patch_subprocess(module):
+def patch_subprocess(module):
+    """Popen.wait() that lets a stop through at once."""
     # After a KeyboardInterrupt Popen.wait() gives its child 0.25 s to see the terminal's Ctrl-C
     # too. There is no terminal here, and the stop would be that late.
     module.Popen._sigint_wait_secs = property(lambda self: 0, lambda self, seconds: None)

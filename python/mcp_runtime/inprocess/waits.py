@@ -21,7 +21,7 @@ class Waits:
         after("_queue", self._patch_queue)
         after("queue", self._patch_queue)
         after("sqlite3.dbapi2", self._patch_sqlite3)
-        after("sqlite3", _publish_sqlite3)
+        after("sqlite3", self._publish_sqlite3)
         after("_multiprocessing", self._patch_semaphore)
         after("selectors", _patch_selectors)
 
@@ -41,6 +41,10 @@ class Waits:
     def _patch_sqlite3(self, module):
         from . import databases
         databases.patch(module, self._native.stop_requested)
+
+    def _publish_sqlite3(self, module):
+        from . import databases
+        databases.publish(module)
 
     def _patch_semaphore(self, module):
         """multiprocessing's locks wait in sem_wait(); without its processes a lock serves."""
@@ -172,8 +176,3 @@ def _patch_selectors(module):
         selector = getattr(module, name, None)
         if selector is not None:
             selector.select = tolerant(selector.select)
-
-
-def _publish_sqlite3(module):
-    for name in ("connect", "Connection"):
-        setattr(module, name, getattr(module.dbapi2, name))

@@ -13,14 +13,29 @@ region. Three things keep the exception out of everything else:
   signals that come in there are dropped. The server sends SIGINT again as long as the cell runs.
 
 A second signal that reaches the same region finds code that swallowed the first, and insists.
+
+C code that asks abort_requested() while it works drops what is raised there. So nothing is: the
+answer makes it give up, and the stop is raised at the next line of the user's.
 """
 
 from __future__ import annotations
 
 import _signal
+import _thread
 import struct
+import sys
 import time
-from builtins import BaseException, KeyboardInterrupt, RuntimeError, ValueError, bool, frozenset, int
+from builtins import (
+    BaseException,
+    KeyboardInterrupt,
+    RuntimeError,
+    ValueError,
+    bool,
+    frozenset,
+    int,
+    list,
+    str,
+)
 
 from mcp_runtime.worker.insist import Insistence
 
@@ -40,6 +55,8 @@ _now = time.monotonic
 _get_handler = _signal.getsignal
 _set_handler = _signal.signal
 _mask = _signal.pthread_sigmask
+_get_trace = sys.gettrace
+_this_thread = _thread.get_ident
 _SIGINT = _signal.SIGINT
 _SIGXCPU = _signal.SIGXCPU
 
@@ -56,17 +73,23 @@ class WorkerNative:
 
     def __init__(self, page: mmap.mmap) -> None:
         self.cpu_message = ""  # what CpuTimeExceeded says in the running cell
+        self.notices: list[str] = []  # the running cell's
         self._page = page
+        self._thread = _this_thread()
         self._cell = 0  # the one that runs, or 0
         self._open = False
         self._region = 0
         self._pending = False
+        self._aborting = False  # C code that asks must give up, without a stop of the server's
+        self._noticed = False  # the running cell's stop has been seen
+        self._forestalled = False  # … in the page; its signal is on the way
         self._asked_region = 0  # the last region in which something was raised
         self._asked_at = 0.0
         self._number = 0  # the last one seen in the page, and when it was last of use
         self._number_at = -LATE_SECONDS
         self._insisting = False
-        self._insistence = Insistence(self._raise_again)
+        self._once = False  # insisting ends with the first line that it hits
+        self._insistence = Insistence(self._raise_at_line)
         self._error: type[BaseException] = KeyboardInterrupt
         self._on_interrupt = self.on_interrupt  # one object, to be recognised
         self._on_cpu_time = self.on_cpu_time
@@ -93,6 +116,24 @@ class WorkerNative:
         cell = self._cell
         return cell != 0 and _read_number(self._page)[0] == cell  # type: ignore[no-any-return]
 
+    # --- what C code asks while it works on ---
+
+    def abort_requested(self) -> bool:
+        """Whether C code that was called by the running cell must give up. False on threads that
+        the session has started: a stop is the cell's."""
+        cell = self._cell
+        if cell == 0 or _this_thread() != self._thread:
+            return False
+        if self._aborting:
+            self._aborting = False
+            return True
+        if _read_number(self._page)[0] != cell:
+            return False
+        if not self._noticed:
+            self._noticed = self._forestalled = True
+            self._abort()
+        return True
+
     # --- what the worker's loop calls ---
 
     def install(self) -> None:
@@ -106,6 +147,7 @@ class WorkerNative:
         Its stop may have been asked for when it was still in the socket.
         """
         self._asked_region = 0
+        self._aborting = self._noticed = self._forestalled = False
         self._error = KeyboardInterrupt
         self._cell = cell
         self._pending = _read_number(self._page)[0] == cell
@@ -143,15 +185,25 @@ class WorkerNative:
     def on_interrupt(self, _number: int, frame: FrameType | None) -> None:
         if self._cell == 0:
             return
+        asked = frame is not None and frame.f_code in ASKED_CODES
         if self.stop_requested():
+            self._noticed = True
+            if self._forestalled:
+                self._forestalled = False
+                return
             self._error = KeyboardInterrupt
-            if self._open and not _in_region_change(frame):
+            if asked:
+                self._abort()
+            elif self._open and not _in_region_change(frame):
                 self._stop()
             else:
                 self._pending = True
-        elif self._open and not _in_region_change(frame):
-            if not self._is_late():
+        elif self._open and not _in_region_change(frame) and not self._is_late():
+            if not asked:
                 raise KeyboardInterrupt
+            self._error = KeyboardInterrupt
+            self._aborting = True
+            self._abort()
 
     def _is_late(self) -> bool:
         """Nobody asked for this cell's end. Either a stop of an earlier cell came late, or it is
@@ -164,18 +216,40 @@ class WorkerNative:
 
     def on_cpu_time(self, _number: int, frame: FrameType | None) -> None:
         """SIGXCPU; the kernel sends it again after every further second of CPU time."""
+        if frame is not None and frame.f_code in ASKED_CODES:
+            if self._cell != 0:
+                self.notices.append(self.cpu_message)  # what the C code raises doesn't say it
+                self._error = CpuTimeExceeded
+                self._aborting = True
+                self._abort()
+            return
         if self._cell != 0 and self._open and not _in_region_change(frame):
             self._error = CpuTimeExceeded
             self._stop()
 
+    def _abort(self) -> None:
+        """C code that asks is about to give up: whatever of the user's runs after it stops."""
+        if self._open and _get_trace() is None:
+            self._once = self._asked_region != self._region
+            self._insisting = self._insistence.begin()
+        self._asked_region = self._region
+        self._asked_at = _now()
+
     def _stop(self) -> None:
         region = self._region
         if self._asked_region == region:
+            self._once = False
             self._insisting = self._insistence.begin()
         elif self._asked_region and _now() - self._asked_at < REPORT_SECONDS:
             return
         self._asked_region = region
         self._asked_at = _now()
+        self._raise_again()
+
+    def _raise_at_line(self) -> None:
+        if self._once:
+            self._insisting = False
+            self._insistence.end()
         self._raise_again()
 
     def _raise_again(self) -> None:
@@ -191,11 +265,14 @@ _OUR_CODES = frozenset(
         WorkerNative.on_cpu_time.__code__,
         WorkerNative._stop.__code__,
         WorkerNative._raise_again.__code__,
+        WorkerNative._raise_at_line.__code__,
         Insistence.on_frame.__code__,
         Insistence.begin.__code__,
         Insistence.end.__code__,
     }
 )
+# What C code calls to ask: that is where the handler of a signal runs which came meanwhile.
+ASKED_CODES = {WorkerNative.abort_requested.__code__}
 
 
 def _in_region_change(frame: FrameType | None) -> bool:

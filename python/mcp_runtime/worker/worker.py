@@ -36,7 +36,7 @@ from builtins import (
 
 from mcp_runtime import figures
 from mcp_runtime.session import Session
-from mcp_runtime.worker import limits, linux, place, replies
+from mcp_runtime.worker import limits, linux, long_calls, place, replies
 from mcp_runtime.worker.outputs import REOPENED, Outputs
 from mcp_runtime.worker.stops import WorkerNative
 from mcp_runtime.worker.usage import Usage
@@ -88,6 +88,7 @@ def _begin(order: dict[str, Any]) -> Worker:
     wire, crash, outputs, page = _take_descriptors(order["descriptors"])
     native = WorkerNative(page)
     native.install()
+    long_calls.ask(native)
     wanted = order.get("limits") or {}
     limits.apply(wanted)
     cpu = limits.CpuTime(native, wanted.get("cpu_seconds"))
@@ -149,6 +150,7 @@ class Worker:
         # Given up when there is no memory for an answer; pages that nobody touches cost nothing.
         self._spare = [bytes(1 << 20)]
         self._session = Session(native, name)
+        native.notices = self._session.notices
         figures.watch(self._session)
         os.register_at_fork(after_in_child=self._leave_to_child)
 

@@ -18,7 +18,7 @@ import time
 from builtins import BlockingIOError, ImportError, OSError, int, isinstance, len, max, min, print, str
 
 from mcp_runtime import bundled
-from mcp_runtime.worker import linux, usage
+from mcp_runtime.worker import linux, long_calls, usage
 from mcp_runtime.worker.control import Control, ControlError, close_all
 from mcp_runtime.worker.family import Family
 from mcp_runtime.worker.spare import Spare
@@ -62,6 +62,7 @@ def serve(descriptor: int) -> dict[str, Any]:
     except ImportError as error:  # sessions that need it say the same
         print(f"zygote: {error}", file=sys.stderr)
     linux.adopt_orphans()
+    long_calls.install()
     freeze()
     return Zygote(Control(descriptor)).serve()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,25 @@ def test_stops_leave_the_session_intact(zygote: Zygote) -> None:
     assert done.type == "KeyboardInterrupt" and '"<cell 4>", line' in done.error[2]
     assert "mcp_runtime" not in done.error[2]
     assert worker.value("import sys\nx, sys.gettrace()") == "(5, None)"
+
+
+QUERY = "'with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c where x < 0'"
+
+
+def test_calls_into_c_that_a_signal_does_not_end_are_stopped(zygote: Zygote) -> None:
+    worker = zygote.fork()
+    worker.value("import os, sqlite3, subprocess, time\ndatabase = sqlite3.connect(':memory:')\nx = 5")
+    assert worker.stopped("print('here')\nos.system('sleep 60')").type == "KeyboardInterrupt"
+    assert worker.stopped("print('here')\nsubprocess.run(['sleep', '60'])").type == "KeyboardInterrupt"
+    cell = worker.begin(f"print('here')\ndatabase.execute({QUERY})")
+    worker.wait_for_output("here")
+    time.sleep(0.05)
+    worker.stop(cell)
+    done = worker.done()
+    assert done.error is not None and done.error[:2] == ["sqlite3.OperationalError", "interrupted"], done
+    done = worker.stopped(f"print('here')\nwhile True:\n    try: database.execute({QUERY})\n    except sqlite3.Error: pass")
+    assert done.type == "KeyboardInterrupt" and "mcp_runtime" not in done.error[2]
+    assert worker.value("import sys\nx, sys.gettrace(), database.execute('select 6').fetchone()") == "(5, None, (6,))"
 
 
 def test_deaths_are_told(zygote: Zygote) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
-from zygotes import Worker, gone
+from zygotes import Worker, Zygote, gone
 
 LOOPS = {
     "a function": "def f():\n    while True: pass\nf()",
@@ -182,3 +183,91 @@ def test_tracing_by_the_user_is_left_alone_by_a_single_stop(worker: Worker) -> N
     worker.value("import sys\ndef trace(frame, event, arg): return None\nsys.settrace(trace)")
     worker.stopped("print('here')\nwhile True: pass")
     assert worker.value("sys.gettrace() is trace, sys.settrace(None)") == "(True, None)"
+
+
+QUERY = "'with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c where x < 0'"
+
+
+@pytest.fixture
+def database(worker: Worker) -> Worker:
+    worker.value("import sqlite3, threading\nx = 5\ndatabase = sqlite3.connect(':memory:', check_same_thread=False)")
+    return worker
+
+
+@pytest.mark.parametrize("code", [
+    "for row in database.execute({0}): pass",
+    "database.set_progress_handler(lambda: 0, 1000)\ndatabase.execute({0})",
+    "class Mine(sqlite3.Connection): pass\nsqlite3.connect(':memory:', factory=Mine).execute({0})",
+    "database.create_function('f', 1, lambda x: x)\ndatabase.execute({0}.replace('x < 0', 'f(x) < 0'))",
+    "while True:\n    try: database.execute({0})\n    except BaseException: pass",
+])
+def test_a_long_query_is_stopped(database: Worker, code: str) -> None:
+    """A second signal is needed where the first one's exception is swallowed."""
+    cell = database.begin("print('here')\n" + code.format(QUERY))
+    database.wait_for_output("here")
+    time.sleep(0.05)
+    database.stop(cell)
+    time.sleep(0.12)
+    database.stop(cell)
+    done = database.done()
+    assert done.status in (1, 2) and done.error is not None, done
+    assert done.type in ("KeyboardInterrupt", "sqlite3.OperationalError") and "mcp_runtime" not in done.error[2]
+    assert database.value("import sys\nx, sys.gettrace()") == "(5, None)"
+
+
+def test_code_that_goes_on_after_a_query_was_interrupted_gets_the_interrupt(database: Worker) -> None:
+    done = database.stopped(f"seen = []\nprint('here')\ntry:\n    try: database.execute({QUERY})\n    except sqlite3.Error: seen.append('swallowed')\n"
+                            "    while True: pass\nfinally:\n    seen.append('first line')\n    seen.append('second line')")
+    assert done.type == "KeyboardInterrupt"
+    assert database.value("seen") == "['first line', 'second line']"
+
+
+def test_a_threads_query_outlives_the_stop_of_a_cell(database: Worker) -> None:
+    database.value("found = []\ndef count():\n    query = 'with recursive c(x) as (select 1 union all select x + 1 from c where x < 3000000) select count(*) from c'\n"
+                   "    found.append(database.execute(query).fetchone())\nthread = threading.Thread(target=count)\nthread.start()")
+    database.stopped("print('here')\nwhile True: pass")
+    assert database.value("thread.join(); found") == "[(3000000,)]"
+
+
+def test_a_forked_childs_query_is_its_own(database: Worker) -> None:
+    code = (f"import os\npid = os.fork()\nif not pid:\n    database.execute('with recursive c(x) as (select 1 union all select x + 1 from c where x < 3000000) select count(*) from c')\n"
+            "    os._exit(7)\nprint('here')\nwhile True: pass")
+    database.stopped(code)
+    assert database.value("os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])") == "7"
+
+
+def test_cpu_time_ends_a_query_and_says_so(zygote: Zygote) -> None:
+    worker = zygote.fork(limits={"cpu_seconds": 1})
+    done = worker.failure(f"import sqlite3\nsqlite3.connect(':memory:').execute({QUERY})")
+    assert done.type == "sqlite3.OperationalError" and "1 s of CPU time" in done.notices[0], done
+
+
+def test_what_os_system_started_ends_with_its_stop(worker: Worker) -> None:
+    worker.stopped("import os\nprint('here')\nos.system('echo $$ > /tmp/system.$PPID; sleep 60 & echo $! >> /tmp/system.$PPID; wait')", 0.3)
+    shell, child = map(int, (worker.value("open(f'/tmp/system.{os.getpid()}').read().split()") or "").strip("[]").replace("'", "").split(","))
+    worker.value("os.unlink(f'/tmp/system.{os.getpid()}')")
+    assert gone(shell, child)
+
+
+def test_os_system_answers_as_ever(worker: Worker) -> None:
+    worker.value("import os; os.environ['GREETING'] = 'hallo'")
+    done = worker.run("os.system('echo $GREETING; exit 3') >> 8, os.system(b'kill -9 $$'), os.WTERMSIG(9)")
+    assert (done.result, done.out) == ("(3, 9, 9)", "hallo\n")
+    assert worker.run("from os import system\nsystem('sleep 60 & echo at once')\nNone").out == "at once\n"
+
+
+def test_a_child_whose_output_is_read_ends_with_the_stop(worker: Worker, tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    worker.stopped(f"import subprocess\nprint('here')\nsubprocess.check_output('echo $$ > {told}; exec sleep 60', shell=True)", 0.3)
+    assert gone(int(told.read_text()))
+
+
+def test_a_child_that_is_waited_for_does_not_hold_up_the_handler(worker: Worker) -> None:
+    """Popen gives a child a quarter of a second to see a Ctrl-C that only a terminal sends."""
+    code = "import subprocess, time\nprint('here')\ntry:\n    subprocess.run(['sleep', '60'])\nexcept KeyboardInterrupt:\n    began = time.monotonic()\n'caught'"
+    cell = worker.begin(code)
+    worker.wait_for_output("here")
+    time.sleep(0.1)
+    worker.stop(cell)
+    done = worker.done()
+    assert (done.status, done.result) == (0, "'caught'"), done
