@@ -1,4 +1,4 @@
-"""The zygote's beginning, and every worker's: after a fork, `serve` returns in the child."""
+"""How a keeper, its zygote and every worker begin: `keep` and `serve` return in the children."""
 
 from __future__ import annotations
 
@@ -32,11 +32,14 @@ def main() -> None:
     control = _control_descriptor(sys.argv[1:])
     sys.argv = [""]
     _forget_how_we_were_started()
+    from mcp_runtime.worker import keeper
+
+    parent = keeper.keep(control + 1)
     from mcp_runtime import bundled
     from mcp_runtime.worker import zygote
 
     bundled.set_directory(os.environ.pop("PYEMBER_BUNDLED", None))
-    order = zygote.serve(control)  # returns in forked workers only
+    order = zygote.serve(control, parent)  # returns in forked workers only
     from mcp_runtime.worker import worker
 
     worker.live(order)

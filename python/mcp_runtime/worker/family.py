@@ -74,17 +74,9 @@ class Family:
 
     def end(self) -> None:
         """Kills every worker and everything below; returns when they are gone."""
-        deadline = time.monotonic() + _END_SECONDS
         for pid in self._workers | self._trials:
             _kill_group(pid)
-        while time.monotonic() < deadline:
-            for pid in linux.children():
-                _kill(pid)
-            try:
-                if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                    select.select([], [], [], 0.001)  # killed, but not dead yet
-            except ChildProcessError:
-                return
+        end_children(time.monotonic() + _END_SECONDS)
 
     def _take(self, pid: int) -> None:
         _, status = os.waitpid(pid, 0)
@@ -115,6 +107,18 @@ class Family:
             ended, self._ended = self._ended, []
             for pid, code, number in ended:
                 self._on_exit(pid, code, number)
+
+
+def end_children(deadline: float) -> None:
+    """Kills and reaps this process's children, and theirs as they become its own."""
+    while time.monotonic() < deadline:
+        for pid in linux.children():
+            _kill(pid)
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                select.select([], [], [], 0.001)  # killed, but not dead yet
+        except ChildProcessError:
+            return
 
 
 def _ended_child() -> int | None:

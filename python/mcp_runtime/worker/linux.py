@@ -35,6 +35,12 @@ def end_with_parent(parent: int) -> None:
         os._exit(1)
 
 
+def notice_parents_end() -> None:
+    """SIGCHLD for this process when its parent ends, as for the end of a child."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGCHLD, 0, 0, 0)
+
+
 def children() -> list[int]:
     """The ids of this process's children, zombies included; of all of its threads."""
     found: list[int] = []

@@ -53,8 +53,9 @@ _FORK_DESCRIPTORS = 5
 _SPARE_AFTER_SECONDS = 0.03
 
 
-def serve(descriptor: int) -> dict[str, Any]:
-    """Serves the control socket. Returns in forked workers only, with the order they follow."""
+def serve(descriptor: int, parent: int) -> dict[str, Any]:
+    """Serves the control socket, as long as the parent lives. Returns in forked workers only, with
+    the order they follow."""
     for name in _SHARED:
         importlib.import_module(name)
     try:
@@ -64,7 +65,7 @@ def serve(descriptor: int) -> dict[str, Any]:
     linux.adopt_orphans()
     long_calls.install()
     freeze()
-    return Zygote(Control(descriptor)).serve()
+    return Zygote(Control(descriptor), parent).serve()
 
 
 def freeze() -> None:
@@ -77,8 +78,9 @@ def freeze() -> None:
 class Zygote:
     """Its control socket, its workers, and the loop."""
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, parent: int) -> None:
         self._control = control
+        self._parent = parent
         self._family = Family(self._tell_exit)
         self._wake, waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._waker = waker
@@ -254,6 +256,9 @@ class Zygote:
         except BlockingIOError:
             pass
         self._family.reap()
+        if os.getppid() != self._parent:
+            self._family.end()
+            os._exit(1)
 
     def _tell_exit(self, pid: int, code: int | None, number: int | None) -> None:
         self._control.send({"op": "exited", "pid": pid, "code": code, "signal": number})

@@ -132,13 +132,25 @@ def test_the_end_of_the_control_socket_ends_everything() -> None:
         worker.close()
 
 
-def test_workers_do_not_outlive_a_killed_zygote() -> None:
+@pytest.mark.parametrize("killed", ["zygote", "keeper"])
+def test_nothing_outlives_a_killed_zygote_or_its_keeper(killed: str) -> None:
     zygote = Zygote()
-    worker = zygote.fork()
-    zygote.process.kill()
-    zygote.process.wait()
-    assert gone(worker.pid)
-    worker.close()
+    workers = [zygote.fork("a"), zygote.fork("b")]
+    daemons = [int(worker.value(DAEMON + "daemon()") or 0) for worker in workers]
+    workers[0].begin("while True:\n    try:\n        while True: pass\n    except BaseException: pass")
+    os.kill(zygote.hello["pid"] if killed == "zygote" else zygote.process.pid, signal.SIGKILL)
+    assert zygote.process.wait(30) == -signal.SIGKILL
+    assert gone(zygote.hello["pid"], *daemons, *[worker.pid for worker in workers])
+    for worker in workers:
+        worker.close()
+    zygote.control.close()
+
+
+def test_the_keeper_ends_as_the_zygote_did() -> None:
+    zygote = Zygote()
+    assert _parent_of(zygote.hello["pid"]) == zygote.process.pid
+    os.kill(zygote.hello["pid"], signal.SIGSEGV)
+    assert zygote.process.wait(30) == -signal.SIGSEGV
     zygote.control.close()
 
 
