@@ -3,7 +3,8 @@
 `watch` is for sessions that can load matplotlib at all, those of worker processes. It costs a
 session nothing until matplotlib.pyplot is imported: a finder waits for that import. Backends stay
 matplotlib's own (Agg, which needs no screen), so that children of the session, which inherit
-MPLBACKEND, find theirs as well.
+MPLBACKEND, find theirs as well. The same finder gives IPython.display our display(), where its own
+only prints.
 """
 
 from __future__ import annotations
@@ -26,14 +27,17 @@ from builtins import (
 )
 
 from mcp_runtime import displays
+from mcp_runtime.prompt_builtins import Display
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from mcp_runtime.session import Session
 
 PYPLOT = "matplotlib.pyplot"
+IPYTHON_DISPLAY = "IPython.core.display_functions"
 MAXIMUM_FIGURES = 10  # rendered for one answer; each takes time and about 1,000 tokens
 NAMED_FIGURES = 20
 LONGEST_SIDE = 8192  # pixels of a rendered figure; more takes hundreds of megabytes
@@ -42,14 +46,22 @@ LONGEST_SIDE = 8192  # pixels of a rendered figure; more takes hundreds of megab
 def watch(session: Session) -> None:
     """Shows the figures of this session's cells from now on. Called before its first cell."""
     session.loads_all_packages = True
-    sys.meta_path[:] = [each for each in sys.meta_path if type(each) is not _PyplotFinder]
     ours = "MPLBACKEND" not in os.environ
     if ours:
         os.environ["MPLBACKEND"] = "Agg"
-    pyplot = sys.modules.get(PYPLOT)
-    if pyplot is not None:  # preloaded
+
+    def pyplot_imported(pyplot: Any) -> None:
         _hook(session, pyplot, ours)
-    sys.meta_path.insert(0, _PyplotFinder(session, ours))
+
+    def ipython_imported(functions: Any) -> None:
+        functions.display = Display(session)
+
+    hooks = {PYPLOT: pyplot_imported, IPYTHON_DISPLAY: ipython_imported}
+    for name, hook in hooks.items():
+        if name in sys.modules:  # preloaded
+            hook(sys.modules[name])
+    others = [each for each in sys.meta_path if type(each) is not _ImportWatch]
+    sys.meta_path[:] = [_ImportWatch(hooks), *others]
 
 
 def is_figure(value: object) -> bool:
@@ -141,34 +153,36 @@ class Figures:
         return list(helpers.Gcf.get_all_fig_managers())
 
 
-class _PyplotFinder:
-    """Sees the import of matplotlib.pyplot and looks it up with the other finders."""
+class _ImportWatch:
+    """Sees the import of some modules, looks them up with the other finders, and calls a hook with
+    each when it has been executed."""
 
-    def __init__(self, session: Session, ours: bool) -> None:
-        self._session = session
-        self._ours = ours
+    def __init__(self, hooks: dict[str, Callable[[Any], None]]) -> None:
+        self._hooks = hooks
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        if name != PYPLOT:
+        hook = self._hooks.get(name)
+        if hook is None:
             return None
         for finder in list(sys.meta_path):
             find_spec = getattr(finder, "find_spec", None)
-            if find_spec is None or type(finder) is _PyplotFinder:
+            if find_spec is None or type(finder) is _ImportWatch:
                 continue
             spec = find_spec(name, path, target)
             if spec is not None:
-                self._hook_after(spec.loader)
+                _hook_after(spec.loader, hook)
                 return spec
         return None
 
-    def _hook_after(self, loader: Any) -> None:
-        session, ours, execute = self._session, self._ours, loader.exec_module
 
-        def exec_module(module: Any) -> None:
-            execute(module)
-            _hook(session, module, ours)
+def _hook_after(loader: Any, hook: Callable[[Any], None]) -> None:
+    execute = loader.exec_module
 
-        loader.exec_module = exec_module
+    def exec_module(module: Any) -> None:
+        execute(module)
+        hook(module)
+
+    loader.exec_module = exec_module
 
 
 def _hook(session: Session, pyplot: Any, ours: bool) -> None:

@@ -462,6 +462,27 @@ def test_pyplot_is_taken_over_when_it_is_imported(
             del sys.modules[name]
 
 
+def test_display_of_ipython_shows_as_ours_does(
+    native: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    (tmp_path / "IPython" / "core").mkdir(parents=True)
+    for name, text in {
+        "__init__": "", "core/__init__": "", "display": "from IPython.core.display_functions import *\n",
+        "core/display_functions": "__all__ = ['display']\ndef display(*objects): print(objects)\n",
+    }.items():  # fmt: skip
+        (tmp_path / "IPython" / f"{name}.py").write_text(text)
+        module = "IPython/" + name.removesuffix("__init__")
+        monkeypatch.setitem(sys.modules, module.rstrip("/").replace("/", "."), None)  # restored at the end
+        del sys.modules[module.rstrip("/").replace("/", ".")]
+    prompt = Plotting(native, made=made)
+    cell = prompt.run("from IPython.display import display\ndisplay(made(markdown='# a'))")
+    assert (cell.displays, cell.out) == ((("text/markdown", "# a"),), "")
+    prompt.end()
+
+
 def test_the_types_without_forms_are_without_forms() -> None:
     for kind in PLAIN_TYPES - {type}:
         assert not any(name.startswith("_repr_") for name in dir(kind))
