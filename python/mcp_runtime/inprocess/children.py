@@ -155,12 +155,13 @@ def _refuse_processes(module):
         "multiprocessing.Process.start()",
         "its children are copies of the interpreter or import the main module, and a session in "
         "the server's process can offer neither",
-        "Use concurrent.futures.ThreadPoolExecutor, several sessions (each has its own GIL), or "
-        "write a script and run it with subprocess.run([sys.executable, path])", RuntimeError)
+        "Use a session whose isolation is 'process' or 'auto', several sessions (each has its own "
+        "GIL), concurrent.futures.ThreadPoolExecutor, or a script: "
+        "subprocess.run([sys.executable, path])", RuntimeError)
 
 
 def _refuse_managers(module):
     module.BaseContext.Manager = refusal(
         "multiprocessing.Manager()", "it starts a server process from a copy of the interpreter",
-        "Use ordinary objects with threads, or subprocess.run([sys.executable, path]) for a script "
-        "of its own", RuntimeError)
+        "Use a session whose isolation is 'process' or 'auto', ordinary objects with threads, or a "
+        "script: subprocess.run([sys.executable, path])", RuntimeError)

@@ -7,7 +7,8 @@ Each refusal is an ordinary exception, so a script that tries something and can 
 from .errors import refusal, three_parts
 
 _SHARED = "the process belongs to the server and to the other sessions as well"
-_CHILD = "Do it in a child process: subprocess.run([sys.executable, path])"
+_CHILD = ("Do it in a child process, subprocess.run([sys.executable, path]), or in a session whose "
+          "isolation is 'process'")
 _CLOSE = "Raise SystemExit to end the cell, or call the tool close_session to end the session"
 
 # os functions that change the whole process for ever.
@@ -183,7 +184,7 @@ class Guards:
         module._override_multi_interp_extensions_check = refusal(
             "_imp._override_multi_interp_extensions_check()",
             "an extension module that shares its C state among interpreters can corrupt other sessions",
-            "Run code that needs such a module as a script: subprocess.run([sys.executable, path])")
+            "Run code that needs such a module in a session whose isolation is 'process'")
 
     def _patch_codecs(self, module):
         """Search functions live in C; those that a session adds go with it."""

@@ -3,7 +3,8 @@
 from .errors import refusal, three_parts
 
 _SHARED = "the process belongs to the server and to the other sessions as well"
-_CHILD = "Do it in a child process: subprocess.run([sys.executable, path])"
+_CHILD = ("Do it in a child process, subprocess.run([sys.executable, path]), or in a session whose "
+          "isolation is 'process'")
 _CLOSE = "Raise SystemExit to end the cell, or call the tool close_session to end the session"
 _TIMER = ("Use threading.Timer, asyncio.wait_for or the timeout argument of the call; a cell's own "
           "limit is the argument timeout of run_python")

@@ -131,8 +131,8 @@ class Interpreter:
                 swallowed.setdefault(package, (module, message))
         told = [message if error else
                 f"{module} of {package} could not be loaded, and the import went on without it. If "
-                "something of the package is missing or slow, run the code as a script in a "
-                "process of its own: subprocess.run([sys.executable, path])."
+                "something of the package is missing or slow, use a session whose isolation is "
+                "'process', or run the code as a script: subprocess.run([sys.executable, path])."
                 for package, (module, message) in swallowed.items()]
         if self._config.get("look_ahead"):
             told.append(self._move_next(refused[0][1]))

@@ -12,7 +12,7 @@ import sys
 
 from .errors import three_parts
 
-_INSTEAD = ("Run code that needs it as a script in a process of its own, "
+_INSTEAD = ("Use a session whose isolation is 'process' or 'auto', run code that needs it as a script, "
             "subprocess.run([sys.executable, path]), or use a pure-Python alternative")
 
 # Of the standard library; those that are built in say it in words of their own.
