@@ -10,7 +10,7 @@ import os
 import random
 import site
 import sys
-from builtins import BaseException, dict, list, str
+from builtins import BaseException, dict, getattr, list, str
 
 from mcp_runtime.inprocess.paths import Bundled
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 _RUNTIME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _modules = sys.modules
+# Generators of packages that may have been preloaded: the module, and its attribute if it isn't one
+# itself. Those that are made when they are asked for (numpy's default_rng) begin with the system's
+# random numbers.
+_GENERATORS = (("numpy.random", None), ("sympy.core.random", "rng"))
 
 
 def enter(order: dict[str, Any]) -> None:
@@ -33,7 +37,7 @@ def enter(order: dict[str, Any]) -> None:
     if order.get("folder"):
         os.environ["PYEMBER_SESSION_FOLDER"] = order["folder"]
     add_sites(order.get("sites") or [])
-    _seed()
+    seed()
 
 
 def add_sites(directories: list[str]) -> None:
@@ -56,12 +60,13 @@ def _enter_environment(root: str) -> None:
         sys.executable = python
 
 
-def _seed() -> None:
+def seed() -> None:
     """Every worker draws random numbers of its own; what was forked would repeat itself."""
     random.seed()
-    numpy_random = _modules.get("numpy.random")
-    if numpy_random is not None:
-        try:
-            numpy_random.seed()
-        except BaseException:  # a numpy without the older generator
-            pass
+    for name, generator in _GENERATORS:
+        module = _modules.get(name)
+        if module is not None:
+            try:
+                (module if generator is None else getattr(module, generator)).seed()
+            except BaseException:  # a version without it
+                pass

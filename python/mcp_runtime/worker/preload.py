@@ -17,7 +17,7 @@ import time
 import warnings
 from builtins import BaseException, KeyError, OSError, TypeError, ValueError, len, list, str, type
 
-from mcp_runtime.worker import linux
+from mcp_runtime.worker import first_uses, linux
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class Preload:
             for directory in self._sites:
                 site.addsitedir(directory)
             importlib.import_module(name)
+            first_uses.use(name)
         except BaseException as error:
             return f"importing it failed with {type(error).__name__}: {str(error)[:500]}"
         finally:

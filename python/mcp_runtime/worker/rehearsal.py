@@ -1,38 +1,56 @@
-"""What a spare does while it waits: the first answer of a session, once, for nothing.
+"""What zygote and spare do while they wait: a session's beginning, once, for nothing.
 
-A process that was forked shares its memory until it writes to it, and what a new worker does before
-its first answer is mostly to take pages of its own: hundreds, each a fault that costs more than the
-work itself. Nothing of the rehearsed session stays but its pages.
+Processes that were forked from each other share memory until one of them writes to it, and what is
+to be done for a new session is mostly to take pages of one's own: hundreds, each a fault that costs
+more than the work itself. Nothing of the rehearsal stays but these pages.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import random
 import socket
 from builtins import BaseException, bytes, str
 
 from mcp_runtime.session import Session
-from mcp_runtime.worker import replies
+from mcp_runtime.worker import first_uses, place, replies
+from mcp_runtime.worker.control import Control, close_all
 from mcp_runtime.worker.stops import WorkerNative
 from mcp_runtime.worker.wire import Wire
 
 _ORDER = b'{"op":"run","cell":1}'
 
 
-def rehearse() -> None:
+def receive_and_send() -> None:
+    """An order with its descriptors, as it goes from the server to the zygote and to its spare."""
+    try:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours:
+            order = {"op": "fork", "id": 1, "name": "", "cwd": "/", "sites": [], "limits": {}}
+            socket.send_fds(ours, [json.dumps(order).encode()], [0, 0, 0, 0, 0])
+            control = Control(theirs.detach())
+            packet = control.receive()
+            control.forget()
+            if packet is not None:
+                close_all(packet[1])
+    except BaseException:  # then the next session takes as long as it takes
+        pass
+
+
+def begin_session() -> None:
     """Leaves the process as it was, in all that a session sees."""
     try:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             _play(Wire(ours), theirs)
-    except BaseException:  # then the session's first answer takes as long as it takes
+    except BaseException:
         pass
 
 
 def _play(wire: Wire, server: socket.socket) -> None:
     os.listdir("/proc/self/fd")
-    random.seed()
+    place.seed()
+    first_uses.use_all()
     native = WorkerNative(bytes(8))
     session = Session(native, "rehearsal")
     wire.write('{"op":"ready"}')

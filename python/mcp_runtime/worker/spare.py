@@ -12,8 +12,8 @@ import os
 import socket
 from builtins import OSError, dict, int, list, str
 
+from mcp_runtime.worker import rehearsal
 from mcp_runtime.worker.control import Control
-from mcp_runtime.worker.rehearsal import rehearse
 from mcp_runtime.worker.worker import stand_alone
 
 TYPE_CHECKING = False
@@ -62,7 +62,8 @@ class Spare:
     def wait_for_order(self) -> dict[str, Any]:
         """Returns when it has become a worker; otherwise not at all."""
         stand_alone(self._zygote)
-        rehearse()
+        rehearsal.begin_session()
+        rehearsal.receive_and_send()
         control = Control(self._link.detach())
         packet = control.receive()
         if packet is None:

@@ -28,25 +28,40 @@ _private_bytes = linux.private_bytes
 _STANDARD = os.path.join(os.path.dirname(os.path.realpath(os.__file__)), "lib-dynload") + os.sep
 
 
-_inherited: bool | None = None  # what the zygote found
+_foreign = False  # an extension module from outside the standard library was loaded
+_looking = False
 
 
-def look_before_forks() -> None:
-    """In the zygote, whenever it has imported something: its workers then needn't look at all of
-    their modules, which would copy much of what they share."""
-    global _inherited
-    _inherited = _has_foreign_extensions()
+def look_at_extensions() -> None:
+    """Looks at every module, once, and at those that are loaded from now on.
+
+    The zygote does it before it forks: workers then needn't, which would copy much of what they
+    share with it.
+    """
+    global _foreign, _looking
+    if _looking:
+        return
+    _looking = True
+    _foreign = _has_foreign_extensions()
+    create = _imp.create_dynamic
+
+    def create_dynamic(spec: Any, *rest: Any) -> Any:
+        global _foreign
+        if not _foreign and not _is_standard(getattr(spec, "origin", None)):
+            _foreign = True
+        return create(spec, *rest)
+
+    _imp.create_dynamic = create_dynamic
 
 
 class Usage:
     """Kept by a worker; asked after every cell."""
 
     def __init__(self) -> None:
-        self._foreign = _has_foreign_extensions() if _inherited is None else _inherited
         self._cells = 0
         self._began = 0.0
         self._other_threads = False
-        self._watch_extensions()
+        look_at_extensions()
 
     def begin(self) -> None:
         self._began = _now()
@@ -62,17 +77,7 @@ class Usage:
     def plain(self) -> bool:
         """No other thread runs, and no extension module from outside the standard library is
         loaded that could start one."""
-        return not self._foreign and _started_threads() == 0 and not self._other_threads
-
-    def _watch_extensions(self) -> None:
-        create = _imp.create_dynamic
-
-        def create_dynamic(spec: Any, *rest: Any) -> Any:
-            if not self._foreign and not _is_standard(getattr(spec, "origin", None)):
-                self._foreign = True
-            return create(spec, *rest)
-
-        _imp.create_dynamic = create_dynamic
+        return not _foreign and _started_threads() == 0 and not self._other_threads
 
 
 def _has_foreign_extensions() -> bool:

@@ -18,7 +18,7 @@ import time
 from builtins import BlockingIOError, ImportError, OSError, int, isinstance, len, max, min, print, str
 
 from mcp_runtime import bundled
-from mcp_runtime.worker import linux, long_calls, usage
+from mcp_runtime.worker import linux, long_calls, rehearsal, usage
 from mcp_runtime.worker.control import Control, ControlError, close_all
 from mcp_runtime.worker.family import Family
 from mcp_runtime.worker.spare import Spare
@@ -70,7 +70,7 @@ def serve(descriptor: int, parent: int) -> dict[str, Any]:
 
 def freeze() -> None:
     """Keeps the collector away from what exists: touching it would copy it in every worker."""
-    usage.look_before_forks()
+    usage.look_at_extensions()
     gc.collect()
     gc.freeze()
 
@@ -193,6 +193,7 @@ class Zygote:
             return spare.wait_for_order()
         self._family.add_trial(spare.pid)
         self._spare = spare
+        rehearsal.receive_and_send()
         return None
 
     def _hand_to_spare(self, order: dict[str, Any], descriptors: list[int]) -> int:
@@ -255,10 +256,10 @@ class Zygote:
                 pass
         except BlockingIOError:
             pass
-        self._family.reap()
         if os.getppid() != self._parent:
             self._family.end()
             os._exit(1)
+        self._family.reap()
 
     def _tell_exit(self, pid: int, code: int | None, number: int | None) -> None:
         self._control.send({"op": "exited", "pid": pid, "code": code, "signal": number})

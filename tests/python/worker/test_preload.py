@@ -105,3 +105,20 @@ def test_signals_belong_to_the_worker_again_whatever_a_package_did(zygote: Zygot
     assert worker.stopped("print('here')\nwhile True: pass").type == "KeyboardInterrupt"
     worker.begin("import os; os._exit(5)")
     assert worker.ended() and zygote.exit_of(worker) == (5, None)
+
+
+def test_numpy_and_pandas_are_used_where_they_are_imported(zygote: Zygote, tmp_path: Path) -> None:
+    """What goes wrong there goes wrong in sessions as well, and is told there."""
+    package(tmp_path, "numpy", "import os\nused_by = []\ndef arange(count):\n    used_by.append(os.getpid())\n    raise TypeError('another numpy')\n")
+    assert zygote.preload("numpy", sites=[str(tmp_path)]) == (["numpy"], {})
+    worker = zygote.fork()
+    assert worker.value("import numpy\nnumpy.used_by[0]") == str(zygote.hello["pid"])
+
+
+def test_a_package_that_starts_threads_when_it_is_used_is_refused(zygote: Zygote, tmp_path: Path) -> None:
+    package(tmp_path, "pandas", """
+        import threading, time
+        def DataFrame(data):
+            threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    """)
+    assert zygote.preload("pandas", sites=[str(tmp_path)]) == ([], {"pandas": "it leaves 1 thread running"})

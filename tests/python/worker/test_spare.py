@@ -119,20 +119,27 @@ def test_the_spare_goes_with_the_zygote(zygote: Zygote) -> None:
 
 
 def test_no_two_sessions_draw_the_same_numbers(zygote: Zygote, tmp_path: Path) -> None:
-    """Nor would numpy's older generator, of which this is all that matters here."""
+    """Nor would numpy's older generator, or sympy's; of these packages the rest does not matter here."""
     (tmp_path / "numpy").mkdir()
     (tmp_path / "numpy" / "__init__.py").touch()
     (tmp_path / "numpy" / "random.py").write_text(
         "import os\nseeds = []\ndef seed(value=None): seeds.append((value, os.getpid()))\n"
     )
-    assert zygote.preload("numpy.random", sites=[str(tmp_path)])[0] == ["numpy.random"]
+    core = tmp_path / "sympy" / "core"
+    core.mkdir(parents=True)
+    for folder in (core, core.parent):
+        (folder / "__init__.py").touch()
+    (core / "random.py").write_text("import random as _random\nrng = _random.Random()\n")
+    loaded = ["numpy.random", "sympy.core.random"]
+    assert zygote.preload(*loaded, sites=[str(tmp_path)])[0] == loaded
     draws = set()
     for _ in range(2):
         spare_of(zygote)
         for worker in (zygote.fork(), zygote.fork()):
-            assert worker.value("import numpy.random as r\nr.seeds") == f"[(None, {worker.pid})]"
+            assert worker.value("import numpy.random as r\nset(r.seeds)") == f"{{(None, {worker.pid})}}"
             draws.add(worker.value("import random; random.random()"))
-    assert len(draws) == 4
+            draws.add(worker.value("import sympy.core.random as r; r.rng.random()"))
+    assert len(draws) == 8
 
 
 def _without_addresses(text: str | None) -> list[str]:
