@@ -39,7 +39,7 @@ TEST_CASE("Worker end: a crash names its signal") {
   CHECK(says(signalled(SIGBUS), "crashed with SIGBUS"));
   CHECK(told({Kind::Signalled, SIGSEGV, {}, {}}).type == "Crash");
   WorkerLimits limits;
-  limits.memory_bytes = 100u << 20;
+  limits.memory_bytes = 100'000'000;
   CHECK(says(signalled(SIGABRT, limits), "its memory limit of 100 MB"));
 }
 
@@ -47,7 +47,7 @@ TEST_CASE("Worker end: a kill says who may have done it") {
   CHECK(says(signalled(SIGKILL), "was killed (SIGKILL) by the code itself or by somebody else"));
   WorkerEnd end{Kind::Signalled, SIGKILL, {}, {}};
   end.memory_ran_out = true;
-  CHECK(says(told(end).message, "was killed because memory ran out"));
+  CHECK(says(told(end).message, "most likely by the kernel because memory ran out"));
   WorkerLimits limits;
   limits.cpu_seconds = 7;
   CHECK(says(signalled(SIGKILL, limits), "7 s of CPU time"));

@@ -24,6 +24,7 @@ from tests.hostile.churn import Churn  # noqa: E402
 from tests.hostile.endings import run_endings  # noqa: E402
 from tests.hostile.fuzz_stdin import Fuzz  # noqa: E402
 from tests.hostile.jobs import flood, kill_servers  # noqa: E402
+from tests.hostile.killed_workers import KilledWorkers  # noqa: E402
 
 # The bars of the project: a call is answered within its deadline and this, in seconds.
 BAR = 0.25
@@ -63,6 +64,24 @@ def soak_battery(options: argparse.Namespace) -> Lines:
 def soak_workers(options: argparse.Namespace) -> Lines:
     """The same battery in worker processes, of which those that can't be asked are killed."""
     return run_battery("workers", "process", BAR + FORCE_AFTER["process"], options)
+
+
+def soak_kills(options: argparse.Namespace) -> Lines:
+    report = KilledWorkers(60 if options.quick else 500, options.seed).run()
+    before, after = report.before, report.after
+    problems = list(report.problems)
+    if before is None or after is None:
+        return [], [*problems, "it did not come to its end"]
+    return [
+        f"kills: {report.kills} workers killed in the middle of their cells in {len(report.kinds)} ways, "
+        f"{report.zygote_kills} times with the zygote, in {report.seconds:.0f} s, seed {report.seed}; "
+        f"{len(problems)} problems: a call without its reason, or something left over",
+        f"kills: from the end of the process to the answer: p50 {quantile(report.answer_ms, 0.5):.1f} ms, "
+        f"p99 {quantile(report.answer_ms, 0.99):.0f} ms, worst {quantile(report.answer_ms, 1.0):.0f} ms",
+        f"kills: processes {before.processes} -> {after.processes}, descriptors {before.descriptors} -> {after.descriptors}, "
+        f"the zygote's {before.zygote_descriptors} -> {after.zygote_descriptors}, threads {before.threads} -> {after.threads}, "
+        f"files {len(before.files)} -> {len(after.files)}",
+    ], problems
 
 
 def soak_churn(options: argparse.Namespace) -> Lines:
@@ -133,6 +152,7 @@ def soak_jobs(options: argparse.Namespace) -> Lines:
 PARTS: dict[str, Callable[[argparse.Namespace], Lines]] = {
     "battery": soak_battery,
     "workers": soak_workers,
+    "kills": soak_kills,
     "churn": soak_churn,
     "endings": soak_endings,
     "fuzz": soak_fuzz,

@@ -37,7 +37,7 @@ bool is_crash(int number) {
 
 std::string memory_limit(const WorkerLimits& limits, std::string_view before) {
   if (!limits.memory_bytes) return {};
-  return fmt::format("{}its memory limit of {} MB", before, *limits.memory_bytes >> 20);
+  return fmt::format("{}its memory limit of {} MB", before, *limits.memory_bytes / 1'000'000);
 }
 
 std::string crash_message(int number, const WorkerLimits& limits) {
@@ -54,9 +54,9 @@ std::string crash_message(int number, const WorkerLimits& limits) {
 std::string kill_message(const WorkerEnd& end, const WorkerLimits& limits) {
   if (end.memory_ran_out) {
     return fmt::format(
-        "The session's process was killed because memory ran out (SIGKILL by the kernel, which "
-        "has ended processes for that meanwhile), so the session's state is gone. {}. Work on "
-        "smaller pieces of the data, or free memory elsewhere.",
+        "The session's process was killed (SIGKILL), most likely by the kernel because memory ran "
+        "out: it has killed processes for that since the session began, so the session's state is "
+        "gone. {}. Work on smaller pieces of the data, or free memory elsewhere.",
         kFresh);
   }
   if (limits.cpu_seconds) {
