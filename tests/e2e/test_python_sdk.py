@@ -172,6 +172,35 @@ async def read_all(client, uri: str) -> str:
     return "".join(pieces)
 
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+
+
+async def test_a_picture_is_image_content_and_a_resource(mode: str) -> None:
+    code = f"display({{'image/png': {PIXEL!r}}}, raw=True)\ndisplay({{'text/html': '<b>'}}, raw=True)"
+    async with connect(mode) as client:
+        result = await tool(client, "run_python", code=code)
+        image, link = result.content
+        assert (image.type, image.mime_type, image.data) == ("image", "image/png", PIXEL)
+        assert result.structured_content is not None
+        shown = result.structured_content["displays"]
+        assert [each["mime"] for each in shown] == ["image/png", "text/html"] and str(link.uri) == shown[1]["uri"]
+        (read,) = (await client.read_resource(shown[0]["uri"])).contents
+        assert (read.mime_type, read.blob) == ("image/png", PIXEL)
+
+
+async def test_a_file_is_put_changed_by_a_cell_and_read(mode: str) -> None:
+    code = ("import os, pathlib\nfile = pathlib.Path(os.environ['PYEMBER_SESSION_FOLDER'], 'a.txt')\n"
+            "_ = file.write_text(file.read_text().upper())")
+    async with connect(mode) as client:
+        await tool(client, "put_file", path="a.txt", content="hello")
+        answer = await run(client, code)
+        (file,) = answer["files"]
+        (read,) = (await client.read_resource(file["uri"])).contents
+        assert (file["path"], read.mime_type, read.text) == ("a.txt", "text/plain", "HELLO")
+        listed = (await tool(client, "list_files")).structured_content
+        assert listed is not None and listed["files"] == answer["files"]
+
+
 async def test_cut_output_is_listed_as_a_resource_and_a_wrong_address_is_an_error(mode: str) -> None:
     async with connect(mode) as client:
         assert (await client.list_resources()).resources == []

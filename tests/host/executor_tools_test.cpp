@@ -21,6 +21,14 @@ Json listing(Profile profile) {
   return app.answer(app.request("tools/list", Json::object()))["result"]["tools"];
 }
 
+std::string instructions(Profile profile) {
+  Options options;
+  options.profile = profile;
+  AppDriver app(options);
+  const Json answer = app.answer(app.request("server/discover", Json::object()));
+  return answer["result"]["instructions"].get<std::string>();
+}
+
 // As the budgets are defined: bytes / 4 of what a model is given of each tool.
 std::size_t tokens(const Json& tools) {
   std::size_t bytes = 0;
@@ -63,9 +71,29 @@ TEST_CASE("profiles: full lists everything within 6,000 tokens, code run_python 
     INFO(name);
     CHECK(std::find(all.begin(), all.end(), name) != all.end());
   }
+  for (const char* name : {"run_python", "inspect_session", "put_file", "list_files"}) {
+    INFO(name);
+    CHECK(std::find(all.begin(), all.end(), name) != all.end());
+  }
   const Json code = listing(Profile::Code);
   CHECK(names(code) == std::vector<std::string>{"run_python"});
   CHECK(tokens(code) <= 250);
+}
+
+TEST_CASE("profiles: a model is told what it can do with the tools that are listed, in few words") {
+  const std::string full = instructions(Profile::Full);
+  for (const char* word : {"%pip install", "dependencies", "isolation", "display(", "put_file",
+                           "PYEMBER_SESSION_FOLDER", "background"}) {
+    INFO(word);
+    CHECK(full.find(word) != std::string::npos);
+  }
+  CHECK(full.size() / 4 < 250);
+  const std::string code = instructions(Profile::Code);
+  CHECK(code.find("%pip install") != std::string::npos);
+  CHECK(code.find("put_file") == std::string::npos);
+  const std::string scripts = instructions(Profile::Scripts);
+  CHECK(scripts.find("run_script_in_dir") != std::string::npos);
+  CHECK(scripts.find("run_python") == std::string::npos);
 }
 
 TEST_CASE("profiles: every executor tool has a schema of its answer, tags and annotations") {

@@ -111,6 +111,24 @@ TEST_CASE("SessionFolder: what is put there is whole, replaces what was, and is 
   CHECK(test.folder->read("data/in.csv", 9, 2).value().data.empty());
 }
 
+TEST_CASE("SessionFolder: code may remove it and make it anew") {
+  Folders test;
+  test.write("a", "1");
+  CHECK(test.changed() == "a=1 ");
+  std::filesystem::remove_all(test.folder->path());
+  CHECK(test.changed().empty());
+  CHECK(exists(test.folder->path()));
+  test.write("a", "1");
+  CHECK(test.changed() == "a=1 ");
+  std::filesystem::remove_all(test.folder->path());
+  REQUIRE(test.folder->put("b", "2").ok());
+  CHECK(test.content("b") == "2");
+  std::filesystem::remove_all(test.folder->path());
+  test.write("sub/c", "3");  // made again by the code itself
+  CHECK(test.changed() == "sub/c=3 ");
+  CHECK(test.folder->files().size() == 1);
+}
+
 TEST_CASE("SessionFolder: paths that could lead out of it are refused") {
   Folders test;
   std::ofstream(test.root + "/secret") << "secret";

@@ -103,6 +103,10 @@ bool write_all(int fd, std::string_view bytes) {
   return true;
 }
 
+bool is_untouched(const struct stat& status) {
+  return status.st_mtim.tv_sec == kUntouched && status.st_mtim.tv_nsec == 0;
+}
+
 std::int64_t modified_ns(const struct stat& status) {
   return static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec;
 }
@@ -167,10 +171,14 @@ SessionFolder::~SessionFolder() {
   remove_tree(path_);
 }
 
-bool SessionFolder::untouched() const {
+struct stat SessionFolder::look() {
   struct stat status {};
-  return fstat(fd_, &status) != 0 ||
-         (status.st_mtim.tv_sec == kUntouched && status.st_mtim.tv_nsec == 0);
+  if (fstat(fd_, &status) == 0 && status.st_nlink == 0) {
+    mkdir(path_.c_str(), 0700);
+    const Descriptor again(open_folder_at(AT_FDCWD, path_.c_str()));
+    if (again.get() >= 0 && dup3(again.get(), fd_, O_CLOEXEC) >= 0) fstat(fd_, &status);
+  }
+  return status;
 }
 
 void SessionFolder::mark_untouched() {
@@ -192,7 +200,8 @@ SessionFolder::Versions SessionFolder::walk(bool& empty) const {
 
 std::vector<SessionFile> SessionFolder::changed() {
   std::vector<SessionFile> files;
-  if (empty_ && untouched()) return files;
+  const struct stat status = look();
+  if (empty_ && is_untouched(status)) return files;
   mark_untouched();
   Versions now = walk(empty_);
   for (const auto& [path, version] : now) {
@@ -213,6 +222,7 @@ std::vector<SessionFile> SessionFolder::files() const {
 Result<void> SessionFolder::put(std::string_view path, std::string_view bytes) {
   const auto parts = parts_of(path);
   if (!parts) return bad_path(path);
+  look();
   const Descriptor parent = open_parent(fd_, *parts, true);
   if (parent.get() < 0) return not_put(path, "making the folder it lies in");
   const std::string temporary = fmt::format("{}{}", kTemporary, getpid());

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/stat.h>
+
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -61,7 +63,9 @@ class SessionFolder {
   using Versions = std::map<std::string, Version>;
 
   SessionFolder(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
-  bool untouched() const;
+  // The state of the folder. Code may have removed it, perhaps to make it anew: what is in its
+  // place is the folder from then on, and it is made when there is none.
+  struct stat look();
   void mark_untouched();
   Versions walk(bool& empty) const;
 

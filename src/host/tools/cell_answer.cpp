@@ -56,7 +56,6 @@ std::string text_for(const embed::CellOutcome& outcome, const Excerpt& excerpt) 
                                         : error.traceback);
   }
   for (const std::string& notice : outcome.notices) append_part(text, "[notice] ", notice);
-  if (text.empty()) text = "(no output)";
   return text;
 }
 
@@ -236,13 +235,16 @@ mcp::ToolResult answer_for(CellEnd end, std::size_t output_budget) {
   }
   mcp::ToolResult answer;
   answer.is_error = end.outcome.status != embed::Status::Completed;
-  answer.content.push_back(mcp::text_block(text_for(end.outcome, excerpt)));
+  if (std::string text = text_for(end.outcome, excerpt); !text.empty()) {
+    answer.content.push_back(mcp::text_block(std::move(text)));
+  }
   if (excerpt.cut()) {
     append_output_links(answer.content, end.session, end.number, end.output, excerpt);
   }
   if (end.products != nullptr) {
     append_products(answer.content, end.session, end.number, *end.products, output_budget);
   }
+  if (answer.content.empty()) answer.content.push_back(mcp::text_block("(no output)"));
   answer.structured =
       describe_outcome(end.session, end.number, end.outcome, excerpt, end.isolation, end.products);
   return answer;
