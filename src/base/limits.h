@@ -177,6 +177,7 @@ inline constexpr std::size_t kControlPacketBytes = 64u << 10;  // between server
 inline constexpr std::chrono::milliseconds kZygoteStartDeadline = 60s;  // imports from a cold disk
 inline constexpr std::chrono::milliseconds kWorkerStartDeadline = 60s;  // a fork, and preloading
 inline constexpr std::chrono::milliseconds kZygoteIdleTimeout = 300s;   // without a worker
+inline constexpr std::size_t kRememberedPlaces = 64;  // beyond: only those with a zygote
 inline constexpr std::size_t kZygoteLogBytes = 2u << 20;      // of what it prints; then unread
 inline constexpr std::size_t kZygoteLogTailBytes = 4u << 10;  // kept, to say why it ended
 inline constexpr std::chrono::milliseconds kWorkerAskAgain = 60ms;    // KeyboardInterrupt swallowed

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdlib>
 
@@ -16,6 +18,19 @@ double in_seconds(std::chrono::milliseconds duration) {
 
 std::chrono::milliseconds to_duration(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(std::llround(seconds * 1000)));
+}
+
+// Empty when it is one.
+std::string module_problem(const std::string& name) {
+  const bool is_name = !name.empty() && std::all_of(name.begin(), name.end(), [](char each) {
+    return std::isalnum(static_cast<unsigned char>(each)) != 0 || each == '_' || each == '.' ||
+           static_cast<unsigned char>(each) >= 0x80;
+  });
+  if (is_name) return {};
+  return fmt::format(
+      "'{}' can't be imported, because it is no module's name. Name what an import statement "
+      "names, separated by commas: numpy,pandas",
+      name);
 }
 
 }  // namespace
@@ -72,6 +87,11 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
                  "Where sessions run whose caller names nothing: auto, inprocess, process")
       ->envname("PYEMBER_ISOLATION")
       ->check(CLI::IsMember({"auto", "inprocess", "process"}));
+  app.add_option("--preload", options.preloaded,
+                 "Packages that workers have ready, where they are installed: numpy,pandas")
+      ->envname("PYEMBER_PRELOAD")
+      ->delimiter(',')
+      ->check(CLI::Validator(module_problem, "MODULE"));
   app.add_option("--project-root", options.project_root,
                  "Folder of scripts/ and autosaved_scripts/ (else PYTHON_MCP_HOME, else here)");
   app.add_option("--log-level", options.log_level, "Least severe level logged to stderr")

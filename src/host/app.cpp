@@ -93,6 +93,7 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
       loop_, Environments::Settings{find_environments_directory(), limits::kEnvironmentBytes});
   rooms_.emplace(
       loop_, [this]() -> embed::Runtime& { return runtime(); }, environment_, *environments_);
+  rooms_->preload(options_.preloaded);
   registry_.emplace(*rooms_, loop_, poster_, std::move(sessions));
   registry_->on_long_cells([this] { look_at_memory(); });
   registry_->on_outputs_changed([this] { outputs_changed_ = true; });
@@ -112,7 +113,10 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
   });
   tick_timer_.emplace(loop_, [this] { tick(); });
   end_timer_.emplace(loop_, [this] { end_if_answered(); });
-  adopt_timer_.emplace(loop_, [this] { adopt_jobs(); });
+  adopt_timer_.emplace(loop_, [this] {
+    adopt_jobs();
+    warm_workers();
+  });
 }
 
 App::~App() = default;
@@ -168,6 +172,12 @@ void App::publish_job_output() {
 void App::adopt_jobs() {
   registry_->folders().remove_leftovers();
   if (access((job_settings_.directory + "/jobs.db").c_str(), F_OK) == 0) (void)jobs_->open();
+}
+
+// Where it is known that there will be some.
+void App::warm_workers() {
+  const bool expected = options_.isolation == Isolation::Process || !options_.preloaded.empty();
+  if (expected && options_.profile != Profile::Scripts) rooms_->warm();
 }
 
 int App::run() {

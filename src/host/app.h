@@ -54,6 +54,7 @@ class App {
   void publish_job_output();
   void add_resources();
   void adopt_jobs();
+  void warm_workers();
   void input_ended();
   void end_soon(Ending stage);
   void end_if_answered();

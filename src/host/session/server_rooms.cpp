@@ -73,9 +73,15 @@ std::unique_ptr<embed::Session> ServerRooms::open_worker(const WorkerPlace& plac
     std::error_code failed;
     options.working_directory = std::filesystem::current_path(failed).string();
   }
-  if (!workers_) workers_.emplace(loop_, Workers::Settings{find_runtime_directory()});
-  return workers_->open_session(place, limits, std::move(options), listener);
+  return workers().open_session(place, limits, std::move(options), listener);
 }
+
+Workers& ServerRooms::workers() {
+  if (!workers_) workers_.emplace(loop_, Workers::Settings{find_runtime_directory(), preloaded_});
+  return *workers_;
+}
+
+void ServerRooms::warm() { workers().warm(own_place()); }
 
 void ServerRooms::add_sites(embed::Session& worker, std::vector<std::string> directories) {
   dynamic_cast<WorkerSession&>(worker).add_sites(std::move(directories));

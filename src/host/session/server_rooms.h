@@ -4,6 +4,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "embed/runtime.h"
 #include "host/environments/environments.h"
@@ -22,6 +24,11 @@ class ServerRooms final : public SessionRooms {
   ServerRooms(EventLoop& loop, RuntimeSource runtime, const PythonEnvironment& environment,
               Environments& environments);
 
+  // What workers have imported before they begin, where it is installed; before the first of them.
+  void preload(std::vector<std::string> modules) { preloaded_ = std::move(modules); }
+  // Has the first worker of the server's own environment begin at once when it is asked for.
+  void warm();
+
   std::unique_ptr<embed::Session> open_in_process(embed::SessionOptions options,
                                                   embed::SessionListener& listener) override;
   std::unique_ptr<embed::Session> open_worker(const WorkerPlace& place, const WorkerLimits& limits,
@@ -36,10 +43,13 @@ class ServerRooms final : public SessionRooms {
   void end(std::chrono::milliseconds deadline);
 
  private:
+  Workers& workers();
+
   EventLoop& loop_;
   RuntimeSource runtime_;
   const PythonEnvironment& environment_;
   Environments& environments_;
+  std::vector<std::string> preloaded_;
   std::optional<Workers> workers_;  // made for the first worker
 };
 

@@ -2,10 +2,10 @@
 
 #include <chrono>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "host/loop/uv_handle.h"
@@ -22,10 +22,17 @@ namespace pyember::host {
 // anywhere, are looked at in a turn of their own (turn()).
 class ProcessSession final : public WorkerSession, private WorkerProcess::Owner {
  public:
-  // The zygote to fork from; null: there is none any more.
-  using ZygoteSource = std::function<Zygote*()>;
+  // Where its workers come from.
+  class Source {
+   public:
+    virtual ~Source() = default;
+    // To fork the next worker from; null: there is none any more.
+    virtual Zygote* zygote() = 0;
+    // Code that the worker forked last is given, and that imports from the place's own sites.
+    virtual void code_given(std::string_view code) = 0;
+  };
 
-  ProcessSession(EventLoop& loop, ZygoteSource zygote, ForkOrder order,
+  ProcessSession(EventLoop& loop, std::unique_ptr<Source> source, ForkOrder order,
                  embed::SessionListener& listener);
 
   void submit(embed::CellRequest request) override;
@@ -73,8 +80,9 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   embed::Status status_of(DoneStatus told) const;
 
   EventLoop& loop_;
-  const ZygoteSource zygote_;
+  const std::unique_ptr<Source> source_;
   ForkOrder order_;  // with the sites that were added
+  bool sites_added_ = false;
   embed::SessionListener& listener_;
   OutputPipes pipes_;
   std::unique_ptr<WorkerProcess> worker_;

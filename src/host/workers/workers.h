@@ -26,12 +26,14 @@ class WorkerSession : public embed::Session {
 };
 
 // Owns the zygotes, one a place: started at its first use, kept warm, replaced when it died (its
-// sessions are lost then), and ended after limits::kZygoteIdleTimeout without a worker. Outlives
+// sessions are lost then), and ended after limits::kZygoteIdleTimeout without a worker. Packages
+// that the sessions of a place import again and again its zygote is made to have ready. Outlives
 // its sessions. Loop's thread only.
 class Workers {
  public:
   struct Settings {
-    std::string runtime_directory;  // holds the package mcp_runtime
+    std::string runtime_directory;       // holds the package mcp_runtime
+    std::vector<std::string> preloaded;  // in every place that has them
   };
   Workers(EventLoop& loop, Settings settings);
   ~Workers();  // as end(), with a short deadline
@@ -42,7 +44,8 @@ class Workers {
                                                embed::SessionOptions options,
                                                embed::SessionListener& listener);
 
-  // Starts the zygote of a place, so that its first session need not wait for it.
+  // Starts the zygote of a place, so that its first session need not wait for it, and keeps it
+  // however long it has no worker.
   void warm(const WorkerPlace& place);
   // The same, and has it import modules, those that leave no thread running, before its next
   // worker: each of its workers then has them for nothing.

@@ -59,11 +59,9 @@ std::uint64_t id_in(const Json& object) {
 
 }  // namespace
 
-Zygote::Zygote(EventLoop& loop, const WorkerPlace& place, const std::string& runtime_directory,
-               std::function<void()> gone)
+Zygote::Zygote(EventLoop& loop, Settings settings, std::function<void()> gone)
     : loop_(loop),
-      python_(place.python),
-      sites_(place.site_directories),
+      settings_(std::move(settings)),
       gone_(std::move(gone)),
       deadline_(loop,
                 [this] {
@@ -74,7 +72,7 @@ Zygote::Zygote(EventLoop& loop, const WorkerPlace& place, const std::string& run
                   }
                 }),
       look_(loop, [this] { look_for_end(); }) {
-  Result<StartedZygote> started = start_zygote(place.python, runtime_directory);
+  Result<StartedZygote> started = start_zygote(settings_.place.python, settings_.runtime_directory);
   if (!started) {
     why_ = started.error().message;
     stage_ = Stage::Ending;
@@ -89,7 +87,7 @@ Zygote::Zygote(EventLoop& loop, const WorkerPlace& place, const std::string& run
   poll_->start(UV_READABLE);
   watch_ = std::make_unique<ProcessWatch>(loop, process_, [this] { end({}, kEndGrace); });
   deadline_.start(limits::kZygoteStartDeadline);
-  spdlog::info("zygote_started pid={} python={}", process_.pid, python_);
+  spdlog::info("zygote_started pid={} python={}", process_.pid, settings_.place.python);
 }
 
 Zygote::~Zygote() {
@@ -142,7 +140,7 @@ void Zygote::forget(std::uint64_t id) {
 }
 
 void Zygote::preload(const std::vector<std::string>& modules) {
-  waiting_.push_back({0, preload_message(modules, sites_), {}});
+  waiting_.push_back({0, preload_message(modules, settings_.place.site_directories), {}});
   if (stage_ == Stage::Ready) send_waiting();
 }
 
@@ -230,7 +228,7 @@ void Zygote::handle_message(const Json& message) {
   } else if (operation == "exited") {
     handle_exited(message);
   } else if (operation == "preloaded") {
-    spdlog::debug("zygote_preloaded pid={} answer={}", process_.pid, mcp::to_json_text(message));
+    spdlog::info("zygote_preloaded pid={} answer={}", process_.pid, mcp::to_json_text(message));
   } else {
     end("it sent a message that is unknown", kEndGrace);
   }
@@ -245,6 +243,7 @@ void Zygote::handle_hello(const Json& message) {
   }
   stage_ = Stage::Ready;
   deadline_.stop();
+  if (!settings_.preloaded.empty()) preload(settings_.preloaded);
   send_waiting();
   look_whether_idle();
 }
@@ -291,7 +290,8 @@ void Zygote::handle_exited(const Json& message) {
 }
 
 void Zygote::look_whether_idle() {
-  if (stage_ == Stage::Ready && workers_.empty()) deadline_.start(limits::kZygoteIdleTimeout);
+  if (stage_ != Stage::Ready || !workers_.empty() || settings_.idle_timeout.count() == 0) return;
+  deadline_.start(settings_.idle_timeout);
 }
 
 // --- its end -------------------------------------------------------------------------------------
@@ -348,13 +348,13 @@ std::string Zygote::why_ended(const std::optional<int>& status) const {
     return fmt::format(
         "No worker could be started with {}: {}. See whether this Python runs and is 3.{} or "
         "newer, or make the environment again.",
-        python_, how, kOldestMinor);
+        settings_.place.python, how, kOldestMinor);
   }
   return fmt::format(
       "The session's process was ended, because the one that workers of {} are forked from is gone "
       "({}), so the session's state is gone too. The next call with this session's name starts a "
       "fresh one; when that goes on, see the server's log for what ends it.",
-      python_, how);
+      settings_.place.python, how);
 }
 
 void Zygote::gone(const std::string& why) {

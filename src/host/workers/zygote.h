@@ -49,9 +49,14 @@ class Zygote {
     virtual void zygote_lost(const std::string& why) = 0;
   };
 
+  struct Settings {
+    WorkerPlace place;
+    std::string runtime_directory;
+    std::vector<std::string> preloaded;      // asked for behind the workers that are waited for
+    std::chrono::milliseconds idle_timeout;  // without a worker; 0: never
+  };
   // `gone` is called once its process has ended and been reaped; it must not destroy the zygote.
-  Zygote(EventLoop& loop, const WorkerPlace& place, const std::string& runtime_directory,
-         std::function<void()> gone);
+  Zygote(EventLoop& loop, Settings settings, std::function<void()> gone);
   ~Zygote();
   Zygote(const Zygote&) = delete;
   Zygote& operator=(const Zygote&) = delete;
@@ -98,8 +103,7 @@ class Zygote {
   void gone(const std::string& why);
 
   EventLoop& loop_;
-  const std::string python_;
-  const std::vector<std::string> sites_;
+  const Settings settings_;
   const std::function<void()> gone_;
   Stage stage_ = Stage::Starting;
   std::string version_;
