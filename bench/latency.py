@@ -31,11 +31,13 @@ class Setting:
         return peers.Peer("pyember", [self.binary, "serve"])
 
 
-def ask_client(setting: Setting, mode: str, command: list[str], *options: str) -> Samples:
-    """One run of the C++ client; its samples."""
+def ask_client(
+    setting: Setting, mode: str, command: list[str], *options: str, variables: dict[str, str] | None = None
+) -> Samples:
+    """One run of the C++ client; its samples. `variables` is the whole environment of the server."""
     line = [setting.client, mode, *options, "--", *command]
     # Its own session, as servers and runs have: the kernel shares out CPUs by session.
-    done = subprocess.run(line, env=peers.clean_environment(), capture_output=True, text=True, timeout=600, start_new_session=True)
+    done = subprocess.run(line, env=variables or peers.clean_environment(), capture_output=True, text=True, timeout=600, start_new_session=True)
     if done.returncode != 0:
         raise SystemExit(f"the benchmark's client failed: {' '.join(line)}\n{done.stderr[-2000:]}")
     return json.loads(done.stdout)

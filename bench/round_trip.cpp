@@ -4,7 +4,7 @@
 //
 // Modes: calls       warm sequential calls, calls after 3 ms of idleness, and a pipeline
 //        start       process start to first answer and to first tool result
-//        sessions    first result of a session that did not exist before
+//        sessions    first result of a session that did not exist before, after --warm-up others
 //        run         plain time of a command from spawn to exit
 // bench/run.py calls it and makes the table; the samples are printed rather than their quantiles
 // so that several interleaved rounds can be put together.
@@ -34,7 +34,8 @@ struct Options {
   std::string arguments = R"({"code":"1+1"})";
   std::string expected = "2";  // every answer must contain it
   int calls = 2000;
-  int warm_up = 200;
+  int warm_up = 0;
+  int warm_up_pause_ms = 0;  // before each session that is not measured
   int idle_calls = 200;
   int pipelined = 1000;
   int repeat = 5;
@@ -77,6 +78,8 @@ Options parse(int count, char** words) {
       options.calls = std::atoi(value);
     else if (name == "--warm-up")
       options.warm_up = std::atoi(value);
+    else if (name == "--warm-up-pause")
+      options.warm_up_pause_ms = std::atoi(value);
     else if (name == "--idle-calls")
       options.idle_calls = std::atoi(value);
     else if (name == "--pipelined")
@@ -144,6 +147,13 @@ void print_samples(const char* name, const std::vector<double>& samples) {
     std::printf("%s%.6g", i == 0 ? "" : ",", samples[i]);
   }
   std::printf("]");
+}
+
+// The tool's arguments, for a session of that name.
+std::string arguments_for(const Options& options, const std::string& session) {
+  std::string arguments = options.arguments;
+  arguments.pop_back();
+  return arguments + R"(,"session":")" + session + "\"}";
 }
 
 double pipelined_seconds(StdioPeer& peer, const Options& options, std::uint64_t first_id) {
@@ -222,11 +232,12 @@ int measure_sessions(const Options& options) {
   after_first_answer(peer, options);
   std::vector<double> samples;
   std::uint64_t id = 10;
-  for (int i = 0; i < options.repeat; ++i) {
-    usleep(kSpareIsReady_us);
-    const std::string name = "fresh-" + std::to_string(i);
-    samples.push_back(timed_call(peer, options, id++, options.tool,
-                                 R"({"code":"1+1","session":")" + name + "\"}", options.expected));
+  for (int i = -options.warm_up; i < options.repeat; ++i) {
+    usleep(i < 0 ? static_cast<useconds_t>(options.warm_up_pause_ms) * 1000 : kSpareIsReady_us);
+    const std::string name = "fresh-" + std::to_string(i + options.warm_up);
+    const double time = timed_call(peer, options, id++, options.tool, arguments_for(options, name),
+                                   options.expected);
+    if (i >= 0) samples.push_back(time);
     timed_call(peer, options, id++, "close_session", R"({"session":")" + name + "\"}",
                "\"result\"");
   }
