@@ -155,7 +155,7 @@ class Report:
     kills: int = 0
     zygote_kills: int = 0
     kinds: dict[str, int] = field(default_factory=dict)
-    answer_ms: list[float] = field(default_factory=list)  # from the signal, or from the call
+    answer_ms: list[float] = field(default_factory=list)  # from our signal
     problems: list[str] = field(default_factory=list)
     before: Traces | None = None
     after: Traces | None = None
@@ -241,7 +241,7 @@ class KilledWorkers:
         time.sleep(0.5)
         self._kill_zygote(client)  # has the server start the threads it needs for that
         self.report.kills = 0
-        time.sleep(1.0)  # until the new one has everything it keeps ready
+        time.sleep(1.0)  # until the new one has what it keeps ready
 
     # --- one kill -----------------------------------------------------------------------------
 
@@ -287,7 +287,7 @@ class KilledWorkers:
             os.kill(pid, kill.signal)
         answer = CellAnswer(pending, ANSWER_WITHIN)
         with self._lock:
-            if kill.signal != signal.SIGSTOP:
+            if kill.signal and kill.signal != signal.SIGSTOP:
                 self.report.answer_ms.append((pending.arrived_at - since) * 1000)
         problem = "" if kill.races else self._wrong(answer, kill.reason) or self._wrong_output(answer, kill)
         if kill.races and not is_lost_or_whole(answer, kill.reason):
@@ -402,6 +402,7 @@ class KilledWorkers:
         before = self.report.before
         assert before is not None
         left: list[str] = []
+        time.sleep(1.0)  # as before: a worker kept ready must not stand in for one that is left
         deadline = time.monotonic() + SETTLES_WITHIN
         while True:
             after = self._traces(client)

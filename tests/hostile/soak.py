@@ -76,7 +76,7 @@ def soak_kills(options: argparse.Namespace) -> Lines:
         f"kills: {report.kills} workers killed in the middle of their cells in {len(report.kinds)} ways, "
         f"{report.zygote_kills} times with the zygote, in {report.seconds:.0f} s, seed {report.seed}; "
         f"{len(problems)} problems: a call without its reason, or something left over",
-        f"kills: from the end of the process to the answer: p50 {quantile(report.answer_ms, 0.5):.1f} ms, "
+        f"kills: from the signal to the answer: p50 {quantile(report.answer_ms, 0.5):.1f} ms, "
         f"p99 {quantile(report.answer_ms, 0.99):.0f} ms, worst {quantile(report.answer_ms, 1.0):.0f} ms",
         f"kills: processes {before.processes} -> {after.processes}, descriptors {before.descriptors} -> {after.descriptors}, "
         f"the zygote's {before.zygote_descriptors} -> {after.zygote_descriptors}, threads {before.threads} -> {after.threads}, "
