@@ -11,7 +11,6 @@
 #include "base/limits.h"
 #include "host/workers/import_habits.h"
 #include "host/workers/process_session.h"
-#include "host/workers/worker_groups.h"
 #include "host/workers/zygote.h"
 
 namespace pyember::host {
@@ -92,7 +91,6 @@ class Workers::Impl {
       if (left.empty() || std::chrono::steady_clock::now() > give_up_at) break;
       usleep(1000);
     }
-    WorkerGroups::remove_left_over();
   }
 
  private:
