@@ -104,9 +104,9 @@ def test_markdown_is_text_and_html_a_link(client: Any) -> None:
     answer = call(client, "run_python", code=(
         "display({'text/markdown': '# Title'}, raw=True)\n"
         "display({'text/html': '<b>'}, raw=True)"))
-    assert [block["type"] for block in answer["content"]] == ["text", "resource_link"]
-    assert answer["content"][0]["text"] == "# Title"
-    assert read(client, answer["content"][1]["uri"])["text"] == "<b>"
+    assert [block["type"] for block in answer["content"]] == ["text", "text", "resource_link"]
+    assert [block["text"] for block in answer["content"][:2]] == ["(nothing printed)", "# Title"]
+    assert read(client, answer["content"][2]["uri"])["text"] == "<b>"
 
 
 def test_files_go_in_and_out_through_the_sessions_folder(client: Any) -> None:

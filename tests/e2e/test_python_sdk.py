@@ -179,7 +179,7 @@ async def test_a_picture_is_image_content_and_a_resource(mode: str) -> None:
     code = f"display({{'image/png': {PIXEL!r}}}, raw=True)\ndisplay({{'text/html': '<b>'}}, raw=True)"
     async with connect(mode) as client:
         result = await tool(client, "run_python", code=code)
-        image, link = result.content
+        _, image, link = result.content
         assert (image.type, image.mime_type, image.data) == ("image", "image/png", PIXEL)
         assert result.structured_content is not None
         shown = result.structured_content["displays"]

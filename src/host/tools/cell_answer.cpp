@@ -170,6 +170,11 @@ void append_files(Json& content, const std::string& session,
   }
 }
 
+bool has_products(const CellEnd& end) {
+  return end.products != nullptr && (end.products->displays().find(end.number) != nullptr ||
+                                     end.products->files_of(end.number) != nullptr);
+}
+
 Json nullable(const char* type) { return Json::array({type, "null"}); }
 
 }  // namespace
@@ -235,16 +240,16 @@ mcp::ToolResult answer_for(CellEnd end, std::size_t output_budget) {
   }
   mcp::ToolResult answer;
   answer.is_error = end.outcome.status != embed::Status::Completed;
-  if (std::string text = text_for(end.outcome, excerpt); !text.empty()) {
-    answer.content.push_back(mcp::text_block(std::move(text)));
-  }
+  // Always the first block, for clients that look at no other.
+  std::string text = text_for(end.outcome, excerpt);
+  if (text.empty()) text = has_products(end) ? "(nothing printed)" : "(no output)";
+  answer.content.push_back(mcp::text_block(std::move(text)));
   if (excerpt.cut()) {
     append_output_links(answer.content, end.session, end.number, end.output, excerpt);
   }
   if (end.products != nullptr) {
     append_products(answer.content, end.session, end.number, *end.products, output_budget);
   }
-  if (answer.content.empty()) answer.content.push_back(mcp::text_block("(no output)"));
   answer.structured =
       describe_outcome(end.session, end.number, end.outcome, excerpt, end.isolation, end.products);
   return answer;
