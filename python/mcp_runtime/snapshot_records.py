@@ -14,6 +14,7 @@ What belongs to whom is found by a marker, an empty list that is written before 
 
 from __future__ import annotations
 
+import functools
 import io
 import pickle
 import sys
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 PROTOCOL = 5
 _Function = type(lambda: None)
 _Module = type(sys)
+_Cached = functools._lru_cache_wrapper
 _OURS = "mcp_runtime"
 
 # Classes whose objects move between versions of Python, with the module that has them.
@@ -180,6 +182,9 @@ def _pickler_class(cloudpickle: ModuleType) -> Any:
                     if getattr(sys, name, None) is value:
                         return getattr, (sys, name)
                 raise pickle.PicklingError("an open file belongs to its process")
+            elif kind is _Cached and value.__dict__.get("__module__") == "__main__":
+                parameters = value.cache_parameters()
+                return cached, (value.__wrapped__, parameters["maxsize"], parameters["typed"])
             return super().reducer_override(value)
 
         def _dynamic_function_reduce(self, function: Any) -> Any:
@@ -189,6 +194,11 @@ def _pickler_class(cloudpickle: ModuleType) -> Any:
             return reduced
 
     return SessionPickler
+
+
+def cached(function: Any, maxsize: int | None, typed: bool) -> Any:
+    """A function of the session's that functools.lru_cache wraps; what it remembered is not moved."""
+    return functools.lru_cache(maxsize, typed)(function)
 
 
 def _standard_home(value: Any) -> tuple[ModuleType, str] | None:

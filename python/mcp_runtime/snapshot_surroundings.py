@@ -1,7 +1,7 @@
 """What a session has changed around its namespace, told for another session to do the same.
 
 The working directory, environment variables, directories added to sys.path, the sources of cells
-that defined something, and `from __future__` flags. Runs no user code.
+that defined something, `from __future__` flags, and what snapshot_libraries knows. Runs no user code.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from builtins import OSError, dict, isinstance, list, set, str
+
+from mcp_runtime import snapshot_libraries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ def describe(session: Session) -> dict[str, Any]:
         "path": _path_changes(path),
         "sources": session.sources.kept(),
         "flags": session.future_flags(),
+        "libraries": snapshot_libraries.describe(),
     }
 
 
@@ -51,6 +54,7 @@ def apply(session: Session, told: dict[str, Any]) -> dict[str, str]:
         except OSError as error:
             troubles[f"the environment variable {name}"] = str(error)
     _extend_path(told["path"])
+    troubles.update(snapshot_libraries.apply(told["libraries"]))
     return troubles
 
 

@@ -281,3 +281,28 @@ def test_a_users_own_cloudpickle_is_neither_used_nor_shadowed(file: Path, tmp_pa
     assert restored.summary["left_behind"] == {}
     assert cell.result == "(True, ['cloudpickle', 'mcp_runtime.bundled_cloudpickle'])" or (
         cell.result == "(True, ['mcp_runtime.bundled_cloudpickle', 'cloudpickle'])")
+
+
+# What cells have set around the namespace.
+
+
+def test_functions_with_a_cache_are_functions_with_a_cache_again(file: Path) -> None:
+    moved = carry(file, ["import functools\n@functools.lru_cache(maxsize=50)\n"
+                         "def fib(n):\n    return n if n < 2 else fib(n - 1) + fib(n - 2)\nfib(20)\n"
+                         "class Sums:\n    @functools.cache\n    def total(self, n): return n + 1\nsums = Sums()"],
+                  ["fib(30), fib.cache_info().maxsize, fib.cache_info().misses, fib.__name__", "sums.total(1)"])
+    assert moved.values == ["(832040, 50, 31, 'fib')", "2"]
+    assert moved.saved.notices == moved.restored.notices == ()
+
+
+def test_seeds_precision_logging_and_warnings_are_as_they_were_set(file: Path) -> None:
+    moved = carry(file, ["import random, decimal, logging, warnings\nrandom.seed(7); expected = random.Random(7).random()\n"
+                         "decimal.getcontext().prec = 5\nlogging.basicConfig(level=logging.INFO, format='%(levelname)s|%(message)s')\n"
+                         "logging.getLogger('mine').setLevel(logging.ERROR)\nwarnings.filterwarnings('ignore', message='known')"],
+                  ["import random, decimal, logging, warnings\nrandom.random() == expected, decimal.Decimal(1) / 3",
+                   "logging.getLogger('other').info('told'); logging.getLogger('mine').info('not told')\n"
+                   "logging.root.level, logging.root.handlers[0].formatter._fmt, logging.getLogger('mine').level",
+                   "with warnings.catch_warnings(record=True) as caught:\n    warnings.warn('known')\n    warnings.warn('new')\n"
+                   "[str(each.message) for each in caught]"])
+    assert moved.values == ["(True, Decimal('0.33333'))", "(20, '%(levelname)s|%(message)s', 40)", "['new']"]
+    assert moved.saved.notices == moved.restored.notices == ()
