@@ -11,6 +11,8 @@ import sys
 from ..session import Session
 from .baseline import Baseline
 
+_NEEDS_WORKER = 3  # session.NEEDS_WORKER
+_modules = sys.modules
 _DAMAGED = (
     "The cell ran, but its outcome could not be told: it changed modules or classes that the "
     "session's runtime is made of. They were put back, and the session's names are still there. "
@@ -43,6 +45,8 @@ class Interpreter:
         self._session = self._in_context(
             self._session_class, self._native, config.get("name", "main"))
         self._session.confined = config.get("confined")
+        self._loader.unsupported = None
+        self._may_move = bool(config.get("look_ahead")) and "_ctypes" not in _modules
         if config.get("look_ahead"):
             self._session.look_ahead = self._look_ahead
         self._run = self._session.run
@@ -59,6 +63,8 @@ class Interpreter:
             self._free_import_lock()
         if self._loader.refused:
             outcome = self._with_refusals(outcome)
+        elif self._may_move and (self._loader.unsupported or "_ctypes" in _modules):
+            outcome = self._with_late_sights(outcome)
         return outcome
 
     def _look_ahead(self, codes):
@@ -67,10 +73,29 @@ class Interpreter:
         look = self._session.look_ahead = LookAhead(self._loader).look
         look(codes)
 
+    def _with_late_sights(self, outcome):
+        """What LookAhead could not see: the names of modules were computed."""
+        unsupported, self._loader.unsupported = self._loader.unsupported, None
+        status, result, error, notices, *displays = outcome
+        if status == _NEEDS_WORKER:
+            return outcome
+        if "_ctypes" in _modules:
+            self._may_move = False
+            reason = "it has imported ctypes, which needs a process of its own"
+            self._run = lambda code, number: (_NEEDS_WORKER, reason, None, None)
+            told = ("ctypes was imported, which needs a process of its own: the session moves to a "
+                    "worker with the next call.")
+        elif error and error[1] == unsupported[1]:  # else the code goes on without it
+            told = self._move_next(unsupported[0])
+        else:
+            return outcome
+        return (status, result, error, (*(notices or ()), told), *displays)
+
     def _move_next(self, package):
         """Answer every cell from now on with the reason why it needs a worker; run none."""
+        self._may_move = False
         reason = f"it imports {package}, which does not load in a sub-interpreter"
-        self._run = lambda code, number: (3, reason, None, None)
+        self._run = lambda code, number: (_NEEDS_WORKER, reason, None, None)
         return (f"The session moves to a worker process with the next call, where {package} loads. "
                 "Run the import again then.")
 

@@ -34,6 +34,7 @@ class Loader:
         self._patches = patches
         self._enabled = enabled
         self.refused = []  # (module, package, message), since the last take_refused()
+        self.unsupported = None  # (module, message) of the standard library's that was refused last
         self._packages = set()
         wanted = posix.environ.get(b"PYEMBER_TRY_EXTENSIONS", b"").decode()
         self._tried = frozenset(name.strip() for name in wanted.split(",") if name.strip())
@@ -68,6 +69,7 @@ class Loader:
         def check(spec):
             message = three_parts(f"The module {spec.name} can't be loaded in this session", why,
                                   _INSTEAD)
+            self.unsupported = (spec.name, message)
             raise ImportError(message, name=spec.name)
         return check
 
