@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,12 +45,25 @@ enum class CellKind {
 // Numbers the cells of one session from 1 upwards; shown to people as "cell 3".
 using CellNumber = std::uint64_t;
 
+// What a worker may use, in its whole life or during one cell; unset: as much as the server. Only
+// workers can keep them.
+struct UsageLimits {
+  std::optional<std::uint64_t> memory_bytes;
+  std::optional<std::uint64_t> cpu_seconds;
+  std::optional<std::chrono::milliseconds> wall_time;  // in which cells run
+  std::optional<std::uint64_t> processes;
+  std::optional<std::uint64_t> file_size_bytes;
+  std::optional<std::uint64_t> open_files;
+
+  bool operator==(const UsageLimits&) const = default;
+};
+
 struct CellRequest {
   CellNumber number = 0;
   std::string code;                     // UTF-8
   std::chrono::milliseconds timeout{};  // > 0; counted from the moment the cell starts to run
   CellKind kind = CellKind::Code;
-  std::optional<std::uint64_t> cpu_seconds;  // of this cell; only a worker can keep it
+  std::unique_ptr<const UsageLimits> limits = {};  // of this cell; null: none
 };
 
 struct CellOutcome {

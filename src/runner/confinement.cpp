@@ -11,12 +11,14 @@
 #include <string_view>
 
 #include "base/local_sockets.h"
+#include "base/small_file.h"
 #include "runner/json_object.h"
 #include "runner/network.h"
-#include "runner/small_file.h"
 
 namespace pyember::runner {
 namespace {
+
+std::string group_name() { return "pyember-run-" + std::to_string(getpid()); }
 
 bool kernel_is_at_least(int major, int minor) {
   utsname facts{};
@@ -68,11 +70,13 @@ bool lower(decltype(RLIMIT_AS) resource, rlim_t soft, rlim_t hard) {
 
 Failure Confinement::choose() {
   if (options_.memory_bytes) {
-    memory_ = ControlGroup::make(ControlGroup::Controller::Memory, *options_.memory_bytes);
+    memory_ =
+        ControlGroup::make(ControlGroup::Controller::Memory, *options_.memory_bytes, group_name());
   }
   network_namespace_ = options_.no_network;
   if (!options_.processes) return {};
-  processes_ = ControlGroup::make(ControlGroup::Controller::Processes, *options_.processes);
+  processes_ =
+      ControlGroup::make(ControlGroup::Controller::Processes, *options_.processes, group_name());
   if (processes_) return {};
   counts_in_namespace_ = !is_real_root() && kernel_is_at_least(5, 14);
   if (counts_in_namespace_) return {};

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "runner/control_group.h"
+#include "base/control_group.h"
 #include "runner/failure.h"
 #include "runner/options.h"
 

@@ -22,7 +22,7 @@
 #include "runner/keeper.h"
 #include "runner/options.h"
 #include "runner/run.h"
-#include "runner/small_file.h"
+#include "base/small_file.h"
 
 namespace pyember::runner {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <cstring>
 
-#include "runner/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace pyember::runner {
 

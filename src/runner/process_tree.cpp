@@ -10,7 +10,7 @@
 #include <cstring>
 #include <string>
 
-#include "runner/small_file.h"
+#include "base/small_file.h"
 
 namespace pyember::runner {
 namespace {

@@ -10,7 +10,7 @@
 #include "base/limits.h"
 #include "runner/clock.h"
 #include "runner/process_tree.h"
-#include "runner/small_file.h"
+#include "base/small_file.h"
 
 namespace pyember::runner {
 namespace {

@@ -374,8 +374,8 @@ TEST_CASE("Environments: two servers that make the same one both get it") {
 
 TEST_CASE("Environments: a named one is found by its key, listed, and stays until removed") {
   FakeUv made;
-  const Answer answer = made.get({"3.12", {"a"}}, "tools");
-  REQUIRE(answer.environment);
+  std::optional<Answer> answer = made.get({"3.12", {"a"}}, "tools");
+  REQUIRE(answer->environment);
   CHECK(made.get({"3.12", {"a"}}, "tools").environment->setup_seconds == 0);
   const Answer taken = made.get({"3.12", {"b"}}, "tools");
   REQUIRE(taken.failure.missing);
@@ -384,6 +384,8 @@ TEST_CASE("Environments: a named one is found by its key, listed, and stays unti
   CHECK(made.get({"3.12", {"b"}}, "").failure.missing);
   REQUIRE(made.environments->list().size() == 1);
   CHECK(made.environments->list()[0].name == "tools");
+  CHECK_FALSE(made.environments->remove("tools"));  // whoever holds the answer uses it
+  answer.reset();
   CHECK(made.environments->remove("tools"));
   CHECK_FALSE(made.environments->remove("tools"));
   CHECK(made.environments->list().empty());
@@ -454,4 +456,28 @@ TEST_CASE("HelperCommand: keeps the end of what is too much, and says what can't
   CHECK(end->output.ends_with("\nlast\n"));
   run({"/nowhere/program"});
   CHECK_FALSE(end->start_error.empty());
+}
+
+TEST_CASE("Environments: those unused for long are removed, but named ones and those in use") {
+  FakeUv made;
+  REQUIRE(made.get({"3.12", {"a"}}, "tools").environment);
+  std::optional<Answer> used = made.get({"3.12", {"b"}});
+  const std::string unused = made.get({"3.12", {"c"}}).environment->id;
+  CHECK(made.environments->remove_unused(std::chrono::hours(1)).empty());
+  const auto removed = made.environments->remove_unused(std::chrono::seconds(0));
+  REQUIRE(removed.size() == 1);
+  CHECK(removed[0].id == unused);
+  used.reset();
+  CHECK(made.environments->remove_unused(std::chrono::seconds(0)).size() == 1);
+  REQUIRE(made.environments->list().size() == 1);
+  CHECK(made.environments->list()[0].name == "tools");
+}
+
+TEST_CASE("Environments: a day of its own is an environment of its own") {
+  FakeUv made;
+  const Answer some_day = made.get({"3.12", {"a"}});
+  const Answer later = made.get({"3.12", {"a"}, "2026-01-31"});
+  REQUIRE(some_day.environment);
+  REQUIRE(later.environment);
+  CHECK(some_day.environment->id != later.environment->id);
 }

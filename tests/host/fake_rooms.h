@@ -25,8 +25,8 @@ class FakeRooms final : public SessionRooms {
     options.look_ahead = false;
     return runtime_.open_session(std::move(options), listener);
   }
-  void add_sites(embed::Session&, std::vector<std::string> directories) override {
-    added.push_back(std::move(directories));
+  void change_packages(embed::Session&, const WorkerPlace& place) override {
+    changed.push_back(place.site_directories);
   }
   WorkerPlace own_place() const override { return {"/own/python", {}, {}}; }
   std::uint64_t prepare(const SessionPlan& plan, Prepared done) override {
@@ -39,11 +39,13 @@ class FakeRooms final : public SessionRooms {
   void prepared(Result<WorkerPlace> place) {
     const auto done = std::move(preparing.begin()->second.second);
     preparing.erase(preparing.begin());
-    done(std::move(place));
+    if (!place) return done(place.error());
+    done(PreparedPlace{place.take(), packages, nullptr});
   }
 
+  std::vector<std::string> packages;  // of what is prepared
   std::vector<std::pair<WorkerPlace, WorkerLimits>> workers;
-  std::vector<std::vector<std::string>> added;
+  std::vector<std::vector<std::string>> changed;
   std::map<std::uint64_t, std::pair<SessionPlan, Prepared>> preparing;
 
  private:

@@ -77,7 +77,8 @@ class FakeSession final : public embed::Session {
 
   std::vector<embed::CellRequest> take_back() override {
     const std::lock_guard lock(mutex_);
-    std::vector<embed::CellRequest> requests(queue_.begin(), queue_.end());
+    std::vector<embed::CellRequest> requests(std::make_move_iterator(queue_.begin()),
+                                             std::make_move_iterator(queue_.end()));
     queue_.clear();
     return requests;
   }

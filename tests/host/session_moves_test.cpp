@@ -113,7 +113,7 @@ TEST_CASE("Moves: packages are waited for, and cells behind them wait as well") 
   REQUIRE(sessions.all_ended(4));
   CHECK(sessions.last().outcome.result == "kept");
   CHECK(sessions.rooms.workers.size() == 1);
-  CHECK(sessions.rooms.added == std::vector<std::vector<std::string>>{{"/env2/site"}});
+  CHECK(sessions.rooms.changed == std::vector<std::vector<std::string>>{{"/env2/site"}});
 
   // What is there needs nothing.
   REQUIRE(sessions.ask("state", packages({"rich"})));
@@ -194,8 +194,8 @@ TEST_CASE("Moves: limits take a session to a worker that has them; there they ar
   REQUIRE(sessions.all_ended(2));
   CHECK(sessions.last().outcome.result == "kept");
   REQUIRE(sessions.rooms.workers.size() == 1);
-  CHECK(sessions.rooms.workers[0].second.memory_bytes == 1'000'000'000u);
-  REQUIRE(!sessions.ask("state", wish));
+  CHECK(sessions.rooms.workers[0].second == WorkerLimits{});
+  REQUIRE(sessions.ask("state", wish));  // for that call
   SessionWish cpu;
   cpu.limits.cpu_seconds = 5;
   REQUIRE(sessions.ask("state", cpu));
@@ -217,4 +217,69 @@ TEST_CASE("Moves: a process session is a worker from its first cell") {
   REQUIRE(sessions.all_ended(1));
   CHECK(sessions.last().isolation == Isolation::Process);
   CHECK(sessions.rooms.workers.at(0).first.python == "/own/python");
+}
+
+TEST_CASE("Moves: a version that is asked for takes the place of the one before") {
+  Sessions sessions(Isolation::Process);
+  const auto asked = [&](std::vector<std::string> names, bool upgrade = false) {
+    SessionWish wish = packages(std::move(names));
+    wish.upgrade = upgrade;
+    REQUIRE(sessions.ask("state", wish));
+    if (sessions.rooms.preparing.empty()) return std::vector<std::string>{"nothing"};
+    const auto wanted = sessions.rooms.preparing.begin()->second.first.dependencies;
+    sessions.rooms.prepared(WorkerPlace{"/env/python", {"/env/site"}, "/env"});
+    return wanted;
+  };
+  using Names = std::vector<std::string>;
+  CHECK(asked({"Some_Package==1", "other"}) == Names{"Some_Package==1", "other"});
+  CHECK(asked({"some-package"}) == Names{"nothing"});
+  CHECK(asked({"some.package[extra]>=2"}) == Names{"other", "some.package[extra]>=2"});
+  CHECK(asked({"other"}, true) == Names{"other", "some.package[extra]>=2"});
+  CHECK(asked({"some-package"}, true) == Names{"other", "some-package"});
+  CHECK(asked({"a>=1", "a<2"}) == Names{"other", "some-package", "a>=1", "a<2"});
+}
+
+TEST_CASE("Moves: a first call whose packages can't be had leaves nothing of them behind") {
+  Sessions sessions;
+  REQUIRE(sessions.ask("result no", packages({"nonsense"})));
+  REQUIRE(sessions.ask("state", packages({"rich"})));
+  CHECK(sessions.rooms.preparing.size() == 2);
+  sessions.rooms.prepared(Error{ErrorCode::Unavailable, "no such package"});
+  REQUIRE(sessions.rooms.preparing.size() == 1);
+  CHECK(sessions.rooms.preparing.begin()->second.first.dependencies ==
+        std::vector<std::string>{"rich"});
+  sessions.rooms.packages = {"markdown==3.0", "rich==14.0"};
+  sessions.rooms.prepared(WorkerPlace{"/env/python", {"/env/site"}, "/env"});
+  REQUIRE(sessions.all_ended(2));
+  CHECK(sessions.last().outcome.status == embed::Status::Completed);
+  CHECK(sessions.noticed("Installed: rich 14.0, and 1 more in the session."));
+}
+
+TEST_CASE("Moves: where a session runs is free until it has run anywhere") {
+  Sessions sessions;
+  SessionWish wish = packages({"nonsense"});
+  wish.isolation = Isolation::Process;
+  REQUIRE(sessions.ask("result no", wish));
+  sessions.rooms.prepared(Error{ErrorCode::Unavailable, "no such package"});
+  REQUIRE(sessions.all_ended(1));
+  SessionWish other;
+  other.isolation = Isolation::InProcess;
+  REQUIRE(sessions.ask("result yes", other));
+  REQUIRE(sessions.all_ended(2));
+  CHECK(sessions.last().isolation == Isolation::InProcess);
+}
+
+TEST_CASE("Moves: limits of the first call are the session's, those of later ones their call's") {
+  Sessions sessions;
+  SessionWish wish;
+  wish.limits.memory_bytes = 1'000'000'000;
+  REQUIRE(sessions.ask("set kept", wish));
+  REQUIRE(sessions.all_ended(1));
+  REQUIRE(sessions.rooms.workers.size() == 1);
+  CHECK(sessions.rooms.workers[0].second.memory_bytes == 1'000'000'000u);
+  wish.limits.memory_bytes = 5;
+  REQUIRE(sessions.ask("state", wish));
+  REQUIRE(sessions.all_ended(2));
+  CHECK(sessions.last().outcome.result == "kept");
+  CHECK(sessions.registry.find("main")->plan().limits.memory_bytes == 1'000'000'000u);
 }

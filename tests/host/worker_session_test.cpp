@@ -266,7 +266,8 @@ TEST_CASE("Worker session: a reset of code that can't be asked replaces it by fo
 TEST_CASE("Worker session: directories with packages are added from the next cell on") {
   Opened each;
   each.run("import sys");
-  each.session.worker().add_sites({"/no/such/one", PYEMBER_TEST_FAKE_ZYGOTE});
+  each.session.worker().change_packages(
+      {each.place.python, {"/no/such/one", PYEMBER_TEST_FAKE_ZYGOTE}, {}});
   const std::string code = std::string("'") + PYEMBER_TEST_FAKE_ZYGOTE + "' in sys.path";
   CHECK(each.run(code).outcome.result == "True");
   each.session.session().reset(1);

@@ -16,7 +16,7 @@ import pytest
 
 from tests.sessions.prompt import Prompt
 from tests.support.raw_client import CellAnswer, RawClient
-from tests.support.world import PACKAGE, World, find_uv, make_world
+from tests.support.world import NEEDS_OLD, PACKAGE, VERSIONED, WITH_EXTRA, World, find_uv, make_world
 
 USE = f"import {PACKAGE}\n{PACKAGE}.answer"
 
@@ -89,7 +89,8 @@ def test_dependencies_are_added_to_a_running_worker_which_keeps_its_names(offlin
     prompt.close()
 
 
-@pytest.mark.parametrize("line", ["%pip install {0}", "!pip install -q {0}", "!uv pip install {0}  # for the proof"])
+@pytest.mark.parametrize("line", ["%pip install {0}", "!pip install -q {0}", "!uv pip install {0}  # for the proof", "pip install {0}",
+                                  "uv add {0}", "!{{sys.executable}} -m pip install {0} > /dev/null", "%pip install \\\n  {0}"])
 def test_an_install_line_installs(auto: Prompt, line: str) -> None:
     auto.value("kept = 41")
     answer = auto.run(f"{line.format(PACKAGE)}\n{USE} + kept", wait=120)
@@ -117,6 +118,129 @@ def test_what_cannot_be_installed_is_a_clear_error_and_loses_nothing(auto: Promp
     assert auto.value("kept is alias, kept") == "(True, [1])"
 
 
+def test_what_was_installed_is_said_once(auto: Prompt) -> None:
+    answer = auto.run(f"%pip install '{WITH_EXTRA}[more]'\nimport {VERSIONED}\n{VERSIONED}.version", wait=120)
+    assert answer.result == "'2.0'", answer
+    assert any(f"Installed: {WITH_EXTRA} 1.0, and 1 more" in notice for notice in answer.notices), answer
+    again = auto.run("1", dependencies=[f"{WITH_EXTRA}[more]"])
+    assert (again.result, again.notices) == ("1", []), again
+
+
+def test_install_lines_in_blocks_and_strings(auto: Prompt) -> None:
+    code = f"try:\n    import {PACKAGE}\nexcept ImportError:\n    %pip install {PACKAGE}\n{USE.splitlines()[0]}\n{PACKAGE}.answer"
+    assert auto.value(code, wait=120) == "42"
+    assert auto.value(f"text = \'\'\'\n%pip install no-such-thing-{PACKAGE}\n\'\'\'\ntext") == repr(f"\n%pip install no-such-thing-{PACKAGE}\n")
+
+
+def test_a_first_call_that_fails_leaves_nothing_behind(auto: Prompt) -> None:
+    for wanted in (["no-such-package-at-all"], [""], ["./here"]):
+        assert auto.run("1", dependencies=wanted, wait=120).is_error
+    assert auto.value(USE, dependencies=[PACKAGE], wait=120) == "42"
+
+
+def test_calls_queued_behind_one_whose_packages_fail_do_without_them(auto: Prompt) -> None:
+    auto.value("1")
+    pendings = [auto.send("1", dependencies=["no-such-package-at-all"]), auto.send(USE, dependencies=[PACKAGE])]
+    assert CellAnswer(pendings[0], 120).is_error
+    assert CellAnswer(pendings[1], 120).result == "42"
+
+
+# --- versions of packages -----------------------------------------------------------------------------
+
+VERSION = f"import {VERSIONED}\n{VERSIONED}.version"
+
+
+def test_a_package_can_be_changed_for_another_version_before_it_is_imported(auto: Prompt) -> None:
+    auto.value("1", dependencies=[f"{VERSIONED}==1.0"], wait=120)
+    answer = auto.run(VERSION, dependencies=[f"{VERSIONED}>=2"], wait=120)
+    assert answer.result == "'2.0'", answer
+    assert not any("imported" in notice for notice in answer.notices), answer
+
+
+def test_an_older_version_that_is_imported_already_stays_and_is_named(auto: Prompt) -> None:
+    assert auto.value(VERSION, dependencies=[f"{VERSIONED}<2"], wait=120) == "'1.0'"
+    answer = auto.run(f"import {VERSIONED}.part\n{VERSIONED}.version, {VERSIONED}.part.version", dependencies=[f"{VERSIONED}>=2"], wait=120)
+    assert answer.result == "('1.0', '1.0')", answer
+    (notice,) = (notice for notice in answer.notices if "imported" in notice.lower())
+    assert f"{VERSIONED} 1.0" in notice and f"{VERSIONED} 2.0" in notice and "reset_session" in notice
+    auto.tool("reset_session")
+    assert auto.value(VERSION) == "'2.0'"
+
+
+def test_a_bare_name_is_content_with_what_is_there_and_an_upgrade_is_not(auto: Prompt) -> None:
+    auto.value("1", dependencies=[f"{VERSIONED}==1.0"], wait=120)
+    assert auto.value("1", dependencies=[VERSIONED]) == "1"
+    assert auto.value(f"%pip install -U {VERSIONED}\n{VERSION}", wait=120) == "'2.0'"
+
+
+def test_what_a_new_package_needs_comes_in_place_of_what_is_not_imported(offline: RawClient) -> None:
+    prompt = Prompt(offline, "process")
+    prompt.value("1", dependencies=[VERSIONED], wait=120)
+    assert prompt.value(f"import {NEEDS_OLD}\n{NEEDS_OLD}.version", dependencies=[NEEDS_OLD], wait=120) == "'1.0'"
+    code = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'import {NEEDS_OLD}; print({NEEDS_OLD}.version)'], capture_output=True, text=True).stdout"
+    assert prompt.value(code) == "'1.0\\n'"
+    prompt.close()
+
+
+def test_versions_that_contradict_each_other_are_told_with_uvs_words(auto: Prompt) -> None:
+    answer = auto.run("1", dependencies=[NEEDS_OLD, f"{VERSIONED}>=2"], wait=120)
+    assert answer.is_error and "was not run" in answer.text and "unsatisfiable" in answer.text, answer
+
+
+@pytest.mark.parametrize("how", ["import os\nos._exit(1)", "reset"])
+def test_a_fresh_worker_of_the_session_has_its_packages_too(offline: RawClient, how: str) -> None:
+    prompt = Prompt(offline, "process")
+    prompt.value("1")
+    prompt.value(USE, dependencies=[PACKAGE], wait=120)
+    if how == "reset":
+        prompt.tool("reset_session")
+    else:
+        assert prompt.run(how).status == "lost"
+    assert prompt.value(USE) == "42"
+    prompt.close()
+
+
+# --- environments on disk -----------------------------------------------------------------------------
+
+
+def test_a_sessions_environment_is_listed_and_not_removed_while_the_session_lives(offline: RawClient) -> None:
+    prompt = Prompt(offline, "process")
+    prompt.value("1")
+    prompt.value("1", dependencies=[f"{VERSIONED}!=1.5"], wait=120)
+    listed = offline.tool("environment_cache_list").structured["environments"]
+    (own,) = (each for each in listed if each["dependencies"] == [f"{VERSIONED}!=1.5"])
+    kept = CellAnswer(offline.send_tool("environment_remove", {"name": own["id"]}), 30)
+    assert "session" in kept.text and "not removed" in kept.text, kept
+    offline.tool("environment_remove", unused_days=0)
+    assert prompt.value(VERSION) == "'2.0'"
+    prompt.close()
+    removed = offline.tool("environment_remove", unused_days=0)
+    assert own["id"] in removed.structured["ids"], removed
+    listed = offline.tool("environment_cache_list").structured["environments"]
+    assert own["id"] not in [each["id"] for each in listed]
+
+
+def test_without_uv_installing_says_how_to_get_it(world: World) -> None:
+    variables = {**world.variables(), "PYEMBER_UV": "/no/such/uv", "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
+    with RawClient(variables=variables) as client:
+        prompt = Prompt(client, "auto")
+        prompt.value("kept = 1")
+        answer = prompt.run("1", dependencies=["never-made-before"])
+        assert answer.is_error and "was not run" in answer.text and "uv" in answer.text, answer
+        assert prompt.value("kept") == "1"
+
+
+def test_without_a_network_installing_says_what_uv_met(world: World) -> None:
+    variables = {**world.variables(), "PYEMBER_UV": find_uv(), "UV_INDEX_URL": "http://127.0.0.1:9/simple", "UV_HTTP_RETRIES": "0"}
+    variables.pop("UV_NO_INDEX")
+    with RawClient(variables=variables) as client:
+        prompt = Prompt(client, "auto")
+        prompt.value("kept = 1")
+        answer = prompt.run("1", dependencies=["never-made-before"], wait=120)
+        assert answer.is_error and "was not run" in answer.text and "127.0.0.1:9" in answer.text, answer
+        assert prompt.value("kept") == "1"
+
+
 def test_calls_behind_an_installation_wait_for_it(auto: Prompt) -> None:
     auto.value("order = []")
     first = auto.send(f"import {PACKAGE}\norder.append(1)", dependencies=[PACKAGE])
@@ -133,6 +257,16 @@ def test_an_in_process_session_is_not_given_packages(offline: RawClient) -> None
     assert answer.is_error and "was not run" in answer.text and "in-process" in answer.text, answer
     assert prompt.value("kept") == "1"
     prompt.close()
+
+
+def test_asking_for_the_python_that_runs_already_asks_for_nothing(offline: RawClient) -> None:
+    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    for room in ("process", "auto"):
+        prompt = Prompt(offline, room)
+        version = prompt.value("import sys\n'%d.%d' % sys.version_info[:2]")
+        assert prompt.value("1", python_version=str(version).strip("'")) == "1"
+        assert prompt.run("1").structured["isolation"] == ("process" if room == "process" else "inprocess"), own
+        prompt.close()
 
 
 # --- versions -----------------------------------------------------------------------------------------

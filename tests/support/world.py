@@ -23,6 +23,9 @@ VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHON_FOLDER = str(Path(sysconfig.get_config_var("BINDIR")).resolve())
 
 PACKAGE = "proofpkg"
+VERSIONED = "proofverse"  # 1.0 and 2.0
+NEEDS_OLD = "proofold"  # needs the first
+WITH_EXTRA = "proofextra"  # its extra "more" needs any of the two
 
 
 @dataclass
@@ -111,24 +114,34 @@ def shared_cache() -> Path:
 
 
 def wheel_folder() -> Path:
-    """A folder with the wheel of a package that has one module and nothing else."""
+    """A folder with wheels: a package that has one module and nothing else, and some (see below)
+    that come in versions, need each other and have extras."""
     folder = _session_folder() / "wheels"
-    wheel = folder / f"{PACKAGE}-1.2.3-py3-none-any.whl"
-    if wheel.exists():
+    if folder.exists():
         return folder
-    folder.mkdir(parents=True, exist_ok=True)
-    info = f"{PACKAGE}-1.2.3.dist-info"
+    folder.mkdir(parents=True)
+    _write_wheel(folder, PACKAGE, "1.2.3", {f"{PACKAGE}.py": "answer = 42\n"})
+    for version in ("1.0", "2.0"):
+        _write_wheel(folder, VERSIONED, version, {f"{VERSIONED}/__init__.py": f"version = {version!r}\n",
+                                                  f"{VERSIONED}/part.py": f"version = {version!r}\n"})
+    _write_wheel(folder, NEEDS_OLD, "1.0", {f"{NEEDS_OLD}.py": f"from {VERSIONED} import version\n"}, f"{VERSIONED}<2")
+    _write_wheel(folder, WITH_EXTRA, "1.0", {f"{WITH_EXTRA}.py": ""}, f'{VERSIONED}; extra == "more"')
+    return folder
+
+
+def _write_wheel(folder: Path, name: str, version: str, modules: dict[str, str], *requires: str) -> None:
+    info = f"{name}-{version}.dist-info"
+    needs = "".join(f"Requires-Dist: {each}\n" for each in requires)
     files = {
-        f"{PACKAGE}.py": "answer = 42\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: 1.2.3\n",
+        **modules,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nProvides-Extra: more\n{needs}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
-    record = "".join(f"{name},sha256={_digest(text)},{len(text)}\n" for name, text in files.items())
+    record = "".join(f"{path},sha256={_digest(text)},{len(text)}\n" for path, text in files.items())
     files[f"{info}/RECORD"] = record + f"{info}/RECORD,,\n"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return folder
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
 
 
 def _digest(text: str) -> str:

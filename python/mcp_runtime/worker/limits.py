@@ -9,12 +9,14 @@ import math
 import os
 import resource
 import time
-from builtins import OSError, ValueError, dict, int, max, min, type
+from builtins import OSError, ValueError, bool, dict, int, list, max, min, open, str, tuple, type
 
 from mcp_runtime.worker import linux
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from mcp_runtime.worker.stops import WorkerNative
 
 # CPU seconds between the error in the cell and the end of the process.
@@ -32,18 +34,102 @@ def apply(limits: dict[str, int]) -> None:
     Memory and processes count from what there is: a worker begins with its zygote's mappings, and
     the kernel counts all processes of a user together (and none of root's).
     """
-    for name, value in limits.items():
-        if type(value) is not int or value < 0:
-            raise ValueError(f"the limit {name} is {value!r}, not a number")
-    if "memory_bytes" in limits:
-        _lower(resource.RLIMIT_AS, linux.mapped_bytes() + limits["memory_bytes"])
-    if "processes" in limits:
-        _lower(resource.RLIMIT_NPROC, _tasks_of_user() + limits["processes"])
-    if "file_size_bytes" in limits:
-        _lower(resource.RLIMIT_FSIZE, limits["file_size_bytes"])
-    if "open_files" in limits:
-        _lower(resource.RLIMIT_NOFILE, limits["open_files"])
+    for what, value in _kernel_limits(limits):
+        _lower(what, value)
     _set_limit(resource.RLIMIT_CORE, (0, _get_limit(resource.RLIMIT_CORE)[1]))
+
+
+def enter_groups(order: dict[str, Any]) -> dict[str, int]:
+    """Enters the control groups of a fork order. Returns the limits that are left to setrlimit."""
+    left = dict(order.get("limits") or {})
+    # Beside setrlimit, whose limit is a MemoryError: the group counts what the worker starts too.
+    _enter_group(order.get("memory_group"))
+    if _enter_group(order.get("processes_group")):
+        left.pop("processes", None)  # the kernel would count all of the user's besides
+    return left
+
+
+def _enter_group(folder: str | None) -> bool:
+    if not folder:
+        return False
+    try:
+        with open(f"{folder}/cgroup.procs", "wb", buffering=0) as file:
+            file.write(b"0")
+    except OSError:  # setrlimit's hold all the same
+        return False
+    return True
+
+
+class Limits:
+    """What holds for the session, and for the cell that runs."""
+
+    def __init__(self, native: WorkerNative, session: dict[str, int]) -> None:
+        self._cpu = CpuTime(native, session.get("cpu_seconds"))
+        self._session = session
+        self._call: dict[str, int] = {}
+        self._before: list[tuple[int, int]] = []  # soft limits that the cell has lowered
+
+    def begin_cell(self, limits: dict[str, int]) -> None:
+        """Lowers soft limits for one cell; a session's own stay above them."""
+        self._call = limits
+        for what, value in _kernel_limits(limits):
+            soft, hard = _get_limit(what)
+            if _is_lower(value, soft):
+                self._before.append((what, soft))
+                _set_limit(what, (value, hard))
+        if "cpu_seconds" in limits:
+            self._cpu.begin_cell(limits["cpu_seconds"])
+
+    def end_cell(self) -> None:
+        """Back to the session's own limits."""
+        if "cpu_seconds" in self._call:
+            self._cpu.end_cell()
+        self._call = {}
+        while self._before:
+            what, soft = self._before.pop()
+            hard = _get_limit(what)[1]
+            try:
+                _set_limit(what, (hard if _is_lower(hard, soft) else soft, hard))
+            except (OSError, ValueError):  # user code has lowered it further
+                pass
+
+    def explained(self, outcome: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The outcome of a cell that raised, with a notice when a limit may be why."""
+        error = outcome[2]
+        told = self._explanation(error[0], error[1]) if error is not None else None
+        if told is None:
+            return outcome
+        return (*outcome[:3], (*(outcome[3] or ()), told), *outcome[4:])
+
+    def _explanation(self, name: str, message: str) -> str | None:
+        for limit, meets, words in _EXPLANATIONS:
+            if not meets(name, message):
+                continue
+            for limits, whose in ((self._call, "This call"), (self._session, "The session")):
+                if limit in limits:
+                    allowed = words.format(limits[limit], limits[limit] / 1e6)
+                    elsewhere = "" if limits is self._call else " to a new session"
+                    return (
+                        f"{whose} may use {allowed}. The session is intact: let go of what it "
+                        f"doesn't need, or give a higher limit{elsewhere}."
+                    )
+        return None
+
+
+def _is_no_memory(name: str, _message: str) -> bool:
+    return name == "MemoryError" or name.endswith("ArrayMemoryError")
+
+
+def _is_no_process(name: str, message: str) -> bool:
+    return name == "BlockingIOError" and "[Errno 11]" in message or "start new thread" in message
+
+
+_EXPLANATIONS = (
+    ("memory_bytes", _is_no_memory, "{1:,.0f} MB of memory (limits.memory_mb)"),
+    ("processes", _is_no_process, "{0} processes and threads (limits.processes)"),
+    ("file_size_bytes", lambda _, message: "[Errno 27]" in message, "files of {1:,g} MB (limits.file_size_mb)"),
+    ("open_files", lambda _, message: "[Errno 24]" in message, "{0} open files (limits.open_files)"),
+)  # fmt: skip
 
 
 class CpuTime:
@@ -87,6 +173,27 @@ class CpuTime:
             _set_limit(resource.RLIMIT_CPU, (limit, self._hard))
         except (OSError, ValueError):  # user code has lowered it further
             pass
+
+
+def _kernel_limits(limits: dict[str, int]) -> list[tuple[int, int]]:
+    """(which, how much) for setrlimit; raises ValueError for a value of no sense."""
+    for name, value in limits.items():
+        if type(value) is not int or value < 0:
+            raise ValueError(f"the limit {name} is {value!r}, not a number")
+    found = []
+    if "memory_bytes" in limits:
+        found.append((resource.RLIMIT_AS, linux.mapped_bytes() + limits["memory_bytes"]))
+    if "processes" in limits:
+        found.append((resource.RLIMIT_NPROC, _tasks_of_user() + limits["processes"]))
+    if "file_size_bytes" in limits:
+        found.append((resource.RLIMIT_FSIZE, limits["file_size_bytes"]))
+    if "open_files" in limits:
+        found.append((resource.RLIMIT_NOFILE, limits["open_files"]))
+    return found
+
+
+def _is_lower(one: int, other: int) -> bool:
+    return one != _INFINITY and (other == _INFINITY or one < other)
 
 
 def _lower(what: int, soft: int, grace: int = 0) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import random
-import site
 import sys
-from builtins import BaseException, dict, getattr, list, str
+from builtins import BaseException, dict, getattr
 
 from mcp_runtime.inprocess.paths import Bundled
+from mcp_runtime.worker import packages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,31 +33,11 @@ def enter(order: dict[str, Any]) -> None:
     sys.path.insert(0, "")
     sys.meta_path.append(Bundled(_RUNTIME))
     if order.get("root"):
-        _enter_environment(order["root"])
+        packages.enter(order["root"])
     if order.get("folder"):
         os.environ["PYEMBER_SESSION_FOLDER"] = order["folder"]
-    add_sites(order.get("sites") or [])
+    packages.add(order.get("sites") or [])
     seed()
-
-
-def add_sites(directories: list[str]) -> None:
-    """More directories with packages, whose .pth files count."""
-    for directory in directories:
-        if directory not in sys.path:
-            site.addsitedir(directory)
-
-
-def _enter_environment(root: str) -> None:
-    """What `source bin/activate` and the environment's own python would have set."""
-    sys.prefix = sys.exec_prefix = root
-    os.environ["VIRTUAL_ENV"] = root
-    programs = os.path.join(root, "bin")
-    path = os.environ.get("PATH", "")
-    if programs not in path.split(os.pathsep):
-        os.environ["PATH"] = programs + os.pathsep + path if path else programs
-    python = os.path.join(programs, "python")
-    if os.access(python, os.X_OK):
-        sys.executable = python
 
 
 def seed() -> None:

@@ -36,7 +36,7 @@ from builtins import (
 
 from mcp_runtime import figures
 from mcp_runtime.session import Session
-from mcp_runtime.worker import limits, linux, long_calls, place, replies
+from mcp_runtime.worker import limits, linux, long_calls, packages, place, replies
 from mcp_runtime.worker.outputs import REOPENED, Outputs
 from mcp_runtime.worker.stops import WorkerNative
 from mcp_runtime.worker.usage import Usage
@@ -90,11 +90,11 @@ def _begin(order: dict[str, Any]) -> Worker:
     native.install()
     long_calls.ask(native)
     wanted = order.get("limits") or {}
-    limits.apply(wanted)
-    cpu = limits.CpuTime(native, wanted.get("cpu_seconds"))
+    limits.apply(limits.enter_groups(order))
+    kept = limits.Limits(native, wanted)
     faulthandler.enable(file=crash, all_threads=True)
     place.enter(order)
-    return Worker(order["name"], native, cpu, wire, crash, outputs)
+    return Worker(order["name"], native, kept, wire, crash, outputs)
 
 
 def stand_alone(zygote: int) -> None:
@@ -134,13 +134,13 @@ class Worker:
         self,
         name: str,
         native: WorkerNative,
-        cpu: limits.CpuTime,
+        kept: limits.Limits,
         wire: socket.socket,
         crash: int,
         outputs: Outputs,
     ) -> None:
         self._native = native
-        self._cpu = cpu
+        self._limits = kept
         self._socket = wire
         self._wire = Wire(wire)
         self._outputs = outputs
@@ -177,7 +177,7 @@ class Worker:
                 self._close()
             header, body = frame
             operation = header["op"]
-            if operation == "run" and "cpu_seconds" not in header:
+            if operation == "run" and "limits" not in header:
                 self._cell(self._session.run, str(body, "utf-8"), header["cell"])
             else:
                 self._seldom(operation, header, body)
@@ -198,6 +198,8 @@ class Worker:
             outcome = (1, None, ("RuntimeError", _DAMAGED, ""), None)
         if self._forked:
             self._end_child(outcome)
+        if outcome[0] == 1:
+            outcome = self._limits.explained(outcome)
         self._native.end()
         try:
             replies.done(self._wire, number, outcome, usage.plain(), usage.memory())
@@ -209,17 +211,19 @@ class Worker:
     def _seldom(self, operation: str, header: dict[str, Any], body: bytes) -> None:
         text = str(body, "utf-8")
         if operation == "run":
-            self._cpu.begin_cell(header["cpu_seconds"])
+            self._limits.begin_cell(header["limits"])
             try:
                 self._cell(self._session.run, text, header["cell"])
             finally:
-                self._cpu.end_cell()
+                self._limits.end_cell()
         elif operation == "snapshot" or operation == "restore":
             self._cell(getattr(self._session, operation), text, header["cell"])
         elif operation == "names":
             replies.names(self._wire, header["ticket"], self._names())
-        elif operation == "sites":
-            place.add_sites(header["paths"])
+        elif operation == "packages":
+            self._session.notices += packages.change(header["sites"])
+            if header["root"]:
+                packages.enter(header["root"])
         else:
             raise WireError(f"the operation {operation!r} is not known")
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "host/workers/descriptor.h"
 #include "mcp/json.h"
 #include "mcp/json_members.h"
 
@@ -70,6 +72,20 @@ std::optional<Json> stamp_of(const std::string& root) {
   return stamp;
 }
 
+// A lock on the folder that any server may share and that ends with its process; see is_used().
+std::shared_ptr<const void> note_use(const std::string& root) {
+  auto folder =
+      std::make_shared<Descriptor>(open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder->valid() || flock(folder->get(), LOCK_SH | LOCK_NB) != 0) return nullptr;
+  return folder;
+}
+
+// Some session has it, of this server or another.
+bool is_used(const std::string& root) {
+  const Descriptor folder(open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return folder.valid() && flock(folder.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
 ReadyEnvironment ready(const std::string& id, const std::string& root, const Json& stamp) {
   ReadyEnvironment found;
   found.id = id;
@@ -77,6 +93,7 @@ ReadyEnvironment ready(const std::string& id, const std::string& root, const Jso
   found.python = root + "/bin/python";
   found.version = text_in(stamp, "python");
   found.locked = texts_in(stamp, "locked");
+  found.in_use = note_use(root);
   return found;
 }
 
@@ -322,10 +339,11 @@ std::vector<EnvironmentEntry> EnvironmentStore::list() const {
 Result<std::string> EnvironmentStore::take_away(const std::string& id_or_name) const {
   for (const EnvironmentEntry& entry : list()) {
     if (entry.id != id_or_name && (entry.name.empty() || entry.name != id_or_name)) continue;
-    if (is_running(root(entry.id))) {
+    if (is_running(root(entry.id)) || is_used(root(entry.id))) {
       return Error{ErrorCode::Unavailable,
-                   fmt::format("The environment '{}' was not removed: a program runs in it. Wait "
-                               "for it or cancel its job, then try again.",
+                   fmt::format("The environment '{}' was not removed: a program or a session runs "
+                               "with it. Wait for it, cancel its job or close the session, then "
+                               "try again.",
                                id_or_name)};
     }
     const std::string aside = directory_ + "/" + new_name(kTrash);
@@ -353,7 +371,10 @@ void EnvironmentStore::prune(std::uint64_t maximum_bytes) const {
   while (bytes > maximum_bytes && !entries.empty()) {
     const EnvironmentEntry entry = std::move(entries.back());
     entries.pop_back();
-    if (!entry.name.empty() || entry.used_at > recently || is_running(root(entry.id))) continue;
+    if (!entry.name.empty() || entry.used_at > recently || is_running(root(entry.id)) ||
+        is_used(root(entry.id))) {
+      continue;
+    }
     const std::string aside = directory_ + "/" + new_name(kTrash);
     if (::rename(root(entry.id).c_str(), aside.c_str()) != 0) continue;
     discard(aside);
@@ -377,6 +398,9 @@ Result<EnvironmentKey> normalised(EnvironmentKey key) {
       return unusable(dependency, "it is too long");
     }
     if (dependency.front() == '-') return unusable(dependency, "it would be an option of uv");
+    if (dependency.front() == '.' || dependency.front() == '~') {
+      return unusable(dependency, "it is a path, and not an absolute one");
+    }
     const bool control = std::any_of(dependency.begin(), dependency.end(),
                                      [](unsigned char c) { return c < 0x20 || c == 0x7f; });
     if (control) return unusable(dependency, "it holds a line break or a control character");
@@ -401,6 +425,7 @@ Result<EnvironmentKey> normalised(EnvironmentKey key) {
 std::string id_of(const EnvironmentKey& key) {
   std::string all = key.python_version;
   for (const std::string& each : key.dependencies) all += '\n' + each;
+  if (!key.resolved_on.empty()) all += "\n\n" + key.resolved_on;
   return fmt::format("{:016x}{:08x}", fnv(all, 0xcbf29ce484222325),
                      static_cast<std::uint32_t>(fnv(all, 0x9e3779b97f4a7c15)));
 }

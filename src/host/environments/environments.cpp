@@ -95,6 +95,18 @@ class Environments::Impl {
     return {};
   }
 
+  std::vector<EnvironmentEntry> remove_unused(std::chrono::seconds age) {
+    const auto now =
+        std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch());
+    const double oldest_use = (now - age).count();
+    std::vector<EnvironmentEntry> removed;
+    for (EnvironmentEntry& entry : store_.list()) {
+      if (!entry.name.empty() || entry.used_at > oldest_use || !remove(entry.id)) continue;
+      removed.push_back(std::move(entry));
+    }
+    return removed;
+  }
+
  private:
   struct Caller {
     std::uint64_t request;
@@ -255,6 +267,10 @@ std::uint64_t Environments::prepare_named(std::string name, EnvironmentKey key, 
 void Environments::cancel(std::uint64_t request) { impl_->cancel(request); }
 
 std::vector<EnvironmentEntry> Environments::list() { return impl_->list(); }
+
+std::vector<EnvironmentEntry> Environments::remove_unused(std::chrono::seconds age) {
+  return impl_->remove_unused(age);
+}
 
 Result<void> Environments::remove(const std::string& id_or_name) {
   return impl_->remove(id_or_name);

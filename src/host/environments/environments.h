@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -16,6 +17,7 @@ namespace pyember::host {
 struct EnvironmentKey {
   std::string python_version;  // "3.12", or an absolute path; empty: uv's choice
   std::vector<std::string> dependencies;
+  std::string resolved_on = {};  // a day, where the newest packages of that day are wanted
 };
 
 struct ReadyEnvironment {
@@ -25,6 +27,9 @@ struct ReadyEnvironment {
   std::string version;              // "3.12.4"
   std::vector<std::string> locked;  // name==version, sorted
   double setup_seconds = 0;         // 0: it was ready
+  // Shared by all who use it: no server removes the environment before it is gone. Null for a bare
+  // interpreter.
+  std::shared_ptr<const void> in_use = {};
 };
 
 // Why an environment could not be made: what uv said and how it ended, for a result that looks like
@@ -69,6 +74,8 @@ class Environments {
   std::uint64_t prepare_named(std::string name, EnvironmentKey key, Ready ready);
   std::vector<EnvironmentEntry> list();
   Result<void> remove(const std::string& id_or_name);
+  // Removes the cached ones that were not used for so long and that nobody uses now; which they were.
+  std::vector<EnvironmentEntry> remove_unused(std::chrono::seconds age);
 
  private:
   class Impl;

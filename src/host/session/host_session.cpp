@@ -59,12 +59,11 @@ Result<embed::CellNumber> HostSession::submit(CellSpec spec,
                                               std::unique_ptr<CellObserver> observer) {
   std::optional<SessionPlan> plan;
   if (spec.wish) {
-    // One that was only made to hold files is still what its first cell asks for.
-    Result<SessionPlan> changed = unused()
-                                      ? new_plan(*spec.wish, registry_.settings().isolation)
-                                      : changed_plan(name_, plan_, *spec.wish, link_ != nullptr);
+    Result<SessionPlan> changed = plan_with(*spec.wish);
     if (!changed) return changed.error();
-    if (!link_ || !same_session(changed.value(), plan_)) plan = changed.take();
+    if ((!link_ && held_.empty()) || !same_session(changed.value(), planned())) {
+      plan = changed.take();
+    }
   }
   const embed::CellNumber number = next_number_++;
   Cell& cell = cells_.emplace_back();
@@ -75,9 +74,11 @@ Result<embed::CellNumber> HostSession::submit(CellSpec spec,
   cell.observer = std::move(observer);
   if (cells_.size() == 1) cell.running_since_ns = busy_since_ns_ = now_ns();
   embed::CellRequest request{number, std::move(spec.code), spec.timeout};
-  if (spec.wish) request.cpu_seconds = spec.wish->limits.cpu_seconds;
+  if (spec.wish && spec.wish->limited() && has_been_opened()) {
+    request.limits = std::make_unique<const WorkerLimits>(spec.wish->limits);
+  }
   if (plan || !held_.empty() || move_) {
-    hold(std::move(request), std::move(plan));
+    hold(std::move(request), std::move(plan), std::move(spec.wish));
     return number;
   }
   if (!link_) open_link();

@@ -16,6 +16,7 @@
 #include "host/session/session_link.h"
 #include "host/session/session_plan.h"
 #include "host/session/session_products.h"
+#include "host/session/session_rooms.h"
 #include "host/session/session_state_file.h"
 
 namespace pyember::host {
@@ -140,8 +141,10 @@ class HostSession final : private SessionLink::Owner {
   // A cell that waits until the session is what it needs.
   struct Held {
     embed::CellRequest request;
-    std::optional<SessionPlan> plan;  // what the session must be; its place is made meanwhile
-    std::uint64_t preparing = 0;      // the request for its environment; 0: none, or it is ready
+    std::optional<SessionPlan> plan;    // what the session must be; its place is made meanwhile
+    std::unique_ptr<SessionWish> wish;  // of which the plan came; null when there is none
+    std::uint64_t preparing = 0;        // the request for its environment; 0: none, or it is ready
+    std::vector<std::string> packages{};  // that are in the environment
   };
 
   // The state on its way from one session to another.
@@ -152,9 +155,13 @@ class HostSession final : private SessionLink::Owner {
     bool restoring = false;
   };
 
-  void hold(embed::CellRequest request, std::optional<SessionPlan> plan);
+  void hold(embed::CellRequest request, std::optional<SessionPlan> plan,
+            std::unique_ptr<SessionWish> wish);
+  const SessionPlan& planned() const;
+  Result<SessionPlan> plan_with(const SessionWish& wish);
+  void plan_again();
   void prepare_place(Held& held);
-  void place_ready(embed::CellNumber number, Result<WorkerPlace> place);
+  void place_ready(embed::CellNumber number, Result<PreparedPlace> place);
   void advance();
   bool become(Held& held);
   void begin_move(embed::CellNumber number, SessionPlan plan, std::string why);
@@ -165,6 +172,7 @@ class HostSession final : private SessionLink::Owner {
   bool withdraw_held(embed::CellNumber number);
 
   bool unused() const { return next_number_ == first_number_; }
+  bool has_been_opened() const { return link_id_ != 0; }
 
   // Takes a cell that has not begun out of the queue and answers it; false: it has begun.
   bool withdraw(std::deque<Cell>::iterator cell, const std::string& why);

@@ -22,51 +22,104 @@ embed::CellOutcome not_possible(const std::string& why) {
   return outcome;
 }
 
-bool same_packages(const SessionPlan& one, const SessionPlan& other) {
-  return one.dependencies == other.dependencies && one.python_version == other.python_version;
-}
-
 std::string moved_notice(const std::string& why) {
   return fmt::format("The session now runs in a worker process: {}.", why);
 }
 
+// "Installed: numpy 2.3.1, pandas 3.0.0; and 3 more that they need."
+std::string installed_notice(const SessionWish& wish, const std::vector<std::string>& packages) {
+  std::string asked;
+  std::size_t others = 0;
+  for (const std::string& each : packages) {
+    const std::size_t equals = each.find("==");
+    const std::string name = each.substr(0, equals);
+    const bool is_asked = std::any_of(wish.dependencies.begin(), wish.dependencies.end(),
+                                      [&](const std::string& dependency) {
+                                        return package_name(dependency) == package_name(name);
+                                      });
+    if (is_asked && equals != std::string::npos) {
+      asked += fmt::format("{}{} {}", asked.empty() ? "" : ", ", name, each.substr(equals + 2));
+    } else {
+      ++others;
+    }
+  }
+  if (asked.empty()) asked = "the packages that were asked for";
+  return fmt::format("Installed: {}{}.", asked,
+                     others == 0 ? "" : fmt::format(", and {} more in the session", others));
+}
+
 }  // namespace
 
-void HostSession::hold(embed::CellRequest request, std::optional<SessionPlan> plan) {
-  held_.push_back({std::move(request), std::move(plan), 0});
+void HostSession::hold(embed::CellRequest request, std::optional<SessionPlan> plan,
+                       std::unique_ptr<SessionWish> wish) {
+  held_.push_back({std::move(request), std::move(plan), std::move(wish)});
   if (held_.back().plan) prepare_place(held_.back());
   advance();
 }
 
-// Later cells build on what earlier ones added, so each environment holds all packages so far.
+// What the session will be when all cells that are held have had their way.
+const SessionPlan& HostSession::planned() const {
+  for (auto held = held_.rbegin(); held != held_.rend(); ++held) {
+    if (held->plan) return *held->plan;
+  }
+  return plan_;
+}
+
+Result<SessionPlan> HostSession::plan_with(const SessionWish& wish) {
+  // Where a session runs is free until it has run anywhere.
+  const bool never_run = !has_been_opened() && held_.empty();
+  if (unused() || (never_run && wish.isolation)) {
+    Result<SessionPlan> anew = new_plan(wish, registry_.settings().isolation);
+    if (!anew) return anew.error();
+    plan_ = anew.take();
+  }
+  return changed_plan(name_, planned(), wish, !never_run);
+}
+
+// A cell whose packages can't be had is gone: those behind it must do without them.
+void HostSession::plan_again() {
+  const SessionPlan* before = &plan_;
+  bool opened = has_been_opened();
+  for (Held& held : held_) {
+    if (!held.plan || !held.wish) continue;
+    Result<SessionPlan> anew = changed_plan(name_, *before, *held.wish, opened);
+    if (anew && !same_session(anew.value(), *held.plan)) {
+      if (held.preparing != 0) registry_.rooms().cancel(std::exchange(held.preparing, 0));
+      held.plan = anew.take();
+      prepare_place(held);
+    }
+    before = &*held.plan;
+    opened = true;
+  }
+}
+
 void HostSession::prepare_place(Held& held) {
   SessionPlan& plan = *held.plan;
-  for (const Held& earlier : held_) {
-    if (&earlier == &held || !earlier.plan) continue;
-    for (const std::string& each : earlier.plan->dependencies) {
-      auto& known = plan.dependencies;
-      if (std::find(known.begin(), known.end(), each) == known.end()) known.push_back(each);
-    }
-  }
   if (plan.room != Isolation::Process) return;
-  if (same_packages(plan, plan_) && !plan_.place.python.empty()) return;
+  if (same_packages(plan, plan_) && !plan_.place.python.empty()) {
+    plan.place = plan_.place;
+    return;
+  }
   if (plan.dependencies.empty() && plan.python_version.empty()) {
     plan.place = registry_.rooms().own_place();
     return;
   }
   const embed::CellNumber number = held.request.number;
   held.preparing = registry_.rooms().prepare(
-      plan, [this, number](Result<WorkerPlace> place) { place_ready(number, std::move(place)); });
+      plan, [this, number](Result<PreparedPlace> place) { place_ready(number, std::move(place)); });
 }
 
-void HostSession::place_ready(embed::CellNumber number, Result<WorkerPlace> place) {
+void HostSession::place_ready(embed::CellNumber number, Result<PreparedPlace> place) {
   const auto held = std::find_if(held_.begin(), held_.end(), [number](const Held& each) {
     return each.request.number == number;
   });
   if (held == held_.end()) return;
   held->preparing = 0;
   if (place) {
-    held->plan->place = place.take();
+    PreparedPlace prepared = place.take();
+    held->plan->place = std::move(prepared.place);
+    held->plan->in_use = std::move(prepared.in_use);
+    held->packages = std::move(prepared.packages);
     return advance();
   }
   held_.erase(held);
@@ -78,6 +131,7 @@ void HostSession::place_ready(embed::CellNumber number, Result<WorkerPlace> plac
     cells_.front().running_since_ns = now_ns();
   }
   finish(std::move(cell), not_possible(place.error().message));
+  plan_again();
   advance();
 }
 
@@ -98,6 +152,9 @@ void HostSession::advance() {
 bool HostSession::become(Held& held) {
   SessionPlan plan = std::move(*held.plan);
   held.plan.reset();
+  if (held.wish && !held.packages.empty()) {
+    add_notice(installed_notice(*held.wish, held.packages));
+  }
   if (!link_) {
     plan_ = std::move(plan);
     return true;
@@ -110,8 +167,7 @@ bool HostSession::become(Held& held) {
     return false;
   }
   if (plan_.room == Isolation::Process && !same_packages(plan, plan_)) {
-    registry_.rooms().add_sites(link_->session(), plan.place.site_directories);
-    plan.place = std::move(plan_.place);
+    registry_.rooms().change_packages(link_->session(), plan.place);
   }
   plan_ = std::move(plan);
   return true;
@@ -121,6 +177,8 @@ void HostSession::begin_move(embed::CellNumber number, SessionPlan plan, std::st
   plan_.limits = plan.limits;
   plan_.place = std::move(plan.place);
   plan_.dependencies = std::move(plan.dependencies);
+  plan_.resolved_on = std::move(plan.resolved_on);
+  plan_.in_use = std::move(plan.in_use);
   plan_.python_version = std::move(plan.python_version);
   move_.emplace();
   move_->number = number;
@@ -137,9 +195,9 @@ void HostSession::needs_worker(embed::CellNumber number, embed::CellOutcome outc
   if (cell == cells_.end()) return;
   std::vector<embed::CellRequest> behind = link_->session().take_back();
   for (auto each = behind.rbegin(); each != behind.rend(); ++each) {
-    held_.push_front({std::move(*each), std::nullopt, 0});
+    held_.push_front({std::move(*each), std::nullopt, nullptr});
   }
-  held_.push_front({{number, std::move(outcome.code), cell->timeout}, std::nullopt, 0});
+  held_.push_front({{number, std::move(outcome.code), cell->timeout}, std::nullopt, nullptr});
   SessionPlan plan = plan_;
   plan.place = registry_.rooms().own_place();
   begin_move(number, std::move(plan), std::move(outcome.needs_worker));
@@ -198,6 +256,7 @@ bool HostSession::withdraw_held(embed::CellNumber number) {
   if (held == held_.end()) return false;
   if (held->preparing != 0) registry_.rooms().cancel(held->preparing);
   held_.erase(held);
+  plan_again();
   return true;
 }
 

@@ -32,7 +32,9 @@ std::string listed(const std::vector<std::string>& dependencies) {
 // can do instead.
 Error for_sessions(const Error& error) {
   std::string text = error.message;
-  if (text.starts_with("OSError: ")) text.erase(0, 9);
+  for (const std::string_view type : {"OSError: ", "ValueError: "}) {
+    if (text.starts_with(type)) text.erase(0, type.size());
+  }
   if (const auto advice = text.find(", or pass use_uv=false"); advice != std::string::npos) {
     text.replace(advice, std::string::npos, ".");
   }
@@ -83,8 +85,8 @@ Workers& ServerRooms::workers() {
 
 void ServerRooms::warm() { workers().warm(own_place()); }
 
-void ServerRooms::add_sites(embed::Session& worker, std::vector<std::string> directories) {
-  dynamic_cast<WorkerSession&>(worker).add_sites(std::move(directories));
+void ServerRooms::change_packages(embed::Session& worker, const WorkerPlace& place) {
+  dynamic_cast<WorkerSession&>(worker).change_packages(place);
 }
 
 WorkerPlace ServerRooms::own_place() const {
@@ -92,7 +94,7 @@ WorkerPlace ServerRooms::own_place() const {
 }
 
 std::uint64_t ServerRooms::prepare(const SessionPlan& plan, Prepared done) {
-  EnvironmentKey key{plan.python_version, plan.dependencies};
+  EnvironmentKey key{plan.python_version, plan.dependencies, plan.resolved_on};
   const bool own_python = key.python_version.empty();
   if (own_python) key.python_version = PYEMBER_PYTHON_EXECUTABLE;
   return environments_.prepare(
@@ -107,7 +109,7 @@ std::uint64_t ServerRooms::prepare(const SessionPlan& plan, Prepared done) {
             place.site_directories.push_back(each);
           }
         }
-        done(std::move(place));
+        done(PreparedPlace{std::move(place), std::move(ready->locked), std::move(ready->in_use)});
       });
 }
 

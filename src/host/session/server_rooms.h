@@ -34,7 +34,7 @@ class ServerRooms final : public SessionRooms {
   std::unique_ptr<embed::Session> open_worker(const WorkerPlace& place, const WorkerLimits& limits,
                                               embed::SessionOptions options,
                                               embed::SessionListener& listener) override;
-  void add_sites(embed::Session& worker, std::vector<std::string> directories) override;
+  void change_packages(embed::Session& worker, const WorkerPlace& place) override;
   WorkerPlace own_place() const override;
   std::uint64_t prepare(const SessionPlan& plan, Prepared done) override;
   void cancel(std::uint64_t request) override;

@@ -1,8 +1,12 @@
 #include "host/session/session_plan.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <ctime>
+#include <iterator>
 
 namespace pyember::host {
 
@@ -12,33 +16,79 @@ Error contradiction(const std::string& what, const std::string& instead) {
   return {ErrorCode::InvalidArgument, fmt::format("The cell was not run: {}. {}", what, instead)};
 }
 
+// The version that is asked for, as plans have it: empty for the server's own.
+std::string_view other_python(const SessionWish& wish) {
+  return wish.python_version == PYEMBER_PYTHON_VERSION ? std::string_view() : wish.python_version;
+}
+
 // Only a process of its own can give these.
 bool needs_process(const SessionWish& wish) {
-  return wish.limited() || !wish.dependencies.empty() || !wish.python_version.empty();
+  return wish.limited() || !wish.dependencies.empty() || !other_python(wish).empty();
 }
 
 const char* what_needs_process(const SessionWish& wish) {
-  if (wish.limited()) return "limits";
-  return wish.dependencies.empty() ? "python_version" : "dependencies";
+  if (wish.limited()) return "setting limits";
+  return wish.dependencies.empty() ? "python_version" : "installing packages";
 }
 
-void add_dependencies(SessionPlan& plan, const SessionWish& wish) {
-  for (const std::string& each : wish.dependencies) {
-    auto& known = plan.dependencies;
-    if (std::find(known.begin(), known.end(), each) == known.end()) known.push_back(each);
+bool is_name_character(unsigned char c) {
+  return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+}
+
+// A requirement taken apart: "Pandas[excel] >=2" is pandas, [excel], >=2.
+struct Requirement {
+  std::string name;  // as indexes compare it
+  std::string extras;
+  std::string rest;
+
+  explicit Requirement(const std::string& text) {
+    const auto end = std::find_if_not(text.begin(), text.end(), is_name_character);
+    std::transform(text.begin(), end, std::back_inserter(name), [](unsigned char c) {
+      return c == '_' || c == '.' ? '-' : static_cast<char>(std::tolower(c));
+    });
+    for (auto each = end; each != text.end(); ++each) {
+      if (*each == ' ' || *each == '\t') continue;
+      const bool extra = *each == '[' || (!extras.empty() && extras.back() != ']');
+      (extra ? extras : rest) += *each;
+    }
   }
+  // Nothing but a name, or a name with extras.
+  bool any_version() const { return rest.empty(); }
+};
+
+// As pip does it: a version that is asked for takes the place of the one before, a bare name is
+// content with what is there.
+void add_dependencies(SessionPlan& plan, const SessionWish& wish) {
+  auto& known = plan.dependencies;
+  const std::vector<std::string> before = known;
+  const auto knows = [&](const auto& accepts) {
+    return std::any_of(known.begin(), known.end(), accepts);
+  };
+  for (const std::string& each : wish.dependencies) {
+    const Requirement wanted(each);
+    if (!wanted.any_version() || wish.upgrade) {
+      std::erase_if(known, [&](const std::string& other) {
+        const Requirement old(other);
+        return other != each && old.name == wanted.name && !old.any_version() &&
+               std::find(before.begin(), before.end(), other) != before.end();
+      });
+    } else if (wanted.extras.empty() && knows([&](const std::string& other) {
+                 return Requirement(other).name == wanted.name;
+               })) {
+      continue;
+    }
+    if (!knows([&](const std::string& other) { return other == each; })) known.push_back(each);
+  }
+  if (wish.upgrade) plan.resolved_on = fmt::format("{:%F}", fmt::gmtime(std::time(nullptr)));
 }
 
 bool same(const embed::Confinement& one, const embed::Confinement& other) {
   return one.no_network == other.no_network && one.write_paths == other.write_paths;
 }
 
-// Limits other than CPU time hold for a worker's life.
-bool limits_whole_session(const WorkerLimits& limits) {
-  return limits.memory_bytes || limits.processes || limits.file_size_bytes || limits.open_files;
-}
-
 }  // namespace
+
+std::string package_name(const std::string& requirement) { return Requirement(requirement).name; }
 
 std::string_view to_string(Isolation isolation) {
   switch (isolation) {
@@ -59,7 +109,7 @@ std::optional<Isolation> parse_isolation(std::string_view text) {
   return std::nullopt;
 }
 
-bool SessionWish::limited() const { return limits_whole_session(limits) || limits.cpu_seconds; }
+bool SessionWish::limited() const { return limits != WorkerLimits{}; }
 
 bool SessionWish::empty() const {
   return !isolation && dependencies.empty() && python_version.empty() && !limited() &&
@@ -80,15 +130,11 @@ Result<SessionPlan> new_plan(const SessionWish& wish, Isolation by_default) {
     return plan;
   }
   if (plan.asked == Isolation::InProcess && needs_process(wish)) {
-    return contradiction(fmt::format("{} need a worker process, and isolation is 'inprocess'",
+    return contradiction(fmt::format("{} needs a worker process, and isolation is 'inprocess'",
                                      what_needs_process(wish)),
                          "Use isolation='process' or 'auto' for this session.");
   }
-  const bool process = plan.asked == Isolation::Process || needs_process(wish);
-  plan.room = process ? Isolation::Process : Isolation::InProcess;
-  plan.limits = wish.limits;
-  plan.python_version = wish.python_version;
-  add_dependencies(plan, wish);
+  plan.room = plan.asked == Isolation::Process ? Isolation::Process : Isolation::InProcess;
   return plan;
 }
 
@@ -100,38 +146,40 @@ Result<SessionPlan> changed_plan(const std::string& session, SessionPlan plan,
         "Use another session name, or close this session with close_session first.");
   };
   if (wish.isolation && *wish.isolation != plan.asked && *wish.isolation != plan.room) {
-    return exists(
-        fmt::format("its isolation is '{}'{}", to_string(plan.asked),
-                    plan.asked == plan.room ? "" : fmt::format(" (now {})", to_string(plan.room))));
+    return exists(fmt::format(
+        "its isolation is '{}'{}, which can't be changed to '{}'", to_string(plan.asked),
+        plan.asked == plan.room ? "" : fmt::format(" (now {})", to_string(plan.room)),
+        to_string(*wish.isolation)));
   }
   if (wish.confinement.any() && !same(wish.confinement, plan.confinement)) {
-    return exists("confine is set when a session is made");
+    return exists("can't be confined any more: confine is for a session's first call");
   }
   if (plan.asked == Isolation::InProcess && needs_process(wish)) {
     return exists(
-        fmt::format("is in-process, while {} need a worker process", what_needs_process(wish)));
+        fmt::format("is in-process, while {} needs a worker process", what_needs_process(wish)));
   }
-  const bool worker = plan.room == Isolation::Process;
-  if (worker && opened && limits_whole_session(wish.limits)) {
+  const bool asks_python =
+      !wish.python_version.empty() && other_python(wish) != plan.python_version;
+  if (asks_python && opened && plan.room == Isolation::Process) {
     return exists(
-        "its limits are set: memory, processes, file size and open files hold for a worker's life");
-  }
-  if (worker && opened && !wish.python_version.empty() &&
-      wish.python_version != plan.python_version) {
-    return exists("python_version is set when a worker is made");
+        fmt::format("runs Python {}, not {}: python_version is for a session's first call",
+                    plan.python_version.empty() ? PYEMBER_PYTHON_VERSION : plan.python_version,
+                    wish.python_version));
   }
   if (needs_process(wish)) plan.room = Isolation::Process;
-  if (!(worker && opened)) {
-    plan.limits = wish.limits;
-    if (!wish.python_version.empty()) plan.python_version = wish.python_version;
-  }
+  if (!opened) plan.limits = wish.limits;  // later ones hold for their call
+  if (asks_python) plan.python_version = other_python(wish);
   add_dependencies(plan, wish);
   return plan;
 }
 
+bool same_packages(const SessionPlan& one, const SessionPlan& other) {
+  return one.dependencies == other.dependencies && one.resolved_on == other.resolved_on &&
+         one.python_version == other.python_version;
+}
+
 bool same_session(const SessionPlan& one, const SessionPlan& other) {
-  return one.room == other.room && one.dependencies == other.dependencies &&
-         one.python_version == other.python_version && one.limits == other.limits;
+  return one.room == other.room && same_packages(one, other) && one.limits == other.limits;
 }
 
 }  // namespace pyember::host

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ std::optional<Isolation> parse_isolation(std::string_view text);
 struct SessionWish {
   std::optional<Isolation> isolation;
   std::vector<std::string> dependencies;  // as uv takes them
+  bool upgrade = false;                   // the newest of them, whatever was installed before
   std::string python_version;             // "3.12"
   WorkerLimits limits;
   embed::Confinement confinement;
@@ -38,17 +40,27 @@ struct SessionPlan {
   WorkerLimits limits;
   embed::Confinement confinement;
   std::vector<std::string> dependencies;  // of all calls so far
+  std::string resolved_on;                // the day of the last upgrade, "2026-01-31"; empty: none
   std::string python_version;             // asked for; empty: the server's
+  std::shared_ptr<const void> in_use;     // keeps the environment of `place`; shared with a move
 };
 
-// The plan of a new session, or why the wishes contradict each other.
+// The plan of a new session, or why the wishes contradict each other. What its first cell asks for
+// besides isolation and confinement is not in it yet: that comes by changed_plan(), and a cell whose
+// packages can't be had leaves nothing behind.
 Result<SessionPlan> new_plan(const SessionWish& wish, Isolation by_default);
 
 // Whether a session that exists can serve the call, and what its plan is then; `opened` says that
-// it has an interpreter. The caller compares the two plans to see what must be done.
+// it has had an interpreter: limits hold for the session when they come before, else for their call.
+// The caller compares the two plans to see what must be done.
 Result<SessionPlan> changed_plan(const std::string& session, SessionPlan plan,
                                  const SessionWish& wish, bool opened);
 
+// "scikit-learn" of "Scikit_Learn[plots]>=1": as indexes compare names.
+std::string package_name(const std::string& requirement);
+
+// The same Python with the same packages.
+bool same_packages(const SessionPlan& one, const SessionPlan& other);
 // Nothing has to be done to get from one to the other.
 bool same_session(const SessionPlan& one, const SessionPlan& other);
 

@@ -12,6 +12,13 @@
 
 namespace pyember::host {
 
+// An environment that is ready.
+struct PreparedPlace {
+  WorkerPlace place;
+  std::vector<std::string> packages;   // name==version, all there are in it
+  std::shared_ptr<const void> in_use;  // it is not removed as long as this lives
+};
+
 // Opens sessions where their plans say, and makes the environments they need. Outlives them.
 // Loop's thread only.
 class SessionRooms {
@@ -24,15 +31,16 @@ class SessionRooms {
                                                       const WorkerLimits& limits,
                                                       embed::SessionOptions options,
                                                       embed::SessionListener& listener) = 0;
-  // From its next cell on the worker session imports from these as well.
-  virtual void add_sites(embed::Session& worker, std::vector<std::string> directories) = 0;
+  // From its next cell on the worker session has the packages of that place in place of those it
+  // had; the place is of the same Python.
+  virtual void change_packages(embed::Session& worker, const WorkerPlace& place) = 0;
   // The interpreter of workers that were asked for nothing special: the embedded one's version,
   // with the server's environment.
   virtual WorkerPlace own_place() const = 0;
 
   // An environment with the packages (and the Python, where a version is named) of a plan, in a
   // later turn of the loop; the number may be given to cancel().
-  using Prepared = std::function<void(Result<WorkerPlace>)>;
+  using Prepared = std::function<void(Result<PreparedPlace>)>;
   virtual std::uint64_t prepare(const SessionPlan& plan, Prepared done) = 0;
   virtual void cancel(std::uint64_t request) = 0;
 };

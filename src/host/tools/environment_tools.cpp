@@ -118,9 +118,35 @@ void create(const QualityParts& parts, const AnswerForm& form, const Call& call)
 // --- environment_remove
 // ----------------------------------------------------------------------------
 
+void remove_unused(const QualityParts& parts, const AnswerForm& asked, const Call& call,
+                   double days) {
+  if (!(days >= 0) || days > 36500) {
+    return call->complete(fault_answer(
+        asked, fault_of({ErrorCode::InvalidArgument,
+                         "ValueError: unused_days must be a number from 0 to 36500. Nothing was "
+                         "removed; give another."})));
+  }
+  std::uint64_t bytes = 0;
+  Json ids = Json::array();
+  const auto age = std::chrono::seconds(static_cast<std::int64_t>(days * 86400));
+  for (const EnvironmentEntry& entry : parts.environments.remove_unused(age)) {
+    bytes += entry.bytes;
+    ids.push_back(entry.id);
+  }
+  Json result = {{"removed", fmt::format("{} environments", ids.size())},
+                 {"ids", std::move(ids)},
+                 {"freed_mb", in_mebibytes(bytes)}};
+  call->complete(tool_answer(asked, std::move(result), fields_markdown));
+}
+
 void remove(const QualityParts& parts, const AnswerForm& form, const Call& call) {
   const AnswerForm asked = answer_form_like(*call, form);
-  const std::string name = Arguments(call->arguments()).text_or("name", "");
+  const Json& arguments = call->arguments();
+  const auto days = arguments.find("unused_days");
+  const std::string name = Arguments(arguments).text_or("name", "");
+  if (name.empty() && days != arguments.end() && days->is_number()) {
+    return remove_unused(parts, asked, call, days->get<double>());
+  }
   const Result<void> removed = parts.environments.remove(name);
   if (!removed) return call->complete(fault_answer(asked, fault_of(removed.error())));
   Json result = {{"removed", name}};
@@ -143,7 +169,7 @@ void add_environment_tools(mcp::ToolCatalog& catalog, const QualityParts& parts)
   mcp::Tool shown;
   shown.name = "environment_cache_list";
   shown.title = "Environments";
-  shown.description = "List the uv environments kept for scripts: cached and named ones.";
+  shown.description = "List the uv environments kept for scripts and sessions: cached and named.";
   shown.input_schema = InputSchema(true).take();
   shown.output_schema = object_of({{"environments", list_of(type("object"))},
                                    {"total", type("integer")},
@@ -175,8 +201,9 @@ void add_environment_tools(mcp::ToolCatalog& catalog, const QualityParts& parts)
   mcp::Tool removed;
   removed.name = "environment_remove";
   removed.title = "Remove environment";
-  removed.description = "Remove an environment by name or id.";
-  removed.input_schema = InputSchema(true).text("name").required("name").take();
+  removed.description =
+      "Remove an environment by name or id, or the cached ones unused for so many days.";
+  removed.input_schema = InputSchema(true).text("name").plain_integer("unused_days").take();
   removed.output_schema = object_of({{"removed", text_type()}});
   removed.annotations = hints(Effect::Destroys);
   add(catalog, std::move(removed), parts, remove);

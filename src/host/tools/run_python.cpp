@@ -8,6 +8,7 @@
 
 #include "host/tools/background_cell.h"
 #include "host/tools/cell_answer.h"
+#include "host/tools/install_lines.h"
 #include "host/tools/session_wish.h"
 
 namespace pyember::host {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+#include <cmath>
 #include <string_view>
 
 #include "host/tools/arguments.h"
@@ -12,7 +14,7 @@ using mcp::Json;
 
 namespace {
 
-constexpr std::uint64_t kMegabyte = 1'000'000;
+constexpr double kMegabyte = 1e6;
 
 const Json* member(const Json& object, const char* name) {
   const auto found = object.find(name);
@@ -23,30 +25,47 @@ Error not_run(const std::string& what, const std::string& instead) {
   return {ErrorCode::InvalidArgument, fmt::format("The cell was not run: {}. {}", what, instead)};
 }
 
-Result<std::optional<std::uint64_t>> limit(const Json& limits, const char* name,
-                                           std::uint64_t unit) {
-  const Json* given = member(limits, name);
+// What one limit may be. Fractions are rounded up to whole units.
+struct LimitForm {
+  const char* name;
+  double unit;
+  double least;
+  bool whole;
+};
+
+constexpr double kMostOfAnyLimit = 1e9;
+// Below that the interpreter itself has no room to describe an error.
+constexpr double kLeastMegabytes = 16;
+
+Result<std::optional<std::uint64_t>> limit(const Json& limits, const LimitForm& form) {
+  const Json* given = member(limits, form.name);
   if (given == nullptr) return std::optional<std::uint64_t>();
   const double value = given->is_number() ? given->get<double>() : 0;
-  if (!(value > 0) || value > 1e12) {
-    return not_run(fmt::format("the limit {} must be a number above 0", name),
-                   "Give another, or leave it out.");
+  const bool in_range = value > 0 && value >= form.least && value <= kMostOfAnyLimit;
+  if (!in_range || (form.whole && value != std::floor(value))) {
+    return not_run(
+        fmt::format("limits.{} is {}, and it must be a {}number {} {:g} and at most {:g}",
+                    form.name, given->dump(), form.whole ? "whole " : "",
+                    form.least > 0 ? "from" : "above", form.least, kMostOfAnyLimit),
+        "Give another, or leave it out.");
   }
-  return std::optional<std::uint64_t>(
-      std::max<std::uint64_t>(1, static_cast<std::uint64_t>(value * static_cast<double>(unit))));
+  return std::optional<std::uint64_t>(static_cast<std::uint64_t>(std::ceil(value * form.unit)));
 }
 
 Result<void> read_limits(const Json& given, WorkerLimits& limits) {
-  for (const auto& [name, unit, target] :
-       {std::tuple{"memory_mb", kMegabyte, &limits.memory_bytes},
-        std::tuple{"cpu_seconds", std::uint64_t{1}, &limits.cpu_seconds},
-        std::tuple{"processes", std::uint64_t{1}, &limits.processes},
-        std::tuple{"file_size_mb", kMegabyte, &limits.file_size_bytes},
-        std::tuple{"open_files", std::uint64_t{1}, &limits.open_files}}) {
-    auto value = limit(given, name, unit);
+  std::optional<std::uint64_t> wall_ms;
+  for (const auto& [form, target] :
+       {std::pair{LimitForm{"memory_mb", kMegabyte, kLeastMegabytes, false}, &limits.memory_bytes},
+        std::pair{LimitForm{"cpu_seconds", 1, 0, false}, &limits.cpu_seconds},
+        std::pair{LimitForm{"wall_seconds", 1000, 0, false}, &wall_ms},
+        std::pair{LimitForm{"processes", 1, 1, true}, &limits.processes},
+        std::pair{LimitForm{"file_size_mb", kMegabyte, 0, false}, &limits.file_size_bytes},
+        std::pair{LimitForm{"open_files", 1, 1, true}, &limits.open_files}}) {
+    auto value = limit(given, form);
     if (!value) return value.error();
     *target = value.value();
   }
+  if (wall_ms) limits.wall_time = std::chrono::milliseconds(*wall_ms);
   return {};
 }
 
@@ -64,62 +83,6 @@ Result<void> read_confinement(const Json& given, embed::Confinement& confinement
                      "Name folders by absolute paths.");
     }
     confinement.write_paths->push_back(text);
-  }
-  return {};
-}
-
-// --- lines that install ------------------------------------------------------------------------
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t\r");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
-}
-
-// What follows "pip install" when the line is such a request.
-std::optional<std::string_view> install_arguments(std::string_view line) {
-  line = trimmed(line);
-  for (const std::string_view start :
-       {"%pip install ", "!pip install ", "!pip3 install ", "!uv pip install ", "%uv pip install ",
-        "!python -m pip install ", "!python3 -m pip install "}) {
-    if (line.starts_with(start)) return trimmed(line.substr(start.size()));
-  }
-  return std::nullopt;
-}
-
-// One word of a command line, quotes taken off; `rest` loses it.
-std::string next_word(std::string_view& rest) {
-  rest = trimmed(rest);
-  std::string word;
-  char quote = 0;
-  std::size_t i = 0;
-  for (; i < rest.size(); ++i) {
-    const char c = rest[i];
-    if (quote == 0 && (c == ' ' || c == '\t')) break;
-    if (quote == 0 && (c == '"' || c == '\'')) {
-      quote = c;
-    } else if (c == quote) {
-      quote = 0;
-    } else {
-      word += c;
-    }
-  }
-  rest.remove_prefix(i);
-  return word;
-}
-
-Result<void> read_requirements(std::string_view arguments, SessionWish& wish) {
-  while (!trimmed(arguments).empty()) {
-    const std::string word = next_word(arguments);
-    if (word == "-q" || word == "--quiet" || word == "-U" || word == "--upgrade") continue;
-    if (word.starts_with("#")) return {};
-    if (word.starts_with("-")) {
-      return not_run(
-          fmt::format("'{}' is an option that installing into a session does not know", word),
-          "Name packages only, such as %pip install pandas>=2, or pass "
-          "dependencies=[…].");
-    }
-    wish.dependencies.push_back(word);
   }
   return {};
 }
@@ -151,35 +114,11 @@ Result<std::unique_ptr<SessionWish>> wish_in(const Json& arguments) {
   return wish;
 }
 
-Result<void> take_install_lines(std::string& code, std::unique_ptr<SessionWish>& wish) {
-  if (code.find("pip") == std::string::npos || code.find(" install ") == std::string::npos) {
-    return {};
-  }
-  std::string kept;
-  kept.reserve(code.size() + 8);
-  std::string_view rest = code;
-  while (!rest.empty()) {
-    const std::size_t end = rest.find('\n');
-    const std::string_view line = rest.substr(0, end);
-    const auto arguments = install_arguments(line);
-    if (arguments) {
-      if (!wish) wish = std::make_unique<SessionWish>();
-      if (auto read = read_requirements(*arguments, *wish); !read) return read;
-      kept += "# ";
-    }
-    kept += line;
-    if (end == std::string_view::npos) break;
-    kept += '\n';
-    rest.remove_prefix(end + 1);
-  }
-  code = std::move(kept);
-  return {};
-}
-
 void add_wish_properties(Json& properties) {
   const auto number = [](const char* name) { return Json{{name, {{"type", "number"}}}}; };
   Json limits = Json::object();
-  for (const char* name : {"memory_mb", "cpu_seconds", "processes", "file_size_mb", "open_files"}) {
+  for (const char* name :
+       {"memory_mb", "cpu_seconds", "wall_seconds", "processes", "file_size_mb", "open_files"}) {
     limits.update(number(name));
   }
   properties["isolation"] = {
@@ -194,7 +133,7 @@ void add_wish_properties(Json& properties) {
   properties["limits"] = {{"type", "object"},
                           {"properties", limits},
                           {"additionalProperties", false},
-                          {"description", "of a new session's process; cpu_seconds also per call"}};
+                          {"description", "of a new session; in later calls of that call alone"}};
   properties["confine"] = {
       {"type", "object"},
       {"properties",

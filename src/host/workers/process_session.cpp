@@ -1,5 +1,7 @@
 #include "host/workers/process_session.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <string_view>
@@ -16,6 +18,10 @@ using std::chrono::milliseconds;
 
 // However late our own timer is, a cell has been asked this often before force is used.
 constexpr int kLeastAsked = 4;
+
+double in_seconds(std::chrono::steady_clock::duration time) {
+  return std::chrono::duration<double>(time).count();
+}
 
 milliseconds until(std::chrono::steady_clock::time_point when) {
   const auto left = when - std::chrono::steady_clock::now();
@@ -37,9 +43,10 @@ ProcessSession::ProcessSession(EventLoop& loop, std::unique_ptr<Source> source, 
 }
 
 void ProcessSession::open_worker() {
-  new_sites_.clear();
+  new_packages_ = false;
   plain_ = false;
   memory_bytes_ = 0;
+  memory_kills_ = 0;
   if (Zygote* zygote = source_->zygote()) {
     WorkerProcess::Owner& owner = *this;
     worker_ = std::make_unique<WorkerProcess>(loop_, *zygote, order_, pipes_, owner);
@@ -82,11 +89,12 @@ void ProcessSession::inspect(std::uint64_t ticket) {
   advance();
 }
 
-void ProcessSession::add_sites(std::vector<std::string> directories) {
-  order_.sites.insert(order_.sites.end(), directories.begin(), directories.end());
-  sites_added_ = true;
+void ProcessSession::change_packages(const WorkerPlace& place) {
+  order_.sites = place.site_directories;
+  order_.root = place.root;
+  source_->packages_changed(place);
   if (lost_) return;
-  std::move(directories.begin(), directories.end(), std::back_inserter(new_sites_));
+  new_packages_ = true;
   advance();
 }
 
@@ -98,15 +106,18 @@ bool ProcessSession::is_free() const {
 
 void ProcessSession::advance() {
   if (!is_free()) return;
-  if (!new_sites_.empty()) {
-    worker_->send(sites_header(new_sites_));
-    new_sites_.clear();
+  if (std::exchange(new_packages_, false)) {
+    worker_->send(packages_header(order_.sites, order_.root));
   }
   if (inspect_ticket_ && !asked_ticket_) {
     asked_ticket_ = std::exchange(inspect_ticket_, std::nullopt);
     worker_->send(names_header(*asked_ticket_));
   }
   if (queue_.empty()) return;
+  if (order_.limits.wall_time && used_ >= *order_.limits.wall_time) {
+    turn_.start(milliseconds(0));  // they are answered there
+    return;
+  }
   embed::CellRequest request = std::move(queue_.front());
   queue_.pop_front();
   send_cell(std::move(request));
@@ -118,13 +129,50 @@ void ProcessSession::send_cell(embed::CellRequest request) {
     release_process_to_all_cpus(worker_->pid());
   }
   running_ = embed::RunningCell{request.number, Clock::now()};
-  deadline_ = running_->since + request.timeout;
+  deadline_ = running_->since + time_for(request);
   cause_ = Cause::None;
   times_asked_ = 0;
   timer_.start(until(deadline_));
   const std::string header = cell_header(request);
-  if (request.kind == embed::CellKind::Code && !sites_added_) source_->code_given(request.code);
+  if (request.kind == embed::CellKind::Code) source_->code_given(request.code);
   worker_->send(header, std::move(request.code));
+}
+
+// How long a cell may run: the least of what its call, its own limit and the session's allow.
+ProcessSession::Clock::duration ProcessSession::time_for(const embed::CellRequest& request) {
+  Clock::duration time = request.timeout;
+  deadline_notice_.clear();
+  if (request.kind != embed::CellKind::Code) return time;
+  if (request.limits && request.limits->wall_time && *request.limits->wall_time < time) {
+    time = *request.limits->wall_time;
+    deadline_notice_ = fmt::format(
+        "The cell was stopped because it had run for the {:g} s of wall time that this call "
+        "allowed (limits.wall_seconds). The session is intact.",
+        in_seconds(time));
+  }
+  if (order_.limits.wall_time && *order_.limits.wall_time - used_ < time) {
+    time = *order_.limits.wall_time - used_;
+    deadline_notice_ = fmt::format(
+        "The cell was stopped because the session's cells have run for the {:g} s of wall time "
+        "that it was given (limits.wall_seconds); it runs no more. Go on in a new session with a "
+        "higher limit.",
+        in_seconds(*order_.limits.wall_time));
+  }
+  return time;
+}
+
+// The session has used up its wall time: what waits is answered, not run.
+void ProcessSession::refuse_cells_without_time() {
+  const std::string why = fmt::format(
+      "The cell was not run: the session's cells have run for the {:g} s of wall time that it was "
+      "given (limits.wall_seconds). Go on in a new session with a higher limit.",
+      in_seconds(*order_.limits.wall_time));
+  for (const embed::CellRequest& each : std::exchange(queue_, {})) {
+    embed::CellOutcome outcome;
+    outcome.status = embed::Status::Raised;
+    outcome.error = embed::CellError{"WallTimeExceeded", why, "WallTimeExceeded: " + why + "\n"};
+    listener_.cell_finished(each.number, std::move(outcome), false);
+  }
 }
 
 embed::Status ProcessSession::status_of(DoneStatus told) const {
@@ -154,6 +202,13 @@ void ProcessSession::worker_done(CellDone& done) {
   plain_ = done.plain;
   if (done.memory_bytes) memory_bytes_ = *done.memory_bytes;
   done.outcome.status = status_of(done.status);
+  if (order_.limits.memory_bytes && worker_->memory_kills_in_group() > memory_kills_) {
+    memory_kills_ = worker_->memory_kills_in_group();
+    done.outcome.notices.push_back(fmt::format(
+        "The kernel killed a process that the session had started, for memory: the session and "
+        "what it starts may use {} MB together (limits.memory_mb).",
+        *order_.limits.memory_bytes / 1'000'000));
+  }
   // What the cell wrote is in the pipes by now, or has been read while it ran.
   finish_cell(std::move(done.outcome), !pipes_.empty());
   advance();
@@ -162,6 +217,10 @@ void ProcessSession::worker_done(CellDone& done) {
 void ProcessSession::finish_cell(embed::CellOutcome outcome, bool has_output) {
   const embed::CellNumber number = running_->number;
   outcome.elapsed = Clock::now() - running_->since;
+  used_ += outcome.elapsed;
+  if (cause_ == Cause::Timeout && !deadline_notice_.empty()) {
+    outcome.notices.push_back(std::move(deadline_notice_));
+  }
   running_.reset();
   timer_.stop();
   if (has_output) undrained_ = number;
@@ -255,6 +314,9 @@ void ProcessSession::turn() {
               "Close sessions, or raise the limit on open files (ulimit -n).");
   }
   if (worker_->end()) return look_at_end();
+  if (is_free() && order_.limits.wall_time && used_ >= *order_.limits.wall_time) {
+    refuse_cells_without_time();
+  }
   if (!reset_ticket_ || replacing_ || running_ || undrained_ != 0 || !worker_->ready()) return;
   end_worker_for_reset();
 }

@@ -28,7 +28,9 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
     virtual ~Source() = default;
     // To fork the next worker from; null: there is none any more.
     virtual Zygote* zygote() = 0;
-    // Code that the worker forked last is given, and that imports from the place's own sites.
+    // The worker forked last imports from another place now, and the next one is forked for it.
+    virtual void packages_changed(const WorkerPlace& place) = 0;
+    // Code that the worker is about to run.
     virtual void code_given(std::string_view code) = 0;
   };
 
@@ -51,7 +53,7 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   int stderr_fd() const override { return pipes_.read_end(2); }
   void reading_output(bool) override {}  // both sides are on one thread
 
-  void add_sites(std::vector<std::string> directories) override;
+  void change_packages(const WorkerPlace& place) override;
   pid_t process_id() const override { return worker_ ? worker_->pid() : 0; }
 
  private:
@@ -67,6 +69,8 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   bool is_free() const;
   void advance();
   void send_cell(embed::CellRequest request);
+  Clock::duration time_for(const embed::CellRequest& request);
+  void refuse_cells_without_time();
   void finish_cell(embed::CellOutcome outcome, bool has_output);
   void time_is_over();
   void stop(Cause cause);
@@ -81,8 +85,7 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
 
   EventLoop& loop_;
   const std::unique_ptr<Source> source_;
-  ForkOrder order_;  // with the sites that were added
-  bool sites_added_ = false;
+  ForkOrder order_;  // with the packages of the last change
   embed::SessionListener& listener_;
   OutputPipes pipes_;
   std::unique_ptr<WorkerProcess> worker_;
@@ -92,6 +95,7 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   std::optional<embed::RunningCell> running_;
   embed::CellNumber undrained_ = 0;  // whose output has to be read before the next cell; 0: none
   Clock::time_point deadline_{};     // of the cell that runs
+  std::string deadline_notice_;      // why it is earlier than the caller's timeout
 
   Cause cause_ = Cause::None;  // why the cell that runs must stop
   Clock::time_point stop_began_{};
@@ -102,9 +106,11 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   std::optional<std::uint64_t> reset_ticket_;
   bool replacing_ = false;  // the reset's new worker is on its way
 
-  std::vector<std::string> new_sites_;  // of which the worker was not told
-  bool plain_ = false;                  // may be held on one CPU
+  bool new_packages_ = false;  // of which the worker was not told
+  bool plain_ = false;         // may be held on one CPU
   std::int64_t memory_bytes_ = 0;
+  std::uint64_t memory_kills_ = 0;  // of which a cell was told
+  Clock::duration used_{};  // in which cells have run
 
   Timer timer_;  // of the cell that runs
   Timer turn_;

@@ -52,6 +52,13 @@ std::string crash_message(int number, const WorkerLimits& limits) {
 
 // SIGKILL comes from nowhere: who sent it can only be told from what else is known.
 std::string kill_message(const WorkerEnd& end, const WorkerLimits& limits) {
+  if (end.over_memory_limit) {
+    return fmt::format(
+        "The session's process was killed for memory: it and what it started used more together "
+        "than{}, so the session's state is gone. {}. Work on smaller pieces of the data, or give "
+        "a new session a higher limit.",
+        memory_limit(limits, " "), kFresh);
+  }
   if (end.memory_ran_out) {
     return fmt::format(
         "The session's process was killed (SIGKILL), most likely by the kernel because memory ran "

@@ -22,8 +22,9 @@ struct WorkerEnd {
   Kind kind = Kind::Vanished;
   int number = 0;
   std::string detail;
-  std::string crash_text;       // what faulthandler wrote
-  bool memory_ran_out = false;  // the kernel has killed processes for that while it lived
+  std::string crash_text;          // what faulthandler wrote
+  bool memory_ran_out = false;     // the kernel has killed processes for that while it lived
+  bool over_memory_limit = false;  // the same, of this session's
 };
 
 // The exit code by which a worker says that its wire is of no use any more (docs/workers.md).

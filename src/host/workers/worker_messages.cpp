@@ -166,7 +166,9 @@ Result<WorkerMessage> read_worker_message(Frame& frame) {
 std::string cell_header(const embed::CellRequest& request) {
   std::string header =
       fmt::format(R"({{"op":"{}","cell":{})", operation_of(request.kind), request.number);
-  if (request.cpu_seconds) header += fmt::format(R"(,"cpu_seconds":{})", *request.cpu_seconds);
+  if (request.limits) {
+    header += fmt::format(R"(,"limits":{})", mcp::to_json_text(limits_json(*request.limits)));
+  }
   header += '}';
   return header;
 }
@@ -175,8 +177,8 @@ std::string names_header(std::uint64_t ticket) {
   return fmt::format(R"({{"op":"names","ticket":{}}})", ticket);
 }
 
-std::string sites_header(const std::vector<std::string>& directories) {
-  return mcp::to_json_text({{"op", "sites"}, {"paths", directories}});
+std::string packages_header(const std::vector<std::string>& directories, const std::string& root) {
+  return mcp::to_json_text({{"op", "packages"}, {"sites", directories}, {"root", root}});
 }
 
 std::string fork_message(std::uint64_t id, const ForkOrder& order) {
@@ -187,7 +189,9 @@ std::string fork_message(std::uint64_t id, const ForkOrder& order) {
                             {"sites", order.sites},
                             {"root", order.root},
                             {"folder", order.folder},
-                            {"limits", limits_json(order.limits)}});
+                            {"limits", limits_json(order.limits)},
+                            {"memory_group", order.memory_group},
+                            {"processes_group", order.processes_group}});
 }
 
 std::string preload_message(const std::vector<std::string>& modules,

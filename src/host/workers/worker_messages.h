@@ -40,7 +40,7 @@ Result<WorkerMessage> read_worker_message(Frame& frame);
 // Headers of what is sent to a worker.
 std::string cell_header(const embed::CellRequest& request);
 std::string names_header(std::uint64_t ticket);
-std::string sites_header(const std::vector<std::string>& directories);
+std::string packages_header(const std::vector<std::string>& directories, const std::string& root);
 
 // What the zygote is asked to make.
 struct ForkOrder {
@@ -50,6 +50,8 @@ struct ForkOrder {
   std::string root;
   std::string folder;
   WorkerLimits limits;
+  std::string memory_group = {};  // folders of control groups to enter; empty: none
+  std::string processes_group = {};
 };
 std::string fork_message(std::uint64_t id, const ForkOrder& order);
 std::string preload_message(const std::vector<std::string>& modules,

@@ -1,10 +1,10 @@
 #pragma once
 
 #include <compare>
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
+
+#include "embed/execution.h"
 
 namespace pyember::host {
 
@@ -17,15 +17,6 @@ struct WorkerPlace {
   auto operator<=>(const WorkerPlace&) const = default;
 };
 
-// What a worker may use; each is kept by the kernel. Unset: as much as the server.
-struct WorkerLimits {
-  std::optional<std::uint64_t> memory_bytes;  // of address space
-  std::optional<std::uint64_t> cpu_seconds;   // of all its cells together
-  std::optional<std::uint64_t> processes;
-  std::optional<std::uint64_t> file_size_bytes;
-  std::optional<std::uint64_t> open_files;
-
-  bool operator==(const WorkerLimits&) const = default;
-};
+using WorkerLimits = embed::UsageLimits;
 
 }  // namespace pyember::host

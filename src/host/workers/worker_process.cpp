@@ -30,6 +30,7 @@ WorkerProcess::WorkerProcess(EventLoop& loop, Zygote& zygote, const ForkOrder& o
       zygote_(&zygote),
       owner_(owner),
       memory_kills_before_(memory_kills()),
+      groups_(loop, order.limits),
       timer_(loop, [this] { time_is_over(); }) {
   std::array<int, 2> sockets{-1, -1};
   const bool paired = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) == 0;
@@ -50,7 +51,10 @@ WorkerProcess::WorkerProcess(EventLoop& loop, Zygote& zygote, const ForkOrder& o
   WorkerWire::Owner& owner_of_wire = *this;
   wire_ = std::make_unique<WorkerWire>(loop, std::move(here), owner_of_wire);
   timer_.start(limits::kZygoteStartDeadline + limits::kWorkerStartDeadline);
-  fork_id_ = zygote.fork_worker(order, std::move(there), *this);
+  ForkOrder grouped = order;
+  grouped.memory_group = groups_.memory_path();
+  grouped.processes_group = groups_.processes_path();
+  fork_id_ = zygote.fork_worker(grouped, std::move(there), *this);
 }
 
 WorkerProcess::~WorkerProcess() {
@@ -130,6 +134,7 @@ void WorkerProcess::exited(const ExitReport& report) {
 WorkerEnd WorkerProcess::end_of(const ExitReport& report) const {
   if (report.signal) {
     WorkerEnd end{WorkerEnd::Kind::Signalled, *report.signal, {}, {}};
+    end.over_memory_limit = *report.signal == SIGKILL && groups_.memory_kills() > 0;
     end.memory_ran_out = *report.signal == SIGKILL && memory_kills() > memory_kills_before_;
     return end;
   }

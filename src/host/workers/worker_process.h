@@ -8,6 +8,7 @@
 #include "host/workers/output_pipes.h"
 #include "host/workers/shared_memory.h"
 #include "host/workers/worker_end.h"
+#include "host/workers/worker_groups.h"
 #include "host/workers/worker_messages.h"
 #include "host/workers/worker_wire.h"
 #include "host/workers/zygote.h"
@@ -41,6 +42,8 @@ class WorkerProcess final : private WorkerWire::Owner, private Zygote::Child {
   // Handles what it has sent, and was not looked at.
   void read_now();
   void ask_to_stop(embed::CellNumber cell);
+  // How many processes the kernel has killed because it used more memory than its limit allows.
+  std::uint64_t memory_kills_in_group() const { return groups_.memory_kills(); }
   // It sent what it may not: it is killed.
   void break_off(const std::string& what);
   // Kills it to begin anew; worker_ended() comes when it and what it started are gone.
@@ -64,6 +67,7 @@ class WorkerProcess final : private WorkerWire::Owner, private Zygote::Child {
   std::uint64_t fork_id_ = 0;
   ProcessIdentity process_;
   const std::optional<std::uint64_t> memory_kills_before_;
+  const WorkerGroups groups_;
   StopPage page_;
   CrashFile crash_;
   std::unique_ptr<WorkerWire> wire_;

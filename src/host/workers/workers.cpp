@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "host/workers/import_habits.h"
 #include "host/workers/process_session.h"
+#include "host/workers/worker_groups.h"
 #include "host/workers/zygote.h"
 
 namespace pyember::host {
@@ -91,6 +92,7 @@ class Workers::Impl {
       if (left.empty() || std::chrono::steady_clock::now() > give_up_at) break;
       usleep(1000);
     }
+    WorkerGroups::remove_left_over();
   }
 
  private:
@@ -101,15 +103,22 @@ class Workers::Impl {
 
     Zygote* zygote() override {
       worker_ = ++workers_.last_worker_;
+      packages_changed_ = false;
       return workers_.zygote(place_);
     }
+    void packages_changed(const WorkerPlace& place) override {
+      place_ = place;
+      packages_changed_ = true;
+    }
+    // What a worker imports from another place than its zygote's that one can't have ready.
     void code_given(std::string_view code) override {
-      workers_.code_given(place_, worker_, code);
+      if (!packages_changed_) workers_.code_given(place_, worker_, code);
     }
 
    private:
     Impl& workers_;
-    const WorkerPlace place_;
+    WorkerPlace place_;
+    bool packages_changed_ = false;
     std::uint64_t worker_ = 0;
   };
 

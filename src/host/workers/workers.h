@@ -19,8 +19,9 @@ class EventLoop;
 // thread, never from within a call of its own methods.
 class WorkerSession : public embed::Session {
  public:
-  // From its next cell on it imports from these as well.
-  virtual void add_sites(std::vector<std::string> directories) = 0;
+  // From its next cell on it imports from that place's directories in place of those it had. The
+  // Python stays as it is.
+  virtual void change_packages(const WorkerPlace& place) = 0;
   // Of the worker, for people; 0 until there is one.
   virtual pid_t process_id() const = 0;
 };

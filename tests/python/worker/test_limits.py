@@ -55,11 +55,34 @@ def test_code_that_swallows_the_end_of_its_cpu_time(zygote: Zygote) -> None:
 
 def test_cpu_time_of_one_call(zygote: Zygote) -> None:
     worker = zygote.fork()
-    done = worker.failure("while True: pass", cpu_seconds=1)
+    done = worker.failure("while True: pass", limits={"cpu_seconds": 1})
     assert done.type == "CpuTimeExceeded" and "this call allowed" in done.error[1]
     assert worker.value("import resource\nresource.getrlimit(resource.RLIMIT_CPU)[0]") == "-1"
     assert worker.value("import time\nstart = time.process_time()\nwhile time.process_time() - start < 2.2: pass\n'over'") == "'over'"
-    assert worker.value("1 + 1", cpu_seconds=1) == "2"
+    assert worker.value("1 + 1", limits={"cpu_seconds": 1}) == "2"
+
+
+def test_limits_of_one_call_end_with_it(zygote: Zygote, tmp_path: Path) -> None:
+    worker = zygote.fork(cwd=str(tmp_path), limits={"open_files": 100})
+    asked = "import resource as r\n[r.getrlimit(each) for each in (r.RLIMIT_AS, r.RLIMIT_FSIZE, r.RLIMIT_NOFILE)]"
+    before = worker.value(asked)
+    done = worker.failure("big = bytearray(300 << 20)", limits={"memory_bytes": 100 * MB})
+    assert done.type == "MemoryError" and "105 MB" in done.notices[0] and "limits.memory_mb" in done.notices[0]
+    done = worker.failure("with open('large', 'wb') as file: file.write(bytes(3000))", limits={"file_size_bytes": 1000})
+    assert done.type == "OSError" and "limits.file_size_mb" in done.notices[0] and "This call" in done.notices[0]
+    done = worker.failure("held = [open('/dev/null') for _ in range(60)]", limits={"open_files": 20})
+    assert "20 open files" in done.notices[0]
+    assert worker.value(asked) == before
+    assert worker.value("big = bytearray(300 << 20)\nlen([open('/dev/null') for _ in range(60)])") == "60"
+    done = worker.failure("held = [open('/dev/null') for _ in range(200)]", limits={"open_files": 1000})
+    assert "The session may use 100 open files" in done.notices[0] or "This call" in done.notices[0]
+
+
+def test_errors_that_no_limit_explains_have_no_notice(zygote: Zygote) -> None:
+    worker = zygote.fork(limits={"memory_bytes": 128 * MB, "open_files": 50})
+    assert not worker.failure("1 / 0").notices
+    assert not worker.failure("open('/no/such/file')").notices
+    assert "128" not in str(zygote.fork().failure("raise MemoryError").notices)
 
 
 def test_children_are_bounded_as_well(zygote: Zygote) -> None:

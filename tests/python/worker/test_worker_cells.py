@@ -63,8 +63,9 @@ def test_sites_are_added_with_their_path_files(zygote: Zygote, tmp_path: Path) -
     worker = zygote.fork(sites=[str(first)])
     assert worker.value("import module_of_first, module_of_third\nmodule_of_third.name") == "'third'"
     assert worker.failure("import module_of_second").type == "ModuleNotFoundError"
-    worker.send({"op": "sites", "paths": [str(second)]})
+    worker.send({"op": "packages", "sites": [str(second)], "root": ""})
     assert worker.value("import module_of_second\nmodule_of_second.name") == "'second'"
+    assert worker.value("import sys\n[each in sys.path for each in %r]" % [str(first), str(second), str(third)]) == "[False, True, False]"
 
 
 def test_an_environment_is_entered(zygote: Zygote, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-namespace pyember::runner {
+namespace pyember {
 
 // Owns a descriptor.
 class UniqueFd {
@@ -28,4 +28,4 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-}  // namespace pyember::runner
+}  // namespace pyember

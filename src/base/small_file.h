@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
-#include "runner/unique_fd.h"
+#include "base/unique_fd.h"
 
-namespace pyember::runner {
+namespace pyember {
 
 // The first `limit` bytes of a small file, in one read as /proc wants it; empty: it can't be read.
 inline std::string read_small_file(int directory, const char* path, std::size_t limit = 4096) {
@@ -29,4 +29,4 @@ inline bool write_small_file(int directory, const char* path, std::string_view t
   return file && write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
-}  // namespace pyember::runner
+}  // namespace pyember

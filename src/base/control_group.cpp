@@ -1,18 +1,20 @@
-#include "runner/control_group.h"
+#include "base/control_group.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <optional>
 #include <string_view>
 
 #include "base/limits.h"
-#include "runner/clock.h"
-#include "runner/small_file.h"
+#include "base/small_file.h"
 
-namespace pyember::runner {
+namespace pyember {
 namespace {
 
 constexpr std::size_t kMountsBytes = 256u << 10;  // of mountinfo; a busy container host has 100 kB
@@ -34,7 +36,8 @@ bool lists(std::string_view list, std::string_view word) {
 }
 
 struct Hierarchy {
-  std::string directory;  // of this process's own group
+  std::string directory;    // of this process's own group
+  std::string mount_point;  // above which there is nothing to see
   bool unified = false;
 };
 
@@ -70,7 +73,9 @@ std::optional<Hierarchy> hierarchy_of_mount(std::string_view line, std::string_v
     if (!below.starts_with(root)) return std::nullopt;
     below.remove_prefix(root.size());
   }
-  return Hierarchy{std::string(mount_point) + std::string(below), unified};
+  while (below.ends_with('/')) below.remove_suffix(1);
+  return Hierarchy{std::string(mount_point) + std::string(below), std::string(mount_point),
+                   unified};
 }
 
 std::optional<Hierarchy> find_hierarchy(std::string_view controller) {
@@ -90,6 +95,32 @@ std::optional<Hierarchy> find_hierarchy(std::string_view controller) {
   return unified;
 }
 
+const char* name_of(ControlGroup::Controller controller) {
+  return controller == ControlGroup::Controller::Memory ? "memory" : "pids";
+}
+
+// Where a group may be made: below our own, so that our limits hold for it too. In version 2 only
+// groups without processes hand a controller down, so it is often the nearest one above ours that
+// does, unless that would lead out of a limit of ours. Empty: nowhere.
+std::string place_for(const Hierarchy& hierarchy, std::string_view controller) {
+  std::string place = hierarchy.directory;
+  if (!hierarchy.unified) return place;
+  for (;;) {
+    std::string handed = read_small_file((place + "/cgroup.subtree_control").c_str());
+    while (!handed.empty() && handed.back() == '\n') handed.pop_back();
+    for (char& c : handed) c = c == ' ' ? ',' : c;
+    if (lists(handed, controller)) return place;
+    const std::string limit =
+        read_small_file((place + "/" + std::string(controller) + ".max").c_str(), 64);
+    const std::size_t slash = place.rfind('/');
+    if (place == hierarchy.mount_point || slash == std::string::npos) return {};
+    if (!limit.empty() && !limit.starts_with("max")) return {};
+    place.resize(slash);
+  }
+}
+
+bool lives(pid_t pid) { return kill(pid, 0) == 0 || errno != ESRCH; }
+
 // The number after `name` in lines of "name number".
 std::uint64_t number_after(const std::string& text, std::string_view name) {
   for (std::string_view rest = text; !rest.empty();) {
@@ -101,12 +132,15 @@ std::uint64_t number_after(const std::string& text, std::string_view name) {
 
 }  // namespace
 
-std::unique_ptr<ControlGroup> ControlGroup::make(Controller controller, std::uint64_t limit) {
-  const auto hierarchy = find_hierarchy(controller == Controller::Memory ? "memory" : "pids");
+std::unique_ptr<ControlGroup> ControlGroup::make(Controller controller, std::uint64_t limit,
+                                                 const std::string& name) {
+  const auto hierarchy = find_hierarchy(name_of(controller));
   if (!hierarchy) return nullptr;
-  std::string path = hierarchy->directory + "/pyember-run-" + std::to_string(getpid());
+  std::string path = place_for(*hierarchy, name_of(controller));
+  if (path.empty()) return nullptr;
+  path += "/" + name;
   if (mkdir(path.c_str(), 0755) != 0) {
-    // Left behind by a runner with our pid that was killed.
+    // Left behind by a process with our pid that was killed.
     if (errno != EEXIST || rmdir(path.c_str()) != 0 || mkdir(path.c_str(), 0755) != 0) {
       return nullptr;
     }
@@ -115,6 +149,21 @@ std::unique_ptr<ControlGroup> ControlGroup::make(Controller controller, std::uin
   std::unique_ptr<ControlGroup> group(
       new ControlGroup(controller, hierarchy->unified, std::move(path), std::move(directory)));
   return group->set_limit(limit) ? std::move(group) : nullptr;
+}
+
+void ControlGroup::remove_left_over(Controller controller, std::string_view prefix) {
+  const auto hierarchy = find_hierarchy(name_of(controller));
+  const std::string place = hierarchy ? place_for(*hierarchy, name_of(controller)) : std::string();
+  DIR* const folder = place.empty() ? nullptr : opendir(place.c_str());
+  if (folder == nullptr) return;
+  while (const dirent* entry = readdir(folder)) {
+    const std::string_view name = entry->d_name;
+    if (!name.starts_with(prefix)) continue;
+    const pid_t maker = atoi(name.data() + prefix.size());
+    // One that is in use can't be removed.
+    if (maker == getpid() || !lives(maker)) rmdir((place + "/" + entry->d_name).c_str());
+  }
+  closedir(folder);
 }
 
 ControlGroup::ControlGroup(Controller controller, bool unified, std::string path,
@@ -126,11 +175,13 @@ ControlGroup::ControlGroup(Controller controller, bool unified, std::string path
 
 ControlGroup::~ControlGroup() {
   // The kernel lets go of a group a moment after its last process was reaped.
-  const auto give_up = monotonic_ns() + nanoseconds(limits::kRemoveGroupDeadline);
-  while (!path_.empty() && rmdir(path_.c_str()) != 0 && errno == EBUSY &&
-         monotonic_ns() < give_up) {
-    usleep(500);
-  }
+  const auto give_up = std::chrono::steady_clock::now() + limits::kRemoveGroupDeadline;
+  while (!remove() && std::chrono::steady_clock::now() < give_up) usleep(500);
+}
+
+bool ControlGroup::remove() {
+  if (path_.empty() || rmdir(path_.c_str()) == 0 || errno != EBUSY) path_.clear();
+  return path_.empty();
 }
 
 bool ControlGroup::set_limit(std::uint64_t limit) const {
@@ -165,4 +216,4 @@ std::uint64_t ControlGroup::peak_bytes() const {
   return std::strtoull(read_small_file(directory_.get(), peak, 64).c_str(), nullptr, 10);
 }
 
-}  // namespace pyember::runner
+}  // namespace pyember
