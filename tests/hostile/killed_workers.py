@@ -218,6 +218,7 @@ class KilledWorkers:
             batch = self._choose(min(ZYGOTE_EVERY, self._wanted - self.report.kills))
             with ThreadPoolExecutor(LANES) as lanes:
                 list(lanes.map(lambda kill: self._guarded(client, kill), batch))
+            self._kill_spare(client)
             if self.report.kills < self._wanted:
                 self._kill_zygote(client)
         self._settle(client)
@@ -325,7 +326,20 @@ class KilledWorkers:
             return f"the next call: {after}"
         return ""
 
-    # --- the zygote ---------------------------------------------------------------------------
+    # --- the zygote, and the worker it keeps ready -----------------------------------------------
+
+    def _kill_spare(self, client: RawClient) -> None:
+        """No session is open, so what the zygote has is its spare; a session may just be getting it."""
+        spares = [pid for zygote in self._zygotes(client)[1] for pid in children(zygote)]
+        session = self._name()
+        pending = client.send_cell("1 + 1", session, timeout=60)
+        for pid in spares:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        answer = CellAnswer(pending, ANSWER_WITHIN)
+        if not is_lost_or_whole(answer, "SIGKILL"):
+            self.report.problems.append(f"a spare: {answer}")
+        client.tool("close_session", session=session, timeout=ANSWER_WITHIN)
 
     def _kill_zygote(self, client: RawClient) -> None:
         """The zygote dies in the middle of several cells, and while a session is being opened."""
