@@ -25,7 +25,10 @@ std::string instructions(Profile profile) {
   Options options;
   options.profile = profile;
   AppDriver app(options);
-  const Json answer = app.answer(app.request("server/discover", Json::object()));
+  const Json meta = {{"io.modelcontextprotocol/protocolVersion", "2026-07-28"},
+                     {"io.modelcontextprotocol/clientInfo", {{"name", "t"}, {"version", "1"}}},
+                     {"io.modelcontextprotocol/clientCapabilities", Json::object()}};
+  const Json answer = app.answer(app.request("server/discover", {{"_meta", meta}}));
   return answer["result"]["instructions"].get<std::string>();
 }
 
