@@ -313,13 +313,8 @@ SessionThread::Ran SessionThread::run_cell(SessionCore& core, CellRequest& reque
   const std::uint64_t epoch = core.read_epoch.load();
   const auto begun = StopState::Clock::now();
   RunResult result = interpreter_->run(request);
-  StopCause cause = stop_.body_cause();
+  const StopCause cause = stop_.body_cause();
   if (!stop_.end()) give_up();
-  // A state is carried as far as the time allows; what was left behind stands in the notices.
-  if (request.kind != CellKind::Code && result.kind == RunResult::Kind::Completed &&
-      cause == StopCause::Timeout) {
-    cause = StopCause::None;
-  }
   Ran ran;
   ran.usable = result.kind != RunResult::Kind::Broken;
   CellOutcome outcome = outcome_of(std::move(result), cause);
@@ -362,12 +357,16 @@ CellOutcome SessionThread::outcome_of(RunResult result, StopCause cause) const {
     outcome.needs_worker = result.result.value_or("it needs a process of its own");
     return outcome;
   }
-  if (cause == StopCause::Timeout) {
+  // Code that catches the KeyboardInterrupt may end as it likes; a state is carried as far as the
+  // time allows, and what was left behind stands in the notices.
+  if (result.kind == RunResult::Kind::Completed) {
+    outcome.status = Status::Completed;
+  } else if (cause == StopCause::Timeout) {
     outcome.status = Status::TimedOut;
   } else if (cause != StopCause::None) {
     outcome.status = Status::Interrupted;
   } else {
-    outcome.status = result.kind == RunResult::Kind::Completed ? Status::Completed : Status::Raised;
+    outcome.status = Status::Raised;
   }
   outcome.result = std::move(result.result);
   outcome.error = std::move(result.error);
