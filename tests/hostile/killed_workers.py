@@ -76,7 +76,7 @@ class Kill:
     limits: tuple[tuple[str, int], ...] = ()
     timeout: float = 600.0
     printed: str = ""  # what the answer's stdout begins with
-    group: bool = False  # of the kernel's, that allows it MEMORY_LIMIT_MB
+    group: bool = False  # needs control groups: the server's when it has limits, else one of ours
     races: bool = False  # with the beginning or the end of the cell, which may be as if nothing was
 
 
@@ -123,6 +123,10 @@ KILLS: list[Kill] = [
          f"memory limit of {MEMORY_LIMIT_MB} MB", limits=(("memory_mb", MEMORY_LIMIT_MB),)),
     Kill("memory that runs out", "held = []\nwhile True: held.append(bytearray(os.urandom(1 << 20)))",
          "by the kernel because memory ran out", group=True),
+    # No limit of the process's own counts what it has in a file in memory.
+    Kill("more memory than its limit", "import os\nfile = os.memfd_create('x')\nwhile True: os.write(file, bytes(1 << 20))",
+         f"was killed for memory: it and what it started used more together than its memory limit of {MEMORY_LIMIT_MB} MB",
+         limits=(("memory_mb", MEMORY_LIMIT_MB),), group=True),
     Kill("a stack that overflows in C", "import sys\nsys.setrecursionlimit(10**9)\n" + LIBC
          + "kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)\ndata = (ctypes.c_int * 2)(2, 1)\n"
          "def again(a, b):\n    libc.qsort(data, 2, 4, callback)\n    return 0\n"
@@ -276,7 +280,7 @@ class KilledWorkers:
     def _kill(self, client: RawClient, kill: Kill) -> str:
         session = self._name()
         pid, marker = self._begin(client, session, kill)
-        if kill.group:
+        if kill.group and not kill.limits:
             self._groups.add(session, pid)
         pending = client.send_cell(kill.code, session, timeout=kill.timeout)
         since = time.monotonic()
