@@ -14,7 +14,7 @@ import pytest
 
 from tests.sessions.prompt import Prompt, until
 from tests.support.raw_client import RawClient, server_binary
-from tests.support.world import find_uv
+from tests.support.world import VERSIONED, find_uv, make_world
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 PRELOADED = "import sys\n'yaml' in sys.modules"
@@ -95,6 +95,28 @@ def test_the_variable_names_what_is_ready(environment: Path) -> None:
     with RawClient(["serve"], environment=variables) as client:
         prompt = _once_preloaded(client)
         assert prompt.value("'decimal' in sys.modules") == "True"
+
+
+def test_packages_that_change_are_ready_in_their_new_version_after_a_reset(tmp_path: Path) -> None:
+    """The environment of each call is a place of its own, with a zygote that has its own version."""
+    world = make_world(tmp_path / "world")
+    variables = {**world.variables(), "PYEMBER_UV": find_uv(), "PYEMBER_PRELOAD": VERSIONED}
+    loaded = f"import sys\nsys.modules[{VERSIONED!r}].version if {VERSIONED!r} in sys.modules else None"
+    with RawClient(["serve"], variables=variables) as client:
+
+        def look() -> Prompt | None:
+            prompt = Prompt(client, "process")
+            return prompt if prompt.value(loaded, dependencies=[f"{VERSIONED}<2"], wait=120) == "'1.0'" else None
+
+        prompt = until(look, "the package was not preloaded")
+        answer = prompt.run(f"import {VERSIONED}\n{VERSIONED}.version", dependencies=[f"{VERSIONED}>=2"], wait=120)
+        assert answer.result == "'1.0'" and any("reset_session" in notice for notice in answer.notices), answer
+
+        def reset() -> bool:
+            prompt.tool("reset_session")
+            return prompt.value(loaded) == "'2.0'"
+
+        until(reset, "the package was not preloaded in its new version")
 
 
 def test_a_name_that_is_none_is_an_error_at_the_start() -> None:
