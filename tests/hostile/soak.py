@@ -62,7 +62,7 @@ def soak_battery(options: argparse.Namespace) -> Lines:
 
 
 def soak_workers(options: argparse.Namespace) -> Lines:
-    """The same battery in worker processes, of which those that can't be asked are killed."""
+    """The same battery in worker processes, which have a while to follow before they are killed."""
     return run_battery("workers", "process", BAR + FORCE_AFTER["process"], options)
 
 
