@@ -283,3 +283,23 @@ TEST_CASE("Moves: limits of the first call are the session's, those of later one
   CHECK(sessions.last().outcome.result == "kept");
   CHECK(sessions.registry.find("main")->plan().limits.memory_bytes == 1'000'000'000u);
 }
+
+TEST_CASE("Moves: packages that fail before those they build on are tried again without them") {
+  Sessions sessions;
+  sessions.run("set kept");
+  REQUIRE(sessions.ask("result no", packages({"nonsense"})));
+  REQUIRE(sessions.ask("state", packages({"rich"})));
+  const auto later = std::next(sessions.rooms.preparing.begin());
+  const auto done = std::move(later->second.second);
+  sessions.rooms.preparing.erase(later);
+  done(Error{ErrorCode::Unavailable, "nonsense and rich can't be had"});
+  REQUIRE(sessions.all_ended(1));
+  sessions.rooms.prepared(Error{ErrorCode::Unavailable, "nonsense can't be had"});
+  REQUIRE(sessions.rooms.preparing.size() == 1);
+  CHECK(sessions.rooms.preparing.begin()->second.first.dependencies ==
+        std::vector<std::string>{"rich"});
+  sessions.rooms.prepared(WorkerPlace{"/env/python", {"/env/site"}, "/env"});
+  REQUIRE(sessions.all_ended(3));
+  CHECK(sessions.ended[1].second.outcome.error->message == "nonsense can't be had");
+  CHECK(sessions.ended[2].second.outcome.result == "kept");
+}

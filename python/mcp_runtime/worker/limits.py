@@ -116,8 +116,8 @@ class Limits:
         return None
 
 
-def _is_no_memory(name: str, _message: str) -> bool:
-    return name == "MemoryError" or name.endswith("ArrayMemoryError")
+def _is_no_memory(name: str, message: str) -> bool:
+    return name == "MemoryError" or name.endswith("ArrayMemoryError") or "[Errno 12]" in message
 
 
 def _is_no_process(name: str, message: str) -> bool:

@@ -198,15 +198,25 @@ class Worker:
             outcome = (1, None, ("RuntimeError", _DAMAGED, ""), None)
         if self._forked:
             self._end_child(outcome)
-        if outcome[0] == 1:
-            outcome = self._limits.explained(outcome)
         self._native.end()
         try:
+            if outcome[0] == 1:
+                outcome = self._limits.explained(outcome)
             replies.done(self._wire, number, outcome, usage.plain(), usage.memory())
+            if not self._spare:
+                self._take_spare()
         except MemoryError:
             self._spare.clear()
             outcome = (1, None, ("MemoryError", _NO_MEMORY, f"MemoryError: {_NO_MEMORY}\n"), None)
             replies.done(self._wire, number, outcome, usage.plain(), None)
+
+    def _take_spare(self) -> None:
+        """Again, when there is so much memory that the next cell has enough without it."""
+        try:
+            bytes(4 << 20)
+            self._spare.append(bytes(1 << 20))
+        except MemoryError:
+            pass
 
     def _seldom(self, operation: str, header: dict[str, Any], body: bytes) -> None:
         text = str(body, "utf-8")

@@ -145,6 +145,7 @@ class HostSession final : private SessionLink::Owner {
     std::unique_ptr<SessionWish> wish;  // of which the plan came; null when there is none
     std::uint64_t preparing = 0;        // the request for its environment; 0: none, or it is ready
     std::vector<std::string> packages{};  // that are in the environment
+    std::string problem{};  // why there is no environment; empty: there is, or none is needed
   };
 
   // The state on its way from one session to another.
@@ -162,12 +163,14 @@ class HostSession final : private SessionLink::Owner {
   void plan_again();
   void prepare_place(Held& held);
   void place_ready(embed::CellNumber number, Result<PreparedPlace> place);
+  void fail_front();
   void advance();
   bool become(Held& held);
   void begin_move(embed::CellNumber number, SessionPlan plan, std::string why);
   void needs_worker(embed::CellNumber number, embed::CellOutcome outcome);
   void carried(embed::CellOutcome outcome);
   void open_moved(bool restore);
+  void begin_anew_in_worker(const std::string& why);
   void forget_held();
   bool withdraw_held(embed::CellNumber number);
 
@@ -190,6 +193,7 @@ class HostSession final : private SessionLink::Owner {
   SessionProducts products_;
   std::unique_ptr<SessionLink> link_;
   std::uint64_t link_id_ = 0;
+  bool link_has_run_ = false;  // a cell; else it has no state yet
 
   SessionPlan plan_;
   std::deque<Held> held_;

@@ -76,7 +76,7 @@ Result<SessionPlan> HostSession::plan_with(const SessionWish& wish) {
   return changed_plan(name_, planned(), wish, !never_run);
 }
 
-// A cell whose packages can't be had is gone: those behind it must do without them.
+// Plans anew what cells are held for, when one of them is gone.
 void HostSession::plan_again() {
   const SessionPlan* before = &plan_;
   bool opened = has_been_opened();
@@ -86,6 +86,7 @@ void HostSession::plan_again() {
     if (anew && !same_session(anew.value(), *held.plan)) {
       if (held.preparing != 0) registry_.rooms().cancel(std::exchange(held.preparing, 0));
       held.plan = anew.take();
+      held.problem.clear();
       prepare_place(held);
     }
     before = &*held.plan;
@@ -122,17 +123,25 @@ void HostSession::place_ready(embed::CellNumber number, Result<PreparedPlace> pl
     held->packages = std::move(prepared.packages);
     return advance();
   }
-  held_.erase(held);
-  const auto found = std::find_if(cells_.begin(), cells_.end(),
-                                  [number](const Cell& each) { return each.number == number; });
+  // Told when its turn comes: what it builds on may change until then.
+  held->problem = place.error().message;
+  advance();
+}
+
+// A cell whose packages can't be had: those behind it must do without them.
+void HostSession::fail_front() {
+  const Held front = std::move(held_.front());
+  held_.pop_front();
+  const auto found = std::find_if(cells_.begin(), cells_.end(), [&front](const Cell& each) {
+    return each.number == front.request.number;
+  });
   Cell cell = std::move(*found);
   cells_.erase(found);
   if (!cells_.empty() && cells_.front().running_since_ns == 0) {
     cells_.front().running_since_ns = now_ns();
   }
-  finish(std::move(cell), not_possible(place.error().message));
+  finish(std::move(cell), not_possible(front.problem));
   plan_again();
-  advance();
 }
 
 // Gives the session below every cell it is ready for.
@@ -140,6 +149,10 @@ void HostSession::advance() {
   while (!held_.empty() && !move_) {
     Held& front = held_.front();
     if (front.preparing != 0) return;
+    if (!front.problem.empty()) {
+      fail_front();
+      continue;
+    }
     if (front.plan && !become(front)) return;
     if (!link_) open_link();
     embed::CellRequest request = std::move(front.request);
@@ -200,7 +213,18 @@ void HostSession::needs_worker(embed::CellNumber number, embed::CellOutcome outc
   held_.push_front({{number, std::move(outcome.code), cell->timeout}, std::nullopt, nullptr});
   SessionPlan plan = plan_;
   plan.place = registry_.rooms().own_place();
-  begin_move(number, std::move(plan), std::move(outcome.needs_worker));
+  if (link_has_run_) return begin_move(number, std::move(plan), std::move(outcome.needs_worker));
+  plan_ = std::move(plan);
+  begin_anew_in_worker(outcome.needs_worker);
+}
+
+// It has no state that could be brought along.
+void HostSession::begin_anew_in_worker(const std::string& why) {
+  drop_link();
+  plan_.room = Isolation::Process;
+  add_notice(moved_notice(why));
+  open_link();
+  advance();
 }
 
 void HostSession::carried(embed::CellOutcome outcome) {

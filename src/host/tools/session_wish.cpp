@@ -44,7 +44,7 @@ Result<std::optional<std::uint64_t>> limit(const Json& limits, const LimitForm& 
   const bool in_range = value > 0 && value >= form.least && value <= kMostOfAnyLimit;
   if (!in_range || (form.whole && value != std::floor(value))) {
     return not_run(
-        fmt::format("limits.{} is {}, and it must be a {}number {} {:g} and at most {:g}",
+        fmt::format("limits.{} is {}, and it must be a {}number {} {:g} and at most {:.0f}",
                     form.name, given->dump(), form.whole ? "whole " : "",
                     form.least > 0 ? "from" : "above", form.least, kMostOfAnyLimit),
         "Give another, or leave it out.");

@@ -24,6 +24,16 @@ def test_memory_ends_in_a_memory_error(zygote: Zygote) -> None:
     assert worker.value("del z\nlen(x)") == str(32 * MB)
 
 
+def test_the_last_of_the_memory_is_not_the_last_word(zygote: Zygote) -> None:
+    worker = zygote.fork(limits={"memory_bytes": 64 * MB})
+    for _ in range(3):
+        done = worker.failure("x = []\nwhile True: x.append(object())")
+        assert done.type == "MemoryError", done
+        assert worker.value("n = len(x); del x\nn > 100_000") == "True"
+    done = worker.failure("import mmap\nmmap.mmap(-1, 200_000_000)")
+    assert done.type == "OSError" and "limits.memory_mb" in done.notices[0], done
+
+
 def test_files_are_bounded(zygote: Zygote, tmp_path: Path) -> None:
     worker = zygote.fork(cwd=str(tmp_path), limits={"file_size_bytes": 1000})
     done = worker.failure("with open('large', 'wb', buffering=0) as f:\n    f.write(bytes(1000)); f.write(bytes(1000))")
