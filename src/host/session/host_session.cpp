@@ -237,7 +237,10 @@ void HostSession::tick(std::uint64_t now) {
 
 // --- the session below ---------------------------------------------------------------------------
 
-void HostSession::open_link() { link_ = registry_.open_link(*this, *this, link_id_); }
+void HostSession::open_link() {
+  link_ = registry_.open_link(*this, *this, link_id_);
+  link_has_run_ = false;
+}
 
 void HostSession::drop_link() {
   if (!link_) return;
@@ -281,6 +284,7 @@ void HostSession::link_output(Stream stream, std::string_view bytes) {
 void HostSession::link_cell_finished(embed::CellNumber number, embed::CellOutcome outcome) {
   if (move_ && move_->number == number) return carried(std::move(outcome));
   if (!outcome.needs_worker.empty()) return needs_worker(number, std::move(outcome));
+  link_has_run_ = true;
   const auto found = std::find_if(cells_.begin(), cells_.end(),
                                   [&](const Cell& each) { return each.number == number; });
   if (found == cells_.end()) return;
