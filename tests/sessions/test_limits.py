@@ -195,3 +195,21 @@ def test_no_control_group_is_left_over(grouped: bool) -> None:
         assert prompts[1].run("import os\nos.kill(os.getpid(), 9)").status == "lost"
         until(lambda: sum(mine in each.name for each in groups()) <= 2, "the removal of two workers' groups")
     assert not [each for each in groups() if mine in each.name]
+
+
+def test_groups_of_a_server_that_was_killed_are_removed_by_the_next(grouped: bool) -> None:
+    if not grouped:
+        pytest.skip("control groups can't be made here")
+    with RawClient() as killed:
+        Prompt(killed, "process", limits=LOW).value("1")
+        mine = f"-{killed.pid}-"
+        assert any(mine in each.name for each in groups())
+        killed.process.kill()
+        killed.process.wait()
+
+    def gone() -> bool:
+        with RawClient() as client:
+            Prompt(client, "process", limits=LOW).value("1")
+        return not any(mine in each.name for each in groups())
+
+    until(gone, "the removal of the groups of a server that was killed")

@@ -87,7 +87,9 @@ def _stale(directories: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, module in list(_modules.items()):
         origin = getattr(module, "__dict__", {}).get("__file__")
-        if "." in name or type(origin) is not str or not any(f"/{folder}/" in origin for folder in _FOLDERS):
+        if "." in name or type(origin) is not str:
+            continue
+        if not any(f"/{folder}/" in origin for folder in _FOLDERS):
             continue
         spec = PathFinder.find_spec(name, directories)
         if spec is None or spec.origin in (None, origin):
