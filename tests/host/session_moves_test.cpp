@@ -89,6 +89,18 @@ TEST_CASE("Moves: a cell that needs a worker runs once, there, with the state an
   CHECK(sessions.rooms.workers[0].first.python == "/own/python");
 }
 
+TEST_CASE("Moves: a session whose first cell needs a worker begins there") {
+  Sessions sessions;
+  sessions.run("worker it imports numpy\nset six");
+  sessions.run("state");  // queued behind it
+  REQUIRE(sessions.all_ended(2));
+  CHECK(sessions.ended[0].second.isolation == Isolation::Process);
+  CHECK(sessions.ended[1].second.outcome.result == "six");
+  CHECK(sessions.noticed("it imports numpy"));
+  REQUIRE(sessions.rooms.workers.size() == 1);
+  CHECK(sessions.rooms.workers[0].first.python == "/own/python");
+}
+
 TEST_CASE("Moves: packages are waited for, and cells behind them wait as well") {
   Sessions sessions;
   sessions.run("set kept");
