@@ -9,6 +9,8 @@ Event, Semaphore, Barrier, Queue and concurrent.futures are Python over these an
 
 from .errors import refusal, three_parts
 
+_ECANCELED = 125  # Linux; errno is not imported where it is not needed
+
 
 class Waits:
     def __init__(self, native, patches):
@@ -18,6 +20,7 @@ class Waits:
     def install(self):
         after = self._patches.after_import
         after("_thread", self._patch_thread)
+        after("time", self._patch_time)
         after("_queue", self._patch_queue)
         after("queue", self._patch_queue)
         after("sqlite3.dbapi2", self._patch_sqlite3)
@@ -33,6 +36,27 @@ class Waits:
             module.lock = lock
         module.RLock = self._native.RLock
         _patch_joinable(module, lock)
+
+    def _patch_time(self, module):
+        """A stop comes out of sleep() as KeyboardInterrupt, so that code around it may catch it.
+
+        The system call fails with ECANCELED, and the KeyboardInterrupt comes where the interpreter
+        next looks: behind the `except` that was meant for it. Calling anything makes it look.
+        """
+        real, stop_requested = module.sleep, self._native.stop_requested
+
+        def sleep(seconds, /):
+            try:
+                real(seconds)
+            except OSError as error:
+                if error.errno == _ECANCELED and stop_requested():
+                    raise KeyboardInterrupt from None
+                raise
+
+        sleep.__doc__ = real.__doc__
+        sleep.__qualname__ = "sleep"
+        sleep.__module__ = "time"
+        module.sleep = sleep
 
     def _patch_queue(self, module):
         from . import queues
