@@ -126,6 +126,16 @@ def test_what_was_installed_is_said_once(auto: Prompt) -> None:
     assert (again.result, again.notices) == ("1", []), again
 
 
+def test_what_was_installed_is_said_by_the_call_that_asked(offline: RawClient) -> None:
+    prompt = Prompt(offline, "process")
+    prompt.value("1")
+    pendings = [prompt.send("import time\ntime.sleep(1.5)"), prompt.send(USE, dependencies=[PACKAGE])]
+    first, second = (CellAnswer(pending, 120) for pending in pendings)
+    assert first.notices == [], first
+    assert any("Installed" in notice for notice in second.notices), second
+    prompt.close()
+
+
 def test_install_lines_in_blocks_and_strings(auto: Prompt) -> None:
     code = f"try:\n    import {PACKAGE}\nexcept ImportError:\n    %pip install {PACKAGE}\n{USE.splitlines()[0]}\n{PACKAGE}.answer"
     assert auto.value(code, wait=120) == "42"
@@ -291,6 +301,8 @@ def test_every_python_of_this_machine_serves_a_session(offline: RawClient, versi
     assert prompt.value("import asyncio\nawait asyncio.sleep(0, 5)") == "5"
     assert prompt.printed("import subprocess; subprocess.run(['echo', 'child']); print('mine')") == "child\nmine\n"
     assert prompt.run("import time\ntime.sleep(600)", timeout=0.3).status == "timed_out"
+    assert prompt.run("bytearray(400_000_000)", limits={"memory_mb": 100}).error["type"] == "MemoryError"
+    assert prompt.value(USE, dependencies=[PACKAGE], wait=120) == "42"
     assert prompt.value("kept = 3\nkept") == "3"
     prompt.close()
 

@@ -163,6 +163,7 @@ void HostSession::finish(Cell cell, embed::CellOutcome outcome) {
 }
 
 void HostSession::add_notices(const Cell& cell, embed::CellOutcome& outcome) {
+  outcome.notices.insert(outcome.notices.end(), cell.notices.begin(), cell.notices.end());
   for (std::string& notice : notices_) outcome.notices.push_back(std::move(notice));
   notices_.clear();
   const CellOutput* output = outputs_.find(cell.number);

@@ -57,6 +57,7 @@ struct Cell {
   bool background = false;
   std::uint64_t running_since_ns = 0;  // 0: waits
   std::unique_ptr<CellObserver> observer;
+  std::vector<std::string> notices{};  // what its answer has to say besides its own
 };
 
 // How a background cell ended.

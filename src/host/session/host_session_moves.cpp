@@ -166,7 +166,11 @@ bool HostSession::become(Held& held) {
   SessionPlan plan = std::move(*held.plan);
   held.plan.reset();
   if (held.wish && !held.packages.empty()) {
-    add_notice(installed_notice(*held.wish, held.packages));
+    // Cells that run before it may not be over yet.
+    const auto cell = std::find_if(cells_.begin(), cells_.end(), [&held](const Cell& each) {
+      return each.number == held.request.number;
+    });
+    cell->notices.push_back(installed_notice(*held.wish, held.packages));
   }
   if (!link_) {
     plan_ = std::move(plan);
