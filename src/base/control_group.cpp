@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -99,24 +100,9 @@ const char* name_of(ControlGroup::Controller controller) {
   return controller == ControlGroup::Controller::Memory ? "memory" : "pids";
 }
 
-// Where a group may be made: below our own, so that our limits hold for it too. In version 2 only
-// groups without processes hand a controller down, so it is often the nearest one above ours that
-// does, unless that would lead out of a limit of ours. Empty: nowhere.
-std::string place_for(const Hierarchy& hierarchy, std::string_view controller) {
-  std::string place = hierarchy.directory;
-  if (!hierarchy.unified) return place;
-  for (;;) {
-    std::string handed = read_small_file((place + "/cgroup.subtree_control").c_str());
-    while (!handed.empty() && handed.back() == '\n') handed.pop_back();
-    for (char& c : handed) c = c == ' ' ? ',' : c;
-    if (lists(handed, controller)) return place;
-    const std::string limit =
-        read_small_file((place + "/" + std::string(controller) + ".max").c_str(), 64);
-    const std::size_t slash = place.rfind('/');
-    if (place == hierarchy.mount_point || slash == std::string::npos) return {};
-    if (!limit.empty() && !limit.starts_with("max")) return {};
-    place.resize(slash);
-  }
+std::string place_in(const Hierarchy& hierarchy, ControlGroup::Controller controller) {
+  if (!hierarchy.unified) return hierarchy.directory;
+  return ControlGroup::place_above(hierarchy.directory, hierarchy.mount_point, controller);
 }
 
 bool lives(pid_t pid) { return kill(pid, 0) == 0 || errno != ESRCH; }
@@ -132,11 +118,27 @@ std::uint64_t number_after(const std::string& text, std::string_view name) {
 
 }  // namespace
 
+std::string ControlGroup::place_above(std::string own, const std::string& mount_point,
+                                      Controller controller) {
+  const std::string_view name = name_of(controller);
+  for (std::string& place = own;;) {
+    std::string handed = read_small_file((place + "/cgroup.subtree_control").c_str());
+    while (handed.ends_with('\n')) handed.pop_back();
+    std::replace(handed.begin(), handed.end(), ' ', ',');
+    if (lists(handed, name)) return place;
+    const std::string limit = read_small_file((place + "/" + std::string(name) + ".max").c_str());
+    const bool limited = !limit.empty() && !limit.starts_with("max");
+    const std::size_t slash = place.rfind('/');
+    if (limited || place == mount_point || slash == std::string::npos) return {};
+    place.resize(slash);
+  }
+}
+
 std::unique_ptr<ControlGroup> ControlGroup::make(Controller controller, std::uint64_t limit,
                                                  const std::string& name) {
   const auto hierarchy = find_hierarchy(name_of(controller));
   if (!hierarchy) return nullptr;
-  std::string path = place_for(*hierarchy, name_of(controller));
+  std::string path = place_in(*hierarchy, controller);
   if (path.empty()) return nullptr;
   path += "/" + name;
   if (mkdir(path.c_str(), 0755) != 0) {
@@ -153,7 +155,7 @@ std::unique_ptr<ControlGroup> ControlGroup::make(Controller controller, std::uin
 
 void ControlGroup::remove_left_over(Controller controller, std::string_view prefix) {
   const auto hierarchy = find_hierarchy(name_of(controller));
-  const std::string place = hierarchy ? place_for(*hierarchy, name_of(controller)) : std::string();
+  const std::string place = hierarchy ? place_in(*hierarchy, controller) : std::string();
   DIR* const folder = place.empty() ? nullptr : opendir(place.c_str());
   if (folder == nullptr) return;
   while (const dirent* entry = readdir(folder)) {

@@ -21,6 +21,11 @@ class ControlGroup {
   // Null: no such hierarchy, or no right to make a group in it. The name holds the pid.
   static std::unique_ptr<ControlGroup> make(Controller controller, std::uint64_t limit,
                                             const std::string& name);
+  // Where a group may be made in version 2, for a process whose own group's folder is `own`: only
+  // groups without processes hand a controller down, so it is the nearest one at or above its own
+  // that does, and none outside of a limit it is under. Empty: nowhere.
+  static std::string place_above(std::string own, const std::string& mount_point,
+                                 Controller controller);
   // Removes empty groups whose names are `prefix` and the pid of this process or of a dead one.
   static void remove_left_over(Controller controller, std::string_view prefix);
 
