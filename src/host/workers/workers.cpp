@@ -3,9 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
-#include <system_error>
 #include <utility>
 
 #include "base/limits.h"
@@ -19,12 +17,6 @@ namespace pyember::host {
 namespace {
 
 constexpr std::chrono::milliseconds kLastEndDeadline{1000};
-
-std::string own_directory() {
-  std::error_code gone;
-  const std::filesystem::path here = std::filesystem::current_path(gone);
-  return gone ? "/" : here.string();
-}
 
 }  // namespace
 
