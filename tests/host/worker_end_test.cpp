@@ -48,7 +48,11 @@ TEST_CASE("Worker end: a kill says who may have done it") {
   WorkerEnd end{Kind::Signalled, SIGKILL, {}, {}};
   end.memory_ran_out = true;
   CHECK(says(told(end).message, "most likely by the kernel because memory ran out"));
+  end.over_memory_limit = true;
   WorkerLimits limits;
+  limits.memory_bytes = 64'000'000;
+  CHECK(says(told(end, limits).message, "killed for memory"));
+  CHECK(says(told(end, limits).message, "its memory limit of 64 MB"));
   limits.cpu_seconds = 7;
   CHECK(says(signalled(SIGKILL, limits), "7 s of CPU time"));
   CHECK(says(signalled(SIGXCPU, limits), "7 s"));
@@ -57,6 +61,9 @@ TEST_CASE("Worker end: a kill says who may have done it") {
 
 TEST_CASE("Worker end: an exit, a closed wire and a lie are three things") {
   CHECK(says(told({Kind::Exited, 3, {}, {}}).message, "exit code 3"));
+  WorkerLimits limits;
+  limits.memory_bytes = 64'000'000;
+  CHECK(says(told({Kind::Exited, 1, {}, {}}, limits).message, "its memory limit of 64 MB"));
   CHECK(says(told({Kind::WireClosed, 0, {}, {}}).message, "closed the descriptor"));
   CHECK(says(told({Kind::Broke, 0, "frames of no sense", {}}).message, "frames of no sense"));
   CHECK(says(told({Kind::Vanished, 0, {}, {}}).message, "is gone"));

@@ -103,9 +103,10 @@ std::string message_of(const WorkerEnd& end, const WorkerLimits& limits) {
     case WorkerEnd::Kind::Exited:
       return fmt::format(
           "The code ended its session's process with exit code {} (os._exit, os.exec*, or exit() "
-          "in a library), so the session's state is gone. {}. Use sys.exit() to end a cell, and "
+          "in a library), so the session's state is gone{}. {}. Use sys.exit() to end a cell, and "
           "subprocess to run a program.",
-          end.number, kFresh);
+          end.number,
+          memory_limit(limits, "; libraries that get no memory end the process too, see "), kFresh);
     case WorkerEnd::Kind::Signalled:
       return signal_message(end, limits);
     case WorkerEnd::Kind::WireClosed:
