@@ -32,17 +32,16 @@ class Workers::Impl {
     if (known.zygote && known.zygote->usable()) return known.zygote.get();
     if (known.zygote) ending_.push_back(std::move(known.zygote));
     known.zygote = std::make_unique<Zygote>(
-        loop_,
-        Zygote::Settings{place, settings_.runtime_directory, known.preloaded,
-                         known.stays ? std::chrono::milliseconds(0) : limits::kZygoteIdleTimeout},
+        loop_, Zygote::Settings{place, settings_.runtime_directory, known.preloaded},
         [this] { bury_.start(std::chrono::milliseconds(0)); });
+    if (known.stays) known.zygote->stay();
     return known.zygote.get();
   }
 
   void warm(const WorkerPlace& place) {
     if (over_) return;
     known_place(place).stays = true;
-    zygote(place);
+    zygote(place)->stay();
   }
 
   void preload(const WorkerPlace& place, const std::vector<std::string>& modules) {

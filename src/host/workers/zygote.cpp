@@ -144,6 +144,11 @@ void Zygote::preload(const std::vector<std::string>& modules) {
   if (stage_ == Stage::Ready) send_waiting();
 }
 
+void Zygote::stay() {
+  stays_ = true;
+  if (stage_ == Stage::Ready) deadline_.stop();
+}
+
 void Zygote::send_waiting() {
   while (!waiting_.empty() && usable()) {
     if (!send(waiting_.front())) break;
@@ -290,8 +295,9 @@ void Zygote::handle_exited(const Json& message) {
 }
 
 void Zygote::look_whether_idle() {
-  if (stage_ != Stage::Ready || !workers_.empty() || settings_.idle_timeout.count() == 0) return;
-  deadline_.start(settings_.idle_timeout);
+  if (stage_ == Stage::Ready && workers_.empty() && !stays_) {
+    deadline_.start(limits::kZygoteIdleTimeout);
+  }
 }
 
 // --- its end -------------------------------------------------------------------------------------

@@ -52,8 +52,7 @@ class Zygote {
   struct Settings {
     WorkerPlace place;
     std::string runtime_directory;
-    std::vector<std::string> preloaded;      // asked for behind the workers that are waited for
-    std::chrono::milliseconds idle_timeout;  // without a worker; 0: never
+    std::vector<std::string> preloaded;  // asked for behind the workers that are waited for
   };
   // `gone` is called once its process has ended and been reaped; it must not destroy the zygote.
   Zygote(EventLoop& loop, Settings settings, std::function<void()> gone);
@@ -69,6 +68,8 @@ class Zygote {
   // Kills the worker, if there is one (yet): its Child hears no more of it.
   void forget(std::uint64_t id);
   void preload(const std::vector<std::string>& modules);
+  // From now on it is kept however long it has no worker.
+  void stay();
 
   // Kills it with all of its descendants, now; reap() then waits for nobody.
   void kill_now();
@@ -106,6 +107,7 @@ class Zygote {
   const Settings settings_;
   const std::function<void()> gone_;
   Stage stage_ = Stage::Starting;
+  bool stays_ = false;
   std::string version_;
   std::string why_;  // it must end; empty: by itself
   std::chrono::steady_clock::time_point kill_at_{};
