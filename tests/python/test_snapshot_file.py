@@ -51,7 +51,9 @@ def test_one_that_is_there_already_is_replaced_at_once(file: Path) -> None:
     writer = Writer(str(file))
     assert file.read_text() == "old"
     writer.commit({})
-    assert Reader(str(file)).table == {}
+    reader = Reader(str(file))
+    assert reader.table == {}
+    reader.file.close()
 
 
 @pytest.mark.parametrize(("damage", "said"), [
