@@ -112,7 +112,7 @@ TEST_CASE("Confinement: the ways around socket() are closed too") {
 }
 #endif
 
-TEST_CASE("Confinement: asyncio and a cell that awaits go on working") {
+TEST_CASE("Confinement: asyncio and a cell that awaits go on working", "[interposed]") {
   SessionDriver session(confined(everything()));
   CHECK(session.run("import asyncio\nasyncio.run(asyncio.sleep(0.01, 'slept'))").outcome.result ==
         "'slept'");
@@ -194,7 +194,8 @@ TEST_CASE("Confinement: modules can be imported where their byte code can't be w
   CHECK(answer.outcome.result == "42");
 }
 
-TEST_CASE("Confinement: output works, also after the code closed or replaced its descriptors") {
+TEST_CASE("Confinement: output works, also after the code closed or replaced its descriptors",
+          "[interposed]") {
   SessionDriver session(confined(everything()));
   CHECK(session.run("import os; print('one'); os.write(1, b'two\\n'); os.system('echo three')")
             .output == "one\ntwo\nthree\n");
@@ -218,7 +219,7 @@ TEST_CASE("Confinement: what runs too long still stops, with the names intact", 
   }
 }
 
-TEST_CASE("Confinement: an interrupt from outside reaches a confined session") {
+TEST_CASE("Confinement: an interrupt from outside reaches a confined session", "[interposed]") {
   SessionDriver session(confined(everything()));
   const auto number = session.submit("import time\nkept = 2\ntime.sleep(1000)");
   while (!session.session().running()) usleep(1000);
