@@ -50,7 +50,7 @@ def test_a_timeout_ends_a_tree_that_ignores_term(anyone: Runners) -> None:
     record = run.wait()
     assert not [pid for pid in pids if is_alive(pid)]
     assert (record["timed_out"], record["cancelled"], record["exit_code"]) == (True, False, -9)
-    assert record["wall_seconds"] >= 2.3
+    assert record["wall_seconds"] > 2.25  # both waits, each rounded to its clock's ticks
     assert run.stderr == b"half a line\n[TIMEOUT]\n"
     assert run.stdout.split() == [str(pid).encode() for pid in pids]
 
