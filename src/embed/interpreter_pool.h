@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -38,6 +39,8 @@ class InterpreterPool {
 
   // The runtime's thread: may another interpreter be started now? Counts it as being made.
   bool take_order();
+  // The same thread: how long until it should ask again, if that is not the usual.
+  std::chrono::milliseconds pause() const;
 
   // A session's thread: it has an interpreter and nothing to do; for the first time, or again.
   void offer_new(SessionThread& thread);
@@ -59,6 +62,9 @@ class InterpreterPool {
   std::string failure() const;
 
  private:
+  using Clock = std::chrono::steady_clock;
+
+  bool lacks_spares() const;
   bool wants_more() const;
   // Why no interpreter may be made although one is wanted; empty: it may.
   std::string used_up() const;
@@ -71,6 +77,7 @@ class InterpreterPool {
   mutable std::mutex mutex_;
   std::vector<SessionThread*> spare_;
   std::deque<std::shared_ptr<SessionCore>> waiting_;
+  Clock::time_point calm_until_{};  // a session has just been given its interpreter
   std::size_t being_made_ = 0;
   bool made_one_ = false;
   std::size_t serving_ = 0;

@@ -147,8 +147,10 @@ class RuntimeImplementation final : public Runtime {
       }
       do_a_chore();
       prove_alive();
+      const std::chrono::milliseconds pause = pool_.pause();
       std::unique_lock lock(mutex_);
-      wanted_.wait_for(lock, kHeartbeatEvery, [this] { return called_ || !chores_.empty(); });
+      wanted_.wait_for(lock, std::min(kHeartbeatEvery, pause),
+                       [this] { return called_ || !chores_.empty(); });
       called_ = false;
     }
   }

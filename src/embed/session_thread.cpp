@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/limits.h"
@@ -90,6 +91,14 @@ CellOutcome lost_outcome(const SessionSlot& slot, StopCause cause) {
   return outcome;
 }
 
+// malloc grows a thread's arena by the page, with a system call each, and a first cell needs tens
+// of them. Grown beforehand, up to where malloc would shrink it again; no memory is touched.
+void grow_arena() {
+  constexpr std::size_t kBelowTrimThreshold = 100u << 10;
+  void* volatile block = std::malloc(kBelowTrimThreshold);
+  std::free(block);
+}
+
 }  // namespace
 
 SessionThread& SessionThread::start(const RuntimeOptions& options, InterpreterPool& pool,
@@ -122,6 +131,7 @@ void* SessionThread::thread_main(void* self) {
 
 void SessionThread::run() {
   if (!prepare()) return;
+  grow_arena();
   if (!become_spare()) give_up();
   pool_.offer_new(*this);
   for (;;) {
@@ -308,8 +318,7 @@ bool SessionThread::serve_requests(SessionCore& core) {
   }
 }
 
-SessionThread::Ran SessionThread::run_cell(SessionCore& core, CellRequest& request,
-                                           bool mended) {
+SessionThread::Ran SessionThread::run_cell(SessionCore& core, CellRequest& request, bool mended) {
   const std::uint64_t epoch = core.read_epoch.load();
   const auto begun = StopState::Clock::now();
   RunResult result = interpreter_->run(request);
