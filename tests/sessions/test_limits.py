@@ -134,11 +134,14 @@ def test_the_least_memory_serves_a_session(client: RawClient) -> None:
 # --- what only control groups can count --------------------------------------------------------------
 
 EATERS = """
-import subprocess, sys
+import subprocess, sys, time
 eater = "import time; kept = bytearray(60_000_000); kept[::4096] = b'x' * len(kept[::4096]); print('full', flush=True); time.sleep(600)"
 eaters = [subprocess.Popen([sys.executable, '-c', eater], stdout=subprocess.PIPE) for _ in range(4)]
 lines = [each.stdout.readline() for each in eaters]
-[each.poll() for each in eaters], lines
+until = time.monotonic() + 20
+while time.monotonic() < until and not any(each.poll() for each in eaters):
+    time.sleep(0.01)
+f'killed: {sum(each.poll() == -9 for each in eaters)}'
 """
 
 
@@ -151,7 +154,8 @@ def test_memory_of_a_session_and_its_children_together(client: RawClient, groupe
     if answer.status == "lost":
         assert "killed for memory" in answer.text and "120 MB" in answer.text.replace("114 MB", "120 MB"), answer
     else:
-        assert "b''" in str(answer.result), answer
+        # Which ones is up to the kernel: one that had said "full" may go, to make room for another.
+        assert str(answer.result) in ("'killed: 1'", "'killed: 2'", "'killed: 3'"), answer
         assert told(answer, "The kernel killed a process that the session had started, for memory"), answer
         assert prompt.value("1 + 1") == "2"
     prompt.close()
