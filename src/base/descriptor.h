@@ -4,7 +4,7 @@
 
 #include <utility>
 
-namespace pyember::host {
+namespace pyember {
 
 // Owns an open descriptor, or none.
 class Descriptor {
@@ -28,4 +28,4 @@ class Descriptor {
   int number_ = -1;
 };
 
-}  // namespace pyember::host
+}  // namespace pyember

@@ -1,5 +1,7 @@
 #include "runner/job_folder.h"
 
+#include "base/file_io.h"
+
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -14,16 +16,6 @@ namespace {
 constexpr mode_t kPrivate = 0600;
 constexpr const char* kExitDraft = "exit.new";
 constexpr off_t kReservedBytes = 4096;  // one block; a record takes 600 bytes, and an error 1,000
-
-bool write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const auto written = write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
 
 }  // namespace
 

@@ -14,8 +14,8 @@
 #include <fstream>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/limits.h"
-#include "host/workers/descriptor.h"
 #include "mcp/json.h"
 #include "mcp/json_members.h"
 

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/descriptor.h"
+#include "base/file_io.h"
 #include "base/limits.h"
 #include "host/jobs/job_id.h"
 #include "host/runs/run_files.h"
@@ -20,61 +22,37 @@ namespace pyember::host {
 
 namespace {
 
-// A descriptor that is closed with its owner.
-class OpenFile {
- public:
-  explicit OpenFile(int fd) : fd_(fd) {}
-  ~OpenFile() {
-    if (fd_ >= 0) close(fd_);
-  }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-  int fd() const { return fd_; }
-
- private:
-  const int fd_;
-};
-
 class FileOutput final : public JobOutput {
  public:
   explicit FileOutput(std::string folder) : folder_(std::move(folder)) {}
 
   std::uint64_t size(Stream stream) const override {
     struct stat status {};
-    const OpenFile* file = open_file(stream);
-    if (file == nullptr || fstat(file->fd(), &status) != 0) return 0;
+    const int fd = open_file(stream);
+    if (fd < 0 || fstat(fd, &status) != 0) return 0;
     return static_cast<std::uint64_t>(status.st_size);
   }
 
   std::string read(Stream stream, std::uint64_t offset, std::size_t limit) const override {
     const std::uint64_t end = size(stream);
     if (offset >= end) return {};
-    std::string bytes(static_cast<std::size_t>(std::min<std::uint64_t>(limit, end - offset)), '\0');
-    std::size_t done = 0;
-    while (done < bytes.size()) {
-      const ssize_t n = pread(open_file(stream)->fd(), bytes.data() + done, bytes.size() - done,
-                              static_cast<off_t>(offset + done));
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) break;  // made shorter by somebody meanwhile
-      done += static_cast<std::size_t>(n);
-    }
-    bytes.resize(done);
-    return bytes;
+    const std::uint64_t size = std::min<std::uint64_t>(limit, end - offset);
+    return read_at(open_file(stream), offset, static_cast<std::size_t>(size));
   }
 
  private:
   // Opened when first asked for: the runner makes the files a moment after the job is there.
-  const OpenFile* open_file(Stream stream) const {
-    std::unique_ptr<OpenFile>& file = files_[static_cast<int>(stream)];
-    if (!file) {
-      const int fd = open(stream_path(folder_, stream).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-      if (fd >= 0) file = std::make_unique<OpenFile>(fd);
+  int open_file(Stream stream) const {
+    Descriptor& file = files_[static_cast<int>(stream)];
+    if (!file.valid()) {
+      const std::string path = stream_path(folder_, stream);
+      file = Descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     }
     return file.get();
   }
 
   const std::string folder_;
-  mutable std::unique_ptr<OpenFile> files_[2];
+  mutable Descriptor files_[2];
 };
 
 class TextOutput final : public JobOutput {
@@ -92,16 +70,6 @@ class TextOutput final : public JobOutput {
   const std::string& of(Stream stream) const { return texts_[static_cast<int>(stream)]; }
   const std::string texts_[2];
 };
-
-bool write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return true;
-}
 
 Error no_folder(const std::string& path) {
   return {ErrorCode::Unavailable,
@@ -168,12 +136,12 @@ std::unique_ptr<JobOutput> JobFolders::output(const std::string& id) const {
 void JobFolders::keep(const std::string& id, const JobOutput& output) const {
   for (const Stream stream : {Stream::Stdout, Stream::Stderr}) {
     const std::uint64_t size = output.size(stream);
-    const OpenFile file(open(stream_path(path(id), stream).c_str(),
-                             O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (file.fd() < 0) continue;
+    const Descriptor file(open(stream_path(path(id), stream).c_str(),
+                               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!file.valid()) continue;
     for (std::uint64_t offset = 0; offset < size;) {
       const std::string piece = output.read(stream, offset, limits::kJobReadBytes);
-      if (piece.empty() || !write_all(file.fd(), piece)) break;
+      if (piece.empty() || !write_all(file.get(), piece)) break;
       offset += piece.size();
     }
   }

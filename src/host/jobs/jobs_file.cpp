@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/file_io.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "host/jobs/iso_time.h"
@@ -170,16 +171,6 @@ std::vector<JobRecord> foreign_in(const Json& array, const std::unordered_set<st
     foreign.push_back(std::move(*record));
   }
   return foreign;
-}
-
-bool write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return true;
 }
 
 }  // namespace

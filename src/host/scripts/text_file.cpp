@@ -12,24 +12,12 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/descriptor.h"
+#include "base/file_io.h"
+
 namespace pyember::host {
 
 namespace {
-
-class File {
- public:
-  explicit File(int fd) : fd_(fd) {}
-  ~File() {
-    if (fd_ >= 0) close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  int fd() const { return fd_; }
-  bool is_open() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 Error failed(const char* what, const std::string& path, int error) {
   const bool missing = error == ENOENT || error == ENOTDIR;
@@ -38,22 +26,12 @@ Error failed(const char* what, const std::string& path, int error) {
                            what, std::strerror(error))};
 }
 
-bool write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t n = write(fd, text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return true;
-}
-
 }  // namespace
 
 Result<std::string> read_text_file(const std::string& path, std::size_t maximum_bytes) {
-  const File file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat status {};
-  if (!file.is_open() || fstat(file.fd(), &status) != 0) return failed("read", path, errno);
+  if (!file.valid() || fstat(file.get(), &status) != 0) return failed("read", path, errno);
   if (!S_ISREG(status.st_mode)) return failed("read", path, EISDIR);
   if (static_cast<std::uint64_t>(status.st_size) > maximum_bytes) {
     return Error{ErrorCode::LimitReached,
@@ -63,7 +41,7 @@ Result<std::string> read_text_file(const std::string& path, std::size_t maximum_
   std::string text(static_cast<std::size_t>(status.st_size), '\0');
   std::size_t have = 0;
   while (have < text.size()) {
-    const ssize_t n = read(file.fd(), text.data() + have, text.size() - have);
+    const ssize_t n = read(file.get(), text.data() + have, text.size() - have);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return failed("read", path, errno);
     if (n == 0) break;
@@ -77,9 +55,9 @@ Result<void> write_text_file(const std::string& path, std::string_view text, uns
   static std::atomic<unsigned> count{0};
   const std::string aside = fmt::format("{}.{}.{}.tmp", path, getpid(), ++count);
   {
-    const File file(open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
-    if (!file.is_open()) return failed("written", path, errno);
-    if (!write_all(file.fd(), text)) {
+    const Descriptor file(open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+    if (!file.valid()) return failed("written", path, errno);
+    if (!write_all(file.get(), text)) {
       const int error = errno;
       unlink(aside.c_str());
       return failed("written", path, error);

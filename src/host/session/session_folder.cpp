@@ -16,6 +16,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/descriptor.h"
+#include "base/file_io.h"
 #include "base/limits.h"
 #include "host/output/uri_parts.h"
 
@@ -29,24 +31,6 @@ namespace {
 
 constexpr time_t kUntouched = 1;  // a second after the epoch
 constexpr std::string_view kTemporary = ".pyember-put-";
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 int open_folder_at(int folder, const char* name) {
   return openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -91,16 +75,6 @@ Descriptor open_parent(int root, const std::vector<std::string>& parts, bool mak
     folder = Descriptor(open_folder_at(folder.get(), parts[i].c_str()));
   }
   return folder;
-}
-
-bool write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return true;
 }
 
 bool is_untouched(const struct stat& status) {
@@ -269,16 +243,8 @@ Result<SessionFolder::Page> SessionFolder::read(std::string_view path, std::uint
   Page page;
   page.size = static_cast<std::uint64_t>(status.st_size);
   if (offset >= page.size) return page;
-  page.data.resize(static_cast<std::size_t>(std::min<std::uint64_t>(limit, page.size - offset)));
-  std::size_t done = 0;
-  while (done < page.data.size()) {
-    const ssize_t n = pread(file.get(), page.data.data() + done, page.data.size() - done,
-                            static_cast<off_t>(offset + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;  // it has become shorter
-    done += static_cast<std::size_t>(n);
-  }
-  page.data.resize(done);
+  const std::uint64_t size = std::min<std::uint64_t>(limit, page.size - offset);
+  page.data = read_at(file.get(), offset, static_cast<std::size_t>(size));
   return page;
 }
 

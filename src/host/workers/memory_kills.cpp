@@ -6,7 +6,8 @@
 #include <array>
 #include <charconv>
 
-#include "host/workers/descriptor.h"
+#include "base/descriptor.h"
+
 
 namespace pyember::host {
 

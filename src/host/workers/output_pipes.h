@@ -2,7 +2,8 @@
 
 #include <array>
 
-#include "host/workers/descriptor.h"
+#include "base/descriptor.h"
+
 
 namespace pyember::host {
 

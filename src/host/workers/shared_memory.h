@@ -3,7 +3,8 @@
 #include <cstdint>
 #include <string>
 
-#include "host/workers/descriptor.h"
+#include "base/descriptor.h"
+
 
 // The two pieces of memory that server and worker share without talking. Their sizes are sealed: a
 // worker that could shrink them would make the server's next access a SIGBUS.

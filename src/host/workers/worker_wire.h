@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/descriptor.h"
 #include "host/loop/uv_handle.h"
-#include "host/workers/descriptor.h"
 #include "host/workers/frames.h"
 
 namespace pyember::host {

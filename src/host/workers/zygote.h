@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "host/loop/uv_handle.h"
 #include "host/runs/process_identity.h"
 #include "host/runs/process_watch.h"
-#include "host/workers/descriptor.h"
 #include "host/workers/worker_messages.h"
 #include "host/workers/worker_place.h"
 #include "host/workers/zygote_log.h"

@@ -4,8 +4,8 @@
 
 #include <string>
 
+#include "base/descriptor.h"
 #include "host/loop/uv_handle.h"
-#include "host/workers/descriptor.h"
 
 namespace pyember::host {
 

@@ -2,10 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/thread_affinity.h"
+#include "base/spawn.h"
 #include "host/options.h"
 
 extern char** environ;
@@ -25,14 +22,6 @@ namespace pyember::host {
 namespace {
 
 constexpr int kControlNumber = 3;  // in the zygote
-
-// Whatever this process has open and did not mark itself stays here.
-void mark_descriptors_close_on_exec() {
-#ifdef SYS_close_range
-  constexpr unsigned kCloseOnExec = 1u << 2;  // CLOSE_RANGE_CLOEXEC
-  syscall(SYS_close_range, 3u, ~0u, kCloseOnExec);
-#endif
-}
 
 std::vector<std::string> zygote_environment(const std::string& runtime_directory) {
   std::vector<std::string> found{"PYTHONPATH=" + runtime_directory,
@@ -44,44 +33,6 @@ std::vector<std::string> zygote_environment(const std::string& runtime_directory
       found.emplace_back(entry);
   }
   return found;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> found;
-  found.reserve(texts.size() + 1);
-  for (std::string& text : texts) found.push_back(text.data());
-  found.push_back(nullptr);
-  return found;
-}
-
-// 0, or an errno. posix_spawn and not uv_spawn: see runner_process.cpp.
-int spawn(std::vector<std::string> arguments, std::vector<std::string> environment, int control,
-          int log, pid_t& pid) {
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_t files;
-  posix_spawnattr_init(&attributes);
-  posix_spawn_file_actions_init(&files);
-  sigset_t signals;
-  sigemptyset(&signals);
-  posix_spawnattr_setsigmask(&attributes, &signals);
-  sigfillset(&signals);
-  posix_spawnattr_setsigdefault(&attributes, &signals);
-  // A session of its own: no signal of our terminal's reaches it.
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&files, log, 1);
-  posix_spawn_file_actions_adddup2(&files, log, 2);
-  posix_spawn_file_actions_adddup2(&files, control, kControlNumber);
-  mark_descriptors_close_on_exec();
-  release_this_thread_to_all_cpus();  // the loop may be held on one CPU, which a child inherits
-  const std::vector<char*> argument_pointers = pointers(arguments);
-  const std::vector<char*> environment_pointers = pointers(environment);
-  const int failed = posix_spawn(&pid, arguments.front().c_str(), &files, &attributes,
-                                 argument_pointers.data(), environment_pointers.data());
-  posix_spawn_file_actions_destroy(&files);
-  posix_spawnattr_destroy(&attributes);
-  return failed;
 }
 
 Error no_descriptors() {
@@ -108,9 +59,13 @@ Result<StartedZygote> start_zygote(const std::string& python,
 
   pid_t pid = 0;
   const std::string number = std::to_string(kControlNumber);
-  const int failed =
-      spawn({python, "-m", "mcp_runtime.worker", "--control", number},
-            zygote_environment(runtime_directory), control_there.get(), log_there.get(), pid);
+  const int failed = spawn_on_its_own({python, "-m", "mcp_runtime.worker", "--control", number},
+                                      zygote_environment(runtime_directory),
+                                      {{0, -1, O_RDONLY},
+                                       {1, log_there.get()},
+                                       {2, log_there.get()},
+                                       {kControlNumber, control_there.get()}},
+                                      pid);
   if (failed != 0) {
     return Error{ErrorCode::Unavailable,
                  fmt::format("No worker could be started: {} could not be run ({}). Name a Python "

@@ -2,9 +2,9 @@
 
 #include <string>
 
+#include "base/descriptor.h"
 #include "base/result.h"
 #include "host/runs/process_identity.h"
-#include "host/workers/descriptor.h"
 
 namespace pyember::host {
 
