@@ -22,7 +22,9 @@ ARROWS = {
     "base": {"base"},
     "mcp": {"mcp", "base"},
     "embed": {"embed", "base"},
-    "host": {"host", "embed", "mcp", "base"},
+    "journal": {"journal", "base"},
+    "supervisor": {"supervisor", "journal", "mcp", "base"},
+    "host": {"host", "embed", "mcp", "journal", "base"},
     "cli": {"cli", "host", "embed", "mcp", "base"},
     "runner": {"runner", "base"},
 }

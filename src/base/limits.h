@@ -68,6 +68,8 @@ inline constexpr std::chrono::milliseconds kTick = 1s;    // watchdog, idle sess
 inline constexpr std::chrono::milliseconds kMemoryLookPeriod = 100ms;  // while a cell runs long
 inline constexpr std::chrono::milliseconds kWedgedAfter = 10s;  // runtime silent: end the server
 inline constexpr int kWedgedExitCode = 86;                      // tells a supervisor why we ended
+inline constexpr int kUpgradeExitCode = 87;                     // the same: for another program
+inline constexpr int kGivenUpExitCode = 88;                     // the supervisor's own
 inline constexpr std::int64_t kMemoryFloorBytes = 512ll
                                                   << 20;  // or 5 % of the machine's, the lesser
 inline constexpr std::chrono::milliseconds kMemoryStopPause = 2s;    // between two stopped sessions
@@ -146,11 +148,11 @@ inline constexpr std::size_t kJobsFileBytes = 64u << 20;       // beyond: not re
 inline constexpr std::chrono::milliseconds kJobOutputPeriod = 150ms;    // between two looks
 inline constexpr std::chrono::milliseconds kJobsFilePeriod = 250ms;     // four writes a second
 inline constexpr std::chrono::milliseconds kJobsFileLockDeadline = 2s;  // then tried again later
-inline constexpr int kStoreLogPages = 1000;        // 4 MB, then they are brought into the database …
+inline constexpr int kStoreLogPages = 1000;  // 4 MB, then they are brought into the database …
 inline constexpr int kStoreMostLogPages = 16'000;  // … by a commit, had nobody else got to it
-inline constexpr std::chrono::milliseconds kStoreBusyTimeout = 1s;      // commits take milliseconds
-inline constexpr std::chrono::milliseconds kAdoptAfter = 1s;  // the start: first calls go first
-inline constexpr std::chrono::milliseconds kOrphanPeriod = 5s;      // looks for dead servers' jobs
+inline constexpr std::chrono::milliseconds kStoreBusyTimeout = 1s;  // commits take milliseconds
+inline constexpr std::chrono::milliseconds kAdoptAfter = 1s;    // the start: first calls go first
+inline constexpr std::chrono::milliseconds kOrphanPeriod = 5s;  // looks for dead servers' jobs
 inline constexpr std::chrono::milliseconds kQuickStart = 3ms;   // of a runner; a longer one …
 inline constexpr std::chrono::milliseconds kStartPause = 25ms;  // … is followed by a pause, at most
 inline constexpr std::chrono::milliseconds kRunnerStartGrace = 5s;  // until it must hold its lock
@@ -177,7 +179,7 @@ inline constexpr std::size_t kControlPacketBytes = 64u << 10;  // between server
 inline constexpr std::chrono::milliseconds kZygoteStartDeadline = 60s;  // imports from a cold disk
 inline constexpr std::chrono::milliseconds kWorkerStartDeadline = 60s;  // a fork, and preloading
 inline constexpr std::chrono::milliseconds kZygoteIdleTimeout = 300s;   // without a worker
-inline constexpr std::size_t kRememberedPlaces = 64;  // beyond: only those with a zygote
+inline constexpr std::size_t kRememberedPlaces = 64;          // beyond: only those with a zygote
 inline constexpr std::size_t kZygoteLogBytes = 2u << 20;      // of what it prints; then unread
 inline constexpr std::size_t kZygoteLogTailBytes = 4u << 10;  // kept, to say why it ended
 inline constexpr std::chrono::milliseconds kWorkerAskAgain = 60ms;    // KeyboardInterrupt swallowed
@@ -191,11 +193,11 @@ inline constexpr std::size_t kCrashTextBytes = 64u << 10;            // what fau
 // --- host: scripts -----------------------------------------------------------------------------
 inline constexpr std::size_t kMaximumScriptBytes = 8u << 20;  // as large as a message's text may be
 inline constexpr std::uint64_t kEnvironmentBytes = 8ull << 30;  // on disk; a large one has two
-inline constexpr std::size_t kAutosavedScripts = 500;         // inline scripts kept, oldest go first
+inline constexpr std::size_t kAutosavedScripts = 500;  // inline scripts kept, oldest go first
 inline constexpr std::uint64_t kAutosavedBytes = 64u << 20;
 inline constexpr std::chrono::milliseconds kDefaultScriptTimeout = 300s;  // timeout_seconds
-inline constexpr double kSmartAsyncSeconds = 20.0;       // SMART_ASYNC_TIMEOUT_SECONDS
-inline constexpr std::size_t kJobAnswerBytes = 4u << 20;  // of get_job_output, both streams
+inline constexpr double kSmartAsyncSeconds = 20.0;           // SMART_ASYNC_TIMEOUT_SECONDS
+inline constexpr std::size_t kJobAnswerBytes = 4u << 20;     // of get_job_output, both streams
 inline constexpr std::size_t kListedOutputCharacters = 400;  // of a result in a list of jobs
 inline constexpr std::size_t kIncrementalReaders = 1024;     // jobs whose last read is remembered
 
@@ -207,7 +209,7 @@ inline constexpr std::size_t kMaximumConfigurationBytes = 16u << 20;     // a cl
 inline constexpr std::size_t kMaximumConfigurationMembers = 4096;        // of one object in it
 
 // --- host: benchmarks ----------------------------------------------------------------------------
-inline constexpr std::size_t kMaximumBenchmarkRuns = 1000;   // of one script, in one call
+inline constexpr std::size_t kMaximumBenchmarkRuns = 1000;    // of one script, in one call
 inline constexpr std::size_t kMaximumProfileFunctions = 500;  // of one answer
 inline constexpr std::size_t kProfileBytes = 1u << 20;        // of what a profiler wrote
 inline constexpr std::size_t kSamplesBytes = 4u << 20;  // above what kMaximumSamples lines take

@@ -1,0 +1,17 @@
+#include "journal/life.h"
+
+#include "journal/layout.h"
+
+namespace pyember::journal {
+
+void Life::begin() {
+  layout_.served = 0;
+  layout_.ended = 0;
+}
+
+void Life::served() { layout_.served = 1; }
+void Life::ended() { layout_.ended = 1; }
+bool Life::has_served() const { return layout_.served != 0; }
+bool Life::has_ended() const { return layout_.ended != 0; }
+
+}  // namespace pyember::journal

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pyember::journal {
+
+struct Layout;
+
+// A session that was open when a server died.
+struct KeptSession {
+  std::string name;
+  std::uint64_t next_number = 1;  // of its cells
+};
+
+// Which sessions are open, and how far each has counted its cells: the next server can say what is
+// gone, and gives no number a second time. Loop's thread only.
+class SessionLog {
+ public:
+  explicit SessionLog(Layout& layout) : layout_(layout) {}
+
+  // The entry of a new session; -1 when there is no room, and it will not be known.
+  int open(std::string_view name, std::uint64_t next_number);
+  // One store; nothing for an entry of -1.
+  void count(int entry, std::uint64_t next_number);
+  void close(int entry);
+
+  // For the next server: what the one before had open. The entries are free then.
+  std::vector<KeptSession> recover();
+
+ private:
+  Layout& layout_;
+};
+
+}  // namespace pyember::journal
