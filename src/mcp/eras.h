@@ -36,6 +36,7 @@ class Handshake {
   void confirm() { confirmed_ = is_open(); }  // notifications/initialized
 
   bool is_open() const { return version_.has_value(); }
+  std::optional<Version> version() const { return version_; }
   bool is_confirmed() const { return confirmed_; }  // from then on we may speak unasked
   bool knows_batches() const { return is_open() && mcp::knows_batches(*version_); }
 

@@ -17,15 +17,23 @@ bool is_blank(std::string_view text) {
 LineFramer::LineFramer(std::size_t maximum_bytes, Receiver& receiver)
     : maximum_bytes_(maximum_bytes), receiver_(receiver) {}
 
+void LineFramer::begin_at(std::uint64_t position, std::string_view overlong_beginning) {
+  position_ = position;
+  held_ = overlong_beginning;
+  overlong_ = !overlong_beginning.empty();
+}
+
 void LineFramer::receive(std::string_view bytes) {
   while (!bytes.empty()) {
     const std::size_t newline = bytes.find('\n');
     if (newline == std::string_view::npos) {
+      position_ += bytes.size();
       gather(bytes);
       return;
     }
     const std::string_view piece = bytes.substr(0, newline);
     bytes.remove_prefix(newline + 1);
+    position_ += newline + 1;
     if (held_.empty() && !overlong_ && piece.size() <= maximum_bytes_) {
       deliver(piece);
     } else {

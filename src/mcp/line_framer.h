@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -26,10 +27,15 @@ class LineFramer {
 
   LineFramer(std::size_t maximum_bytes, Receiver& receiver);
 
+  // Begins in the middle of a stream: at a line's beginning, or in a line that is too long, of
+  // which the beginning is known.
+  void begin_at(std::uint64_t position, std::string_view overlong_beginning);
   void receive(std::string_view bytes);
   // The stream is over: what has come since the last newline is a line too.
   void receive_end();
 
+  // How many bytes of the stream have come up to the end of the line that is being delivered.
+  std::uint64_t position() const { return position_; }
   std::size_t held_bytes() const { return held_.size() + end_.size(); }
 
  private:
@@ -42,6 +48,7 @@ class LineFramer {
   Receiver& receiver_;
   std::string held_;  // the line so far; of an overlong one its beginning
   std::string end_;   // of an overlong line: its last bytes
+  std::uint64_t position_ = 0;
   bool overlong_ = false;
 };
 

@@ -134,6 +134,7 @@ void Server::Impl::initialize(Request&& request) {
   const std::optional<Version> known = parse_version(*requested);
   const Version version = known && !is_modern(*known) ? *known : kNewestHandshakeVersion;
   handshake_.open(version);
+  protocol_changed();
   std::string members =
       fmt::format(R"("protocolVersion":"{}","capabilities":)", to_string(version));
   append_capabilities(members);
@@ -158,6 +159,7 @@ void Server::Impl::set_log_level(Request&& request) {
     return;
   }
   handshake_.log_level = level;
+  protocol_changed();
   responder_.result(request.from, {});
 }
 
@@ -224,11 +226,13 @@ void Server::Impl::call_tool(Request&& request) {
 }
 
 void Server::Impl::start_call(Recipient&& from, const Tool& tool, Json&& arguments) {
-  const ToolCall::Options options = {!from.context.progress_token.empty(), from.context.log_level};
+  ToolCall::Options options = {!from.context.progress_token.empty(), from.context.log_level};
+  if (from.ticket != kNoTicket) options.begun = responder_.output().begun_mark(from.ticket);
   const auto pending = std::make_shared<PendingCall>(*this, std::move(from));
   const auto call = std::make_shared<ToolCall>(std::move(arguments), options, *pending);
   pending->attach(*call);
   in_flight_.add(pending);
+  if (tool.begins == Tool::Begins::WhenCalled) call->begin();
   try {
     tool.handler(call);
   } catch (const std::exception& error) {
@@ -330,6 +334,7 @@ void Server::Impl::subscribe(Request&& request) {
                        {}});
   }
   handshake_.subscribed_uris.insert(*uri);
+  protocol_changed();
   responder_.result(request.from, {});
 }
 
@@ -337,6 +342,7 @@ void Server::Impl::unsubscribe(Request&& request) {
   const std::optional<std::string> uri = read_uri(request);
   if (!uri) return;
   handshake_.subscribed_uris.erase(*uri);
+  protocol_changed();
   responder_.result(request.from, {});
 }
 
@@ -363,6 +369,7 @@ void Server::Impl::listen(Request&& request) {
   const Subscription& added = subscriptions_.emplace_back(
       Subscription{request.from.id, std::move(std::get<SubscriptionFilter>(filter))});
   in_flight_.add(std::make_shared<PendingRequest>(std::move(request.from)));
+  if (resuming_) return;  // the client has been told
   responder_.notification(
       "notifications/subscriptions/acknowledged",
       subscription_params(added, R"("notifications":)" + to_json_text(added.filter.to_json())));

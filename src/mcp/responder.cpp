@@ -25,7 +25,11 @@ void append_cache(std::string& line, const CachePolicy& cache) {
 }  // namespace
 
 Batch::~Batch() {
-  if (!answers_.empty()) output_.write_line('[' + answers_ + ']');
+  if (answers_.empty()) {
+    if (ticket_ != kNoTicket) output_.forget(ticket_);
+  } else {
+    output_.write_answer('[' + answers_ + ']', ticket_);
+  }
 }
 
 void Batch::add(std::string_view answer) {
@@ -82,7 +86,7 @@ void Responder::send(const Recipient& to, std::string&& line) {
   if (to.batch) {
     to.batch->add(line);
   } else {
-    output_.write_line(std::move(line));
+    output_.write_answer(std::move(line), to.ticket);
   }
 }
 

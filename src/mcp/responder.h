@@ -18,7 +18,7 @@ namespace pyember::mcp {
 // there is none, nothing does.
 class Batch {
  public:
-  explicit Batch(Output& output) : output_(output) {}
+  Batch(Output& output, Ticket ticket) : output_(output), ticket_(ticket) {}
   ~Batch();
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
@@ -27,6 +27,7 @@ class Batch {
 
  private:
   Output& output_;
+  const Ticket ticket_;
   std::string answers_;
 };
 
@@ -36,6 +37,7 @@ struct Recipient {
   RequestContext context;
   std::shared_ptr<Batch> batch;  // null: a message of its own
   std::size_t bytes = 0;         // of the line it came in, or its share of a batch
+  Ticket ticket = kNoTicket;     // of the line; of a batch the batch gives the answer
 };
 
 // A request on its way to its handler.

@@ -39,6 +39,13 @@ RpcError missing_meta() {
                   meta_key::kClientCapabilities));
 }
 
+// Whether what was sent is to be answered at all.
+bool expects_answer(const Json& message) {
+  if (!message.is_object()) return true;
+  const bool has_method = message.find("method") != message.end();
+  return has_method == (message.find("id") != message.end());
+}
+
 }  // namespace
 
 ServerBounds ServerBounds::standard() {
@@ -69,38 +76,64 @@ void Server::Impl::receive_end() {
 
 // --- lines -----------------------------------------------------------------------------------
 
+// What is answered is kept before it is dealt with: a server that dies in between finds it in one
+// of the two places. What is not (notifications) may come twice.
 void Server::Impl::line(std::string_view text) {
+  Output& output = responder_.output();
   Result<Json> value = parse_json(text);
+  const bool answered = !value.ok() || expects_answer(value.value());
+  Ticket ticket = kNoTicket;
+  if (answered) {
+    ticket = output.keep(text, framer_.position());
+    output.dealt_with(framer_.position());
+  }
+  handle_line(text, std::move(value), ticket);
+  if (!answered) output.dealt_with(framer_.position());
+}
+
+void Server::Impl::handle_line(std::string_view text, Result<Json>&& value, Ticket ticket) {
   if (value.ok()) {
     Json message = value.take();
     if (message.is_array() && handshake_.knows_batches()) {
-      handle_batch(std::move(message), text.size());
+      handle_batch(std::move(message), text.size(), ticket);
     } else {
-      handle_message(std::move(message), {{}, {}, nullptr, text.size()});
+      handle_message(std::move(message), {{}, {}, nullptr, text.size(), ticket});
     }
   } else if (value.error().code == ErrorCode::LimitReached) {
-    responder_.error({find_id(text, text), {}, nullptr}, too_large(value.error().message));
+    responder_.error({find_id(text, text), {}, nullptr, 0, ticket},
+                     too_large(value.error().message));
   } else {
-    responder_.error({}, parse_error(value.error().message));
+    responder_.error({{}, {}, nullptr, 0, ticket}, parse_error(value.error().message));
   }
 }
 
 void Server::Impl::overlong_line(std::string_view beginning, std::string_view end) {
-  responder_.error({find_id(beginning, end), {}, nullptr},
+  const Ticket ticket = responder_.output().keep(beginning, framer_.position());
+  responder_.output().dealt_with(framer_.position());
+  responder_.error({find_id(beginning, end), {}, nullptr, 0, ticket},
                    too_large(fmt::format("its line is longer than {} bytes", bounds_.line_bytes)));
+}
+
+// A line out of its turn can only be a notification: a request is served when its turn comes.
+void Server::Impl::receive_early(std::string_view line) {
+  Result<Json> value = parse_json(line);
+  if (!value.ok() || !value.value().is_object()) return;
+  const Message message = read_message(value.take());
+  if (message.kind == Message::Kind::Notification) handle_notification(message);
 }
 
 // --- messages --------------------------------------------------------------------------------
 
-void Server::Impl::handle_batch(Json&& messages, std::size_t bytes) {
+void Server::Impl::handle_batch(Json&& messages, std::size_t bytes, Ticket ticket) {
   if (messages.empty()) {
-    responder_.error({}, invalid_request("Invalid request: the batch is empty. Put at least one "
-                                         "message into it, or send messages one by one."));
+    responder_.error({{}, {}, nullptr, 0, ticket},
+                     invalid_request("Invalid request: the batch is empty. Put at least one "
+                                     "message into it, or send messages one by one."));
     return;
   }
-  const auto batch = std::make_shared<Batch>(responder_.output());
+  const auto batch = std::make_shared<Batch>(responder_.output(), ticket);
   for (Json& message : messages) {
-    handle_message(std::move(message), {{}, {}, batch, bytes / messages.size()});
+    handle_message(std::move(message), {{}, {}, batch, bytes / messages.size(), ticket});
   }
 }
 
@@ -112,9 +145,10 @@ void Server::Impl::handle_message(Json&& value, Recipient&& from) {
       return handle_request(
           {std::move(from), std::move(message.method), std::move(message.params)});
     case Message::Kind::Notification:
-      return handle_notification(message);
+      handle_notification(message);
+      return forget(from);
     case Message::Kind::Response:
-      return;
+      return forget(from);
     case Message::Kind::Invalid:
       return responder_.error(from, message.error);
   }
@@ -171,6 +205,7 @@ void Server::Impl::handle_notification(const Message& message) {
     cancel(message.params);
   } else if (message.method == "notifications/initialized") {
     handshake_.confirm();
+    protocol_changed();
   }
 }
 
@@ -184,6 +219,7 @@ void Server::Impl::cancel(const Json& params) {
   if (!request) return;
   std::erase_if(subscriptions_, [&id](const Subscription& each) { return each.id == *id; });
   request->cancel();
+  forget(request->from);
   end_subscriptions_if_over();
 }
 
@@ -290,6 +326,8 @@ Server::Server(ServerInfo info, ToolCatalog& tools, ResourceCatalog& resources, 
 
 Server::~Server() = default;
 
+void Server::resume(Continuation&& from) { impl_->resume(std::move(from)); }
+void Server::receive_early(std::string_view line) { impl_->receive_early(line); }
 void Server::receive(std::string_view bytes) { impl_->receive(bytes); }
 void Server::receive_end() { impl_->receive_end(); }
 std::size_t Server::in_flight() const { return impl_->in_flight(); }

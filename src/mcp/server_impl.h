@@ -24,7 +24,9 @@ class Server::Impl : public LineFramer::Receiver {
        ServerBounds bounds);
   ~Impl() override;
 
+  void resume(Continuation&& from);
   void receive(std::string_view bytes) { framer_.receive(bytes); }
+  void receive_early(std::string_view line);
   void receive_end();
   std::size_t in_flight() const { return in_flight_.size(); }
 
@@ -57,7 +59,8 @@ class Server::Impl : public LineFramer::Receiver {
   void overlong_line(std::string_view beginning, std::string_view end) override;
 
   // From a message to its method.
-  void handle_batch(Json&& messages, std::size_t bytes);
+  void handle_line(std::string_view text, Result<Json>&& value, Ticket ticket);
+  void handle_batch(Json&& messages, std::size_t bytes, Ticket ticket);
   void handle_message(Json&& value, Recipient&& from);
   void handle_request(Request&& request);
   void handle_modern_request(Request&& request);
@@ -79,6 +82,13 @@ class Server::Impl : public LineFramer::Receiver {
   void unsubscribe(Request&& request);
   void listen(Request&& request);
 
+  // After another server (resume.cpp).
+  void restore_handshake(const std::string& text);
+  void give_up(KeptLine&& line);
+  void give_up_message(Json&& value, Recipient&& from);
+  void protocol_changed();
+  void forget(const Recipient& from);
+
   // What methods share.
   bool admit(const Recipient& from);
   std::optional<std::string> read_uri(const Request& request);
@@ -96,6 +106,7 @@ class Server::Impl : public LineFramer::Receiver {
   InFlight in_flight_;
   std::vector<Subscription> subscriptions_;  // each is in flight as well
   bool ended_ = false;
+  bool resuming_ = false;
 };
 
 }  // namespace pyember::mcp

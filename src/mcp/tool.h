@@ -4,6 +4,8 @@
 #include "mcp/json.h"
 #include "mcp/log_level.h"
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -52,6 +54,7 @@ class ToolCall {
   struct Options {
     bool wants_progress = false;
     std::optional<LogLevel> log_level;  // nothing below it is sent; nullopt: nothing at all
+    std::atomic<std::uint8_t>* begun = nullptr;  // set when it begins; null: nobody wants to know
   };
 
   ToolCall(Json arguments, Options options, ToolCallSink& sink);
@@ -63,6 +66,12 @@ class ToolCall {
   const Json& arguments() const { return arguments_; }
   // The same, for a handler that wants to move strings out of it.
   Json take_arguments() { return std::move(arguments_); }
+
+  // From now on it may have effects: should the server die, it is not called again. For a handler
+  // that hands the beginning on to another thread, begun_mark() is what that sets to 1, while the
+  // call is neither answered nor cancelled; null: nothing to set.
+  void begin();
+  std::atomic<std::uint8_t>* begun_mark() const { return options_.begun; }
 
   // The caller gave a progress token. Without one progress() does nothing.
   bool wants_progress() const { return options_.wants_progress; }
@@ -109,6 +118,12 @@ struct Tool {
   Json meta = nullptr;                    // _meta of the listed tool; null: none
   std::vector<std::string> aliases = {};  // other names it is called by; never listed
   bool null_is_absent = false;  // an argument that is null counts as left out, as in Python
+  // When calling it again could do something twice: from the call on, from where its handler says
+  // (ToolCall::begin), or never (as for one whose annotations say that it only reads).
+  enum class Begins { WhenCalled, WhenItSays, Never };
+  Begins begins = Begins::WhenCalled;
+  // The answer to a call that had begun when the server died. Empty: an error that says so.
+  std::function<ToolResult(const Json& arguments)> lost = nullptr;
 };
 
 class Schema;

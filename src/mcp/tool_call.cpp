@@ -22,6 +22,10 @@ ToolCall::~ToolCall() {
         {}});
 }
 
+void ToolCall::begin() {
+  if (options_.begun != nullptr && state_ == State::Open) options_.begun->store(1);
+}
+
 void ToolCall::progress(double progress, std::optional<double> total, std::string_view message) {
   const bool increases = progress > last_progress_;  // false for NaN, too
   if (state_ != State::Open || !options_.wants_progress || !increases) return;

@@ -47,6 +47,9 @@ void ToolCatalog::add(Tool tool) {
   CHECK(!tool.description.empty());
   CHECK(tool.handler != nullptr);
   CHECK(tool.input_schema.is_object() && tool.input_schema.value("type", "") == "object");
+  const bool reads_only =
+      tool.annotations.is_object() && tool.annotations.value("readOnlyHint", false);
+  if (reads_only && tool.begins == Tool::Begins::WhenCalled) tool.begins = Tool::Begins::Never;
   auto schema = std::make_unique<const Schema>(tool.input_schema);
   entries_.push_back({std::move(tool), std::move(schema)});
 }
