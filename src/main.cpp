@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <utility>
@@ -7,9 +8,45 @@
 #include "embed/runtime.h"
 #include "host/app.h"
 #include "host/logging.h"
+#include "journal/journal_memory.h"
+#include "supervisor/supervisor.h"
+
+using namespace pyember;
+
+namespace {
+
+// One server, over descriptors 0 and 1; the exit code.
+int serve(const host::Options& options, journal::JournalMemory& memory) {
+  if (options.test.die_at_start) raise(SIGKILL);
+  Result<host::PythonEnvironment> environment = host::find_environment(options.environment);
+  if (!environment) {
+    fmt::print(stderr, "pyember: {}\n", environment.error().message);
+    return 2;
+  }
+  if (!environment.value().warning.empty()) {
+    fmt::print(stderr, "pyember: {}\n", environment.value().warning);
+  }
+  // Never destroyed: session threads may be parked or running, so the process ends with _exit.
+  auto* app =
+      new host::App(options, environment.take(), host::take_stdio(), memory, embed::Runtime::start);
+  return app->run();
+}
+
+int serve_supervised(const host::Options& options) {
+  using Kind = journal::JournalMemory::Kind;
+  Result<journal::JournalMemory> memory =
+      journal::JournalMemory::make(options.supervised ? Kind::Shared : Kind::Private);
+  if (!memory) {
+    fmt::print(stderr, "pyember: {}\n", memory.error().message);
+    return 2;
+  }
+  const auto server = [&] { return serve(options, memory.value()); };
+  return options.supervised ? supervisor::supervise(memory.value(), server).exit_code : server();
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-  using namespace pyember;
   cli::CommandLine line = cli::parse_command_line(argc, argv);
   if (line.exit_code) return *line.exit_code;
   host::log_to_stderr(line.options.log_level);
@@ -23,16 +60,5 @@ int main(int argc, char** argv) {
     case cli::CommandLine::Command::Serve:
       break;
   }
-  Result<host::PythonEnvironment> environment = host::find_environment(line.options.environment);
-  if (!environment) {
-    fmt::print(stderr, "pyember: {}\n", environment.error().message);
-    return 2;
-  }
-  if (!environment.value().warning.empty()) {
-    fmt::print(stderr, "pyember: {}\n", environment.value().warning);
-  }
-  // Never destroyed: session threads may be parked or running, so the process ends with _exit.
-  auto* app = new host::App(std::move(line.options), environment.take(), host::take_stdio(),
-                            embed::Runtime::start);
-  _exit(app->run());
+  _exit(serve_supervised(line.options));
 }

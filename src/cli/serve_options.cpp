@@ -92,6 +92,8 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
       ->envname("PYEMBER_PRELOAD")
       ->delimiter(',')
       ->check(CLI::Validator(module_problem, "MODULE"));
+  app.add_flag("--no-supervisor", unsupervised_, "Don't start another server when this one dies")
+      ->envname("PYEMBER_NO_SUPERVISOR");
   app.add_option("--project-root", options.project_root,
                  "Folder of scripts/ and autosaved_scripts/ (else PYTHON_MCP_HOME, else here)");
   app.add_option("--log-level", options.log_level, "Least severe level logged to stderr")
@@ -102,6 +104,7 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
 
 Result<void> ServeOptions::finish() {
   if (const auto profile = host::parse_profile(profile_)) options_.profile = *profile;
+  options_.supervised = !unsupervised_;
   options_.isolation = host::parse_isolation(isolation_);
   options_.timeout = to_duration(timeout_);
   options_.maximum_timeout = to_duration(maximum_timeout_);

@@ -24,9 +24,10 @@ class ServeOptions {
 
  private:
   host::Options& options_;
-  std::string profile_;  // empty: the program's name decides
+  std::string profile_;    // empty: the program's name decides
   std::string isolation_;  // empty: the profile decides
-  double timeout_;       // seconds, as people write them
+  bool unsupervised_ = false;
+  double timeout_;  // seconds, as people write them
   double maximum_timeout_;
   double idle_timeout_;
 };

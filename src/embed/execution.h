@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -64,18 +65,19 @@ struct CellRequest {
   std::chrono::milliseconds timeout{};  // > 0; counted from the moment the cell starts to run
   CellKind kind = CellKind::Code;
   std::unique_ptr<const UsageLimits> limits = {};  // of this cell; null: none
+  std::atomic<std::uint8_t>* begun = nullptr;      // set to 1 before any of it runs; null: nothing
 };
 
 struct CellOutcome {
   Status status = Status::Completed;
   std::optional<std::string> result;  // repr of the last expression; nullopt when it was None
   std::optional<CellError> error;
-  std::vector<std::string> notices;    // what the caller should know about the session's state
-  std::vector<Display> displays;       // in the order in which they were shown
+  std::vector<std::string> notices;  // what the caller should know about the session's state
+  std::vector<Display> displays;     // in the order in which they were shown
   // Non-empty: no line of the cell was run, because it needs a worker process; the reason, for
   // people. Only from a session opened with SessionOptions::look_ahead, which runs no further cell.
   std::string needs_worker;
-  std::string code;  // of a cell that was not run, given back to be run elsewhere
+  std::string code;                    // of a cell that was not run, given back to be run elsewhere
   std::chrono::nanoseconds elapsed{};  // from start of the run to its end
 };
 

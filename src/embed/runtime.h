@@ -23,14 +23,15 @@ struct TestSwitches {
   bool hold_main_gil = false;    // main never releases its GIL
   bool no_executable = false;    // don't set PyConfig.executable
   bool no_loader_hook = false;   // let extension modules be dlopened before they are refused
+  bool die_at_start = false;     // the server's process is killed before it has read anything
 };
 
 struct RuntimeOptions {
   std::string python_executable;              // absolute; what sys.executable says and children run
   std::string runtime_directory;              // the folder that holds the package mcp_runtime
   std::vector<std::string> site_directories;  // site-packages of the environment; may be empty
-  std::string environment_root;  // the environment those belong to (sys.prefix); may be empty
-  std::string bundled_directory;   // libraries shipped for sessions; empty: beside the runtime's
+  std::string environment_root;   // the environment those belong to (sys.prefix); may be empty
+  std::string bundled_directory;  // libraries shipped for sessions; empty: beside the runtime's
   std::size_t spare_interpreters = limits::kSpareInterpreters;
   std::int64_t memory_budget_bytes = 0;  // per session; 0: half of what is free at start
   TestSwitches test;

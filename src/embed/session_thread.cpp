@@ -321,6 +321,7 @@ bool SessionThread::serve_requests(SessionCore& core) {
 SessionThread::Ran SessionThread::run_cell(SessionCore& core, CellRequest& request, bool mended) {
   const std::uint64_t epoch = core.read_epoch.load();
   const auto begun = StopState::Clock::now();
+  if (request.begun != nullptr) request.begun->store(1, std::memory_order_relaxed);
   RunResult result = interpreter_->run(request);
   const StopCause cause = stop_.body_cause();
   if (!stop_.end()) give_up();

@@ -66,8 +66,9 @@ mcp::ServerInfo server_info(Profile profile) {
 }  // namespace
 
 App::App(Options options, PythonEnvironment environment, ProtocolDescriptors descriptors,
-         RuntimeFactory make_runtime)
-    : options_(std::move(options)),
+         journal::JournalMemory& memory, RuntimeFactory make_runtime)
+    : journal_(memory),
+      options_(std::move(options)),
       environment_(std::move(environment)),
       make_runtime_(std::move(make_runtime)),
       run_settings_{options_.timeout, options_.maximum_timeout, options_.output_budget,
@@ -80,14 +81,16 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
   // A client that stops reading is an error of write(), not the end of the process.
   signal(SIGPIPE, SIG_IGN);
   transport_.emplace(
-      loop_, descriptors,
+      loop_, descriptors, journal_,
       StdioTransport::Callbacks{[this](std::string_view bytes) { server_->receive(bytes); },
+                                [this](std::string_view line) { server_->receive_early(line); },
                                 [this] { input_ended(); }, [this] { end_soon(Ending::Stopping); }});
   SessionSettings sessions;
   sessions.maximum_sessions = options_.maximum_sessions;
   sessions.idle_timeout = options_.idle_timeout;
   sessions.held_output_bytes = options_.held_output_bytes;
   sessions.folders_directory = find_session_folders_directory();
+  sessions.log = &journal_.sessions;
   sessions.isolation = options_.isolation.value_or(Isolation::Auto);
   environments_.emplace(
       loop_, Environments::Settings{find_environments_directory(), limits::kEnvironmentBytes});
@@ -180,7 +183,21 @@ void App::warm_workers() {
   if (expected && options_.profile != Profile::Scripts) rooms_->warm();
 }
 
+// What a server that died has left: its sessions are gone, its requests are answered or served.
+void App::resume() {
+  mcp::Continuation left = transport_->resume();
+  const std::vector<journal::KeptSession> sessions = journal_.sessions.recover();
+  if (left.position > 0) {
+    spdlog::warn("resumed unanswered={} sessions={}", left.lines.size(), sessions.size());
+  }
+  for (const journal::KeptSession& each : sessions) {
+    registry_->mourn(each.name, "the server died and was started again", each.next_number);
+  }
+  server_->resume(std::move(left));
+}
+
 int App::run() {
+  resume();
   transport_->start();
   // What the client has sent already is answered before CPython starts to compete for the CPU.
   loop_.run_ready();
@@ -241,6 +258,7 @@ void App::end_if_answered() {
 }
 
 void App::finish(int exit_code) {
+  if (exit_code == 0) journal_.life.ended();
   ending_ = Ending::Done;
   exit_code_ = exit_code;
   registry_->end_all(embed::Status::Lost, "The server ended before the cell did.");
@@ -306,9 +324,11 @@ void App::wedged(const std::string& why) {
   spdlog::critical("runtime_wedged reason=\"{}\" exit_code={}", why, limits::kWedgedExitCode);
   registry_->end_all(
       embed::Status::Lost,
-      fmt::format("The server is ending, because {}. All sessions are lost. Start the "
-                  "server again and define again what you need.",
-                  why));
+      fmt::format("The server is ending, because {}. All sessions are lost. {} and define again "
+                  "what you need.",
+                  why,
+                  options_.supervised ? "It is started again at once: call again"
+                                      : "Start the server again"));
   finish(limits::kWedgedExitCode);
 }
 

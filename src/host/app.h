@@ -26,6 +26,7 @@
 #include "host/tools/run_python.h"
 #include "host/tools/session_tools.h"
 #include "host/transport/stdio.h"
+#include "journal/journal.h"
 #include "mcp/server.h"
 
 namespace pyember::host {
@@ -38,8 +39,9 @@ class App {
   using RuntimeFactory =
       std::function<std::unique_ptr<embed::Runtime>(embed::RuntimeOptions options)>;
 
+  // The memory outlives it, and holds what a server before this one left, if there was one.
   App(Options options, PythonEnvironment environment, ProtocolDescriptors descriptors,
-      RuntimeFactory make_runtime);
+      journal::JournalMemory& memory, RuntimeFactory make_runtime);
   ~App();
 
   // The exit code: 0, or limits::kWedgedExitCode.
@@ -55,6 +57,7 @@ class App {
   void add_resources();
   void adopt_jobs();
   void warm_workers();
+  void resume();
   void input_ended();
   void end_soon(Ending stage);
   void end_if_answered();
@@ -64,6 +67,7 @@ class App {
   void wedged(const std::string& why);
   void look_at_memory();
 
+  journal::Journal journal_;
   const Options options_;
   const PythonEnvironment environment_;
   RuntimeFactory make_runtime_;

@@ -142,12 +142,15 @@ Result<embed::TestSwitches> parse_test_switches(const std::string& text) {
       switches.no_executable = true;
     } else if (word == "no_loader_hook") {
       switches.no_loader_hook = true;
+    } else if (word == "die_at_start") {
+      switches.die_at_start = true;
     } else if (!word.empty()) {
-      return Error{ErrorCode::InvalidArgument,
-                   fmt::format("PYEMBER_TEST_SWITCHES holds '{}', which is no switch. They are "
-                               "no_main_imports, hold_main_gil, no_executable, no_loader_hook; "
-                               "unset the variable unless you test the server itself.",
-                               word)};
+      return Error{
+          ErrorCode::InvalidArgument,
+          fmt::format("PYEMBER_TEST_SWITCHES holds '{}', which is no switch. They are "
+                      "no_main_imports, hold_main_gil, no_executable, no_loader_hook, "
+                      "die_at_start; unset the variable unless you test the server itself.",
+                      word)};
     }
   }
   return switches;

@@ -28,7 +28,8 @@ struct Options {
   std::int64_t memory_budget_bytes = 0;  // per session; 0: half of what is free at start
   std::string jobs_directory;            // empty: find_jobs_directory()
   std::string log_level = "warning";
-  std::vector<std::string> preloaded;    // --preload; packages that workers have ready
+  std::vector<std::string> preloaded;  // --preload; packages that workers have ready
+  bool supervised = true;              // --no-supervisor; another server follows one that dies
   std::optional<Isolation> isolation;  // --isolation; unset: the profile's default
   Profile profile = Profile::Full;     // --profile, or what the program's name stands for
   std::string project_root;            // --project-root; empty: found

@@ -38,7 +38,9 @@ AppDriver::AppDriver(Options options, embed::RuntimeHealth health)
   thread_ = std::thread([this, options = std::move(options), input = in[0], output = out[1]] {
     log_to_stderr("off");
     PythonEnvironment environment;
-    App app(options, environment, ProtocolDescriptors{input, output},
+    journal::JournalMemory memory =
+        journal::JournalMemory::make(journal::JournalMemory::Kind::Private).take();
+    App app(options, environment, ProtocolDescriptors{input, output}, memory,
             [this](embed::RuntimeOptions) { return std::move(owned_); });
     exit_code_ = app.run();
     over_ = true;

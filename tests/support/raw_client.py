@@ -121,7 +121,9 @@ class RawClient:
         variables: dict[str, str] | None = None,  # in place of ours
         cwd: str | None = None,
         stderr: Any = subprocess.DEVNULL,
+        supervised: bool = False,  # by default a server that dies stays dead, so that tests see it
     ) -> None:
+        self.supervised = supervised
         self.command = command or [server_binary(), *(arguments or [])]
         self.process = subprocess.Popen(
             self.command,
@@ -129,7 +131,7 @@ class RawClient:
             stdout=subprocess.PIPE,
             stderr=stderr,
             cwd=cwd,
-            env={"PYTHON_MCP_META": jobs_folder(), **(os.environ if variables is None else variables),
+            env={"PYTHON_MCP_META": jobs_folder(), "PYEMBER_NO_SUPERVISOR": "0" if supervised else "1", **(os.environ if variables is None else variables),
                  **(environment or {})},
             start_new_session=True,  # what a cell does to its process group stays there
         )
@@ -154,7 +156,16 @@ class RawClient:
 
     @property
     def pid(self) -> int:
-        return self.process.pid
+        """The server's; of a supervised one it changes when that dies."""
+        if not self.supervised:
+            return self.process.pid
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            for child in children(self.process.pid):
+                if name_of(child) == "pyember":
+                    return child
+            time.sleep(0.001)
+        raise ServerGone("the supervisor has started no server")
 
     def alive(self) -> bool:
         return self.process.poll() is None
@@ -325,6 +336,22 @@ def cpu_seconds(pid: int) -> float:
     """User and system time the process has burned so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def name_of(pid: int) -> str:
+    """As ps shows it; empty for a process that is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def children(pid: int) -> list[int]:
+    """Children of a process's first thread."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def descendants(pid: int) -> list[int]:

@@ -42,9 +42,12 @@ HostSession::HostSession(std::string name, embed::CellNumber first, SessionPlan 
       plan_(std::move(plan)),
       first_number_(first),
       next_number_(first),
-      idle_since_ns_(now_ns()) {}
+      idle_since_ns_(now_ns()) {
+  if (journal::SessionLog* log = registry_.settings().log) log_entry_ = log->open(name_, first);
+}
 
 HostSession::~HostSession() {
+  if (journal::SessionLog* log = registry_.settings().log) log->close(log_entry_);
   forget_held();
   drop_link();
 }
@@ -66,6 +69,7 @@ Result<embed::CellNumber> HostSession::submit(CellSpec spec,
     }
   }
   const embed::CellNumber number = next_number_++;
+  if (journal::SessionLog* log = registry_.settings().log) log->count(log_entry_, next_number_);
   Cell& cell = cells_.emplace_back();
   cell.number = number;
   cell.timeout = spec.timeout;
@@ -77,6 +81,7 @@ Result<embed::CellNumber> HostSession::submit(CellSpec spec,
   if (spec.wish && spec.wish->limited() && has_been_opened()) {
     request.limits = std::make_unique<const WorkerLimits>(spec.wish->limits);
   }
+  request.begun = spec.begun;
   if (plan || !held_.empty() || move_) {
     hold(std::move(request), std::move(plan), std::move(spec.wish));
     return number;

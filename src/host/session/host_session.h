@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -27,8 +28,9 @@ class SessionRegistry;
 struct CellSpec {
   std::string code;
   std::chrono::milliseconds timeout{};
-  bool background = false;                 // its end is remembered for inspect_session
-  std::unique_ptr<SessionWish> wish = {};  // null: nothing is asked of the session
+  bool background = false;                     // its end is remembered for inspect_session
+  std::unique_ptr<SessionWish> wish = {};      // null: nothing is asked of the session
+  std::atomic<std::uint8_t>* begun = nullptr;  // set to 1 when it begins to run; null: nothing
 };
 
 // A cell that is over, as its observer sees it.
@@ -203,6 +205,7 @@ class HostSession final : private SessionLink::Owner {
   std::deque<EndedCell> ended_;
   const embed::CellNumber first_number_;
   embed::CellNumber next_number_;
+  int log_entry_ = -1;  // in the log of what must outlive the server
   embed::CellNumber last_ended_ = 0;
   std::uint64_t cells_completed_ = 0;
   std::vector<std::string> notices_;

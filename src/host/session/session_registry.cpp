@@ -147,6 +147,11 @@ HostSession& SessionRegistry::make(const std::string& name, SessionPlan plan) {
   return *session;
 }
 
+void SessionRegistry::mourn(const std::string& name, std::string why,
+                            embed::CellNumber next_number) {
+  if (check_session_name(name)) remember({name, std::move(why), next_number, now_ns(), false});
+}
+
 Error SessionRegistry::no_session(const std::string& name) const {
   const auto grave = std::find_if(tombstones_.begin(), tombstones_.end(),
                                   [&](const Tombstone& each) { return each.name == name; });

@@ -16,6 +16,7 @@
 #include "host/loop/loop_poster.h"
 #include "host/session/host_session.h"
 #include "host/session/session_rooms.h"
+#include "journal/session_log.h"
 
 namespace pyember::host {
 
@@ -27,6 +28,7 @@ struct SessionSettings {
   std::string working_directory;               // of new sessions; empty: the server's
   std::string folders_directory;               // of their folders; empty: they have none
   Isolation isolation = Isolation::InProcess;  // of sessions whose caller names none
+  journal::SessionLog* log = nullptr;          // of what must outlive the server; null: nothing
   std::chrono::milliseconds carry_timeout = limits::kCarryTimeout;  // of a state, there and back
 };
 
@@ -63,6 +65,9 @@ class SessionRegistry {
   Result<void> close(const std::string& name);
   const std::map<std::string, std::unique_ptr<HostSession>>& sessions() const { return sessions_; }
   const std::vector<Tombstone>& tombstones() const { return tombstones_; }
+
+  // A session of a server before this one, which is gone.
+  void mourn(const std::string& name, std::string why, embed::CellNumber next_number);
 
   // From now on every run() fails with this message.
   void refuse(std::string message) { refusal_ = std::move(message); }

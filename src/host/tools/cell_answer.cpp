@@ -272,7 +272,8 @@ Json cell_output_schema() {
                            {"traceback", {{"type", "string"}}}}},
                          {"required", {"type", "message", "traceback"}}};
   properties["session"] = {{"type", "string"}};
-  properties["cell"] = {{"type", "integer"}, {"description", "number of the cell in its session"}};
+  properties["cell"] = {{"type", "integer"},
+                        {"description", "number of the cell in its session; 0: not known"}};
   properties["isolation"] = {{"type", "string"}, {"description", "in which the cell ran"}};
   properties["job_id"] = {{"type", "string"}, {"description", "only with background=true"}};
   properties["elapsed_seconds"] = {{"type", "number"}};

@@ -93,6 +93,27 @@ mcp::ToolResult started(const std::string& session, const BackgroundCell& cell,
   return answer;
 }
 
+// A call that had begun when the server died, as the next server answers it.
+mcp::ToolResult lost_with_server(const Json& arguments) {
+  constexpr std::string_view kWhat =
+      "The server died while the cell ran, and was started again. What the cell did until then "
+      "happened, what it printed is gone, and so is the session's state. The next call with this "
+      "session's name starts a fresh one: import and define again what you need.";
+  const auto given = arguments.find("session");
+  const bool named = given != arguments.end() && given->is_string();
+  mcp::ToolResult answer = mcp::tool_error(fmt::format("[the session was lost]\n{}", kWhat));
+  answer.structured = {{"status", "lost"},
+                       {"stdout", ""},
+                       {"stderr", ""},
+                       {"result", nullptr},
+                       {"error", {{"type", "ServerDied"}, {"message", kWhat}, {"traceback", ""}}},
+                       {"session", named ? given->get<std::string>() : "main"},
+                       {"cell", 0},
+                       {"elapsed_seconds", 0.0},
+                       {"notices", Json::array()}};
+  return answer;
+}
+
 // What the tool's handler works with; all of it outlives the calls.
 struct Parts {
   SessionRegistry& registry;
@@ -131,7 +152,11 @@ void handle(const std::shared_ptr<mcp::ToolCall>& call, const Parts& parts) {
   if (auto taken = take_install_lines(spec.code, spec.wish); !taken) {
     return call->complete(mcp::tool_error(taken.error().message));
   }
-  if (spec.background) return call->complete(start_in_background(parts, session, std::move(spec)));
+  if (spec.background) {
+    call->begin();
+    return call->complete(start_in_background(parts, session, std::move(spec)));
+  }
+  spec.begun = call->begun_mark();
   auto observer =
       std::make_unique<RunPythonCall>(call, parts.registry, parts.ticker, parts.settings);
   const Result<embed::CellNumber> number =
@@ -182,6 +207,8 @@ mcp::Tool run_python_tool(SessionRegistry& registry, ProgressTicker& ticker, Job
                       {"destructiveHint", true},
                       {"idempotentHint", false},
                       {"openWorldHint", true}};
+  tool.begins = mcp::Tool::Begins::WhenItSays;
+  tool.lost = lost_with_server;
   tool.handler = [parts = Parts{registry, ticker, jobs, settings}](
                      const std::shared_ptr<mcp::ToolCall>& call) { handle(call, parts); };
   return tool;

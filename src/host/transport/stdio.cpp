@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <span>
 #include <utility>
 
 #include "base/check.h"
@@ -66,10 +68,10 @@ ProtocolDescriptors take_stdio() {
 }
 
 StdioTransport::StdioTransport(EventLoop& loop, ProtocolDescriptors descriptors,
-                               Callbacks callbacks)
+                               journal::Journal& journal, Callbacks callbacks)
     : descriptors_(descriptors),
       callbacks_(std::move(callbacks)),
-      chunk_(limits::kReadChunkBytes),
+      journal_(journal),
       input_poll_(loop, descriptors.input, [this](int) { readable(); }),
       output_poll_(loop, descriptors.output, [this](int) { flush(); }),
       input_turns_(loop, [this] { readable(); }),
@@ -84,12 +86,39 @@ StdioTransport::~StdioTransport() {
   close(descriptors_.output);
 }
 
-void StdioTransport::start() { update_reading(); }
+mcp::Continuation StdioTransport::resume() {
+  journal_.input.recover();
+  if (!journal_.output.recover())
+    spdlog::warn("resumed_output reason=\"the last line may be cut\"");
+  // The rest of such a line died with the server; its request is answered anew.
+  if (journal_.output.ends_within_line()) journal_.output.append({}, "\n");
+  mcp::Continuation left;
+  left.protocol = journal_.protocol.read();
+  left.position = passed_to_ = searched_to_ = journal_.input.parsed_to();
+  left.overlong_beginning = journal_.input.overlong_beginning();
+  at_line_start_ = left.overlong_beginning.empty();
+  for (journal::KeptRequest& each :
+       journal_.requests.recover(left.position, journal_.output.end())) {
+    left.lines.push_back({std::move(each.line), each.ticket, each.begun, each.truncated});
+  }
+  resuming_ = true;
+  return left;
+}
+
+void StdioTransport::start() {
+  resuming_ = false;
+  pass_on();
+  update_reading();
+}
 
 // --- input -----------------------------------------------------------------------------------
 
+std::size_t StdioTransport::held_bytes() const {
+  return static_cast<std::size_t>(journal_.input.read_to() - passed_to_);
+}
+
 void StdioTransport::update_reading() {
-  const bool want = !input_over_ && held_.size() < limits::kHeldInputBytes;
+  const bool want = !input_over_ && held_bytes() < limits::kHeldInputBytes;
   if (want == reading_) return;
   reading_ = want;
   if (!input_poll_.valid()) {
@@ -103,11 +132,14 @@ void StdioTransport::update_reading() {
 
 void StdioTransport::readable() {
   if (!reading_) return;
+  const std::span<char> room = journal_.input.room();
+  CHECK(!room.empty());
   ssize_t n;
-  do n = read(descriptors_.input, chunk_.data(), chunk_.size());
+  do n = read(descriptors_.input, room.data(), room.size());
   while (n < 0 && errno == EINTR);
   if (n > 0) {
-    take(std::string_view(chunk_.data(), static_cast<std::size_t>(n)));
+    journal_.input.add(static_cast<std::size_t>(n));
+    pass_on();
   } else if (n == 0 || errno != EAGAIN) {
     input_over_ = true;
     input_ended();
@@ -115,50 +147,50 @@ void StdioTransport::readable() {
   update_reading();
 }
 
-void StdioTransport::take(std::string_view bytes) {
+void StdioTransport::pass_on() {
+  if (passing_) return;  // a flush in here comes back
+  passing_ = true;
   // In slices that end with a line, with a look at what the answers have piled up in between. What
   // is held back begins with a line, so that a cancellation can be let past it.
-  while (!bytes.empty() && held_.empty() && !(congested() && at_line_start_)) {
+  while (held_bytes() > 0 && !(congested() && at_line_start_)) {
+    const std::string_view bytes = journal_.input.from(passed_to_);
     const std::size_t least = congested() ? 1 : std::min(bytes.size(), limits::kInputSliceBytes);
     const std::size_t newline = bytes.find('\n', least - 1);
     const std::size_t cut = newline == std::string_view::npos ? bytes.size() : newline + 1;
+    passed_to_ += cut;
     callbacks_.bytes(bytes.substr(0, cut));
     at_line_start_ = newline != std::string_view::npos;
-    bytes.remove_prefix(cut);
+    if (at_line_start_) journal_.input.parsed(passed_to_);  // blank lines, too
     if (congested()) flush();
   }
-  if (bytes.empty()) return;
-  held_.append(bytes);
-  let_cancels_past();
+  passing_ = false;
+  if (held_bytes() > 0) return let_cancels_past();
+  searched_to_ = passed_to_;
+  const bool overlong = !journal_.input.overlong_beginning().empty();
+  if (overlong || journal_.input.unparsed().size() > limits::kMaximumLineBytes) {
+    if (!at_line_start_) journal_.input.skip();
+  }
 }
 
 void StdioTransport::let_cancels_past() {
   // The line stays where it is too: for the server a second cancellation of a request that is
   // over means nothing, and the request it names may still be held.
+  searched_to_ = std::max(searched_to_, passed_to_);
   for (;;) {
-    const std::size_t end = held_.find('\n', held_scanned_);
-    if (end == std::string::npos) return;
-    const std::string line = held_.substr(held_scanned_, end + 1 - held_scanned_);
-    held_scanned_ = end + 1;
+    const std::string_view rest = journal_.input.from(searched_to_);
+    const std::size_t end = rest.find('\n');
+    if (end == std::string_view::npos) return;
+    searched_to_ += end + 1;
+    const std::string_view line = rest.substr(0, end);
     if (line.size() < limits::kInputSliceBytes &&
-        line.find("notifications/cancelled") != std::string::npos) {
-      callbacks_.bytes(line);
+        line.find("notifications/cancelled") != std::string_view::npos) {
+      callbacks_.early(line);
     }
   }
 }
 
-void StdioTransport::release_held() {
-  if (held_.empty() || congested()) return;
-  std::string held = std::move(held_);
-  held_.clear();
-  held_scanned_ = 0;
-  take(held);
-  input_ended();
-  update_reading();
-}
-
 void StdioTransport::input_ended() {
-  if (!input_over_ || end_told_ || !held_.empty()) return;
+  if (!input_over_ || end_told_ || held_bytes() > 0) return;
   end_told_ = true;
   callbacks_.end();
 }
@@ -168,36 +200,80 @@ void StdioTransport::input_ended() {
 bool StdioTransport::congested() const { return pending_bytes() > limits::kPendingOutputBytes; }
 
 void StdioTransport::write_line(std::string&& line) {
-  if (output_gone_) return;
-  if (pending_.empty()) {
-    pending_ = std::move(line);
-  } else {
-    pending_ += line;
-  }
-  pending_ += '\n';
+  write_answer(std::move(line), mcp::kNoTicket);
 }
 
-void StdioTransport::flush() {
-  while (sent_ < pending_.size() && !output_gone_) {
-    const ssize_t n = write(descriptors_.output, pending_.data() + sent_, pending_.size() - sent_);
-    if (n >= 0) {
-      sent_ += static_cast<std::size_t>(n);
-    } else if (errno == EAGAIN) {
-      break;
-    } else if (errno != EINTR) {
-      give_up_output();
+void StdioTransport::write_answer(std::string&& line, mcp::Ticket ticket) {
+  if (output_gone_) return forget(ticket);
+  if (waiting_.empty() && line.size() < journal_.output.room()) {
+    append(line, "\n", ticket);
+  } else {
+    line += '\n';
+    waiting_bytes_ += line.size();
+    waiting_.push_back({std::move(line), ticket});
+  }
+}
+
+// The order matters: see journal/request_log.h.
+void StdioTransport::append(std::string_view line, std::string_view newline, mcp::Ticket ticket) {
+  if (ticket != mcp::kNoTicket) {
+    journal_.requests.answering(ticket, journal_.output.end() + line.size() + newline.size());
+  }
+  journal_.output.append(line, newline);
+  if (ticket == mcp::kNoTicket) return;
+  journal_.requests.remove(ticket);
+  if (!resuming_) journal_.life.served();
+}
+
+// A line that is longer than all of the journal's room goes into it in parts.
+void StdioTransport::append_waiting() {
+  while (!waiting_.empty()) {
+    Waiting& next = waiting_.front();
+    const std::size_t room = journal_.output.room();
+    if (next.line.size() <= room) {
+      append(next.line, {}, next.ticket);
+      waiting_bytes_ -= next.line.size();
+      waiting_.pop_front();
+    } else if (journal_.output.pending() == 0) {
+      append(std::string_view(next.line).substr(0, room), {}, mcp::kNoTicket);
+      next.line.erase(0, room);
+      waiting_bytes_ -= room;
+    } else {
+      return;
     }
   }
-  if (sent_ == pending_.size()) {
-    pending_.clear();
-    if (pending_.capacity() > limits::kPendingOutputBytes) pending_.shrink_to_fit();
-    sent_ = 0;
-  } else if (sent_ > limits::kPendingOutputBytes / 2) {
-    pending_.erase(0, sent_);
-    sent_ = 0;
+}
+
+mcp::Ticket StdioTransport::keep(std::string_view line, std::uint64_t position) {
+  return journal_.requests.add(line, position);
+}
+
+void StdioTransport::dealt_with(std::uint64_t position) { journal_.input.parsed(position); }
+
+void StdioTransport::forget(mcp::Ticket ticket) {
+  if (ticket != mcp::kNoTicket) journal_.requests.remove(ticket);
+}
+
+std::atomic<std::uint8_t>* StdioTransport::begun_mark(mcp::Ticket ticket) {
+  return ticket != mcp::kNoTicket ? &journal_.requests.begun(ticket) : nullptr;
+}
+
+void StdioTransport::protocol_changed(const std::string& state) { journal_.protocol.write(state); }
+
+void StdioTransport::flush() {
+  using Sent = journal::OutputLog::Sent;
+  Sent sent = Sent::All;
+  while (!output_gone_ && !flushed() && sent == Sent::All) {
+    append_waiting();
+    sent = journal_.output.send(descriptors_.output);
   }
-  watch_output(!pending_.empty());
-  release_held();
+  if (sent == Sent::Failed) give_up_output();
+  watch_output(!flushed());
+  if (held_bytes() > 0 && !congested()) {
+    pass_on();
+    input_ended();
+    update_reading();
+  }
 }
 
 void StdioTransport::watch_output(bool on) {
@@ -210,8 +286,9 @@ void StdioTransport::give_up_output() {
   output_gone_ = true;
   if (watching_output_) output_poll_.stop();
   watching_output_ = false;
-  pending_.clear();
-  sent_ = 0;
+  for (const Waiting& each : std::exchange(waiting_, {})) forget(each.ticket);
+  waiting_bytes_ = 0;
+  journal_.output.drop();
   callbacks_.peer_gone();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "host/loop/uv_handle.h"
+#include "journal/journal.h"
 #include "mcp/server.h"
 
 namespace pyember::host {
@@ -25,6 +27,9 @@ ProtocolDescriptors take_stdio();
 
 // One client on a pair of descriptors: bytes from it, whole lines to it.
 //
+// What comes and goes is in a journal, which may outlive this server: resume() goes on with what
+// the server before it left there.
+//
 // Lines written during one turn of the loop go out in one write before the loop waits again. When
 // the client does not read, they queue; from limits::kPendingOutputBytes on, requests that arrive
 // are held back (cancellations among them still count), and from limits::kHeldInputBytes of those
@@ -36,26 +41,47 @@ class StdioTransport final : public mcp::Output {
  public:
   struct Callbacks {
     std::function<void(std::string_view)> bytes;
-    std::function<void()> end;        // the client closed its end; called once
+    std::function<void(std::string_view)> early;  // a line out of its turn; it comes again
+    std::function<void()> end;                    // the client closed its end; called once
     std::function<void()> peer_gone;  // nobody reads what we write any more; called once
   };
 
-  StdioTransport(EventLoop& loop, ProtocolDescriptors descriptors, Callbacks callbacks);
+  // The journal outlives the transport.
+  StdioTransport(EventLoop& loop, ProtocolDescriptors descriptors, journal::Journal& journal,
+                 Callbacks callbacks);
   ~StdioTransport() override;
 
+  // What a server before this one has left, once, before start(): for mcp::Server::resume().
+  mcp::Continuation resume();
   void start();
+
   void write_line(std::string&& line) override;
+  mcp::Ticket keep(std::string_view line, std::uint64_t position) override;
+  void dealt_with(std::uint64_t position) override;
+  void write_answer(std::string&& line, mcp::Ticket ticket) override;
+  void forget(mcp::Ticket ticket) override;
+  std::atomic<std::uint8_t>* begun_mark(mcp::Ticket ticket) override;
+  void protocol_changed(const std::string& state) override;
+
   // The client does not keep up: what may be left out should be.
   bool congested() const;
-  bool flushed() const { return pending_.empty(); }
-  std::size_t pending_bytes() const { return pending_.size() - sent_; }
+  bool flushed() const { return pending_bytes() == 0; }
+  std::size_t pending_bytes() const { return journal_.output.pending() + waiting_bytes_; }
   // Writes what waits; used in the loop's turns, and at the end.
   void flush();
 
  private:
+  // A line for which the journal has no room.
+  struct Waiting {
+    std::string line;  // with its newline; what of it is in the journal is cut off
+    mcp::Ticket ticket;
+  };
+
   void readable();
-  void take(std::string_view bytes);
-  void release_held();
+  void pass_on();
+  std::size_t held_bytes() const;
+  void append(std::string_view line, std::string_view newline, mcp::Ticket ticket);
+  void append_waiting();
   void watch_output(bool on);
   void give_up_output();
   void input_ended();
@@ -64,17 +90,20 @@ class StdioTransport final : public mcp::Output {
 
   const ProtocolDescriptors descriptors_;
   Callbacks callbacks_;
-  std::vector<char> chunk_;
+  journal::Journal& journal_;
 
-  std::string held_;              // input that waits for the client to read
-  std::size_t held_scanned_ = 0;  // of held_, already searched for cancellations
-  bool at_line_start_ = true;     // of what the callback was given
+  // Positions of the input. What was read and not passed on waits for the client to read.
+  std::uint64_t passed_to_ = 0;
+  std::uint64_t searched_to_ = 0;  // for cancellations
+  bool passing_ = false;
+  bool resuming_ = false;      // what is answered now was another server's to answer
+  bool at_line_start_ = true;  // of what the callback was given
   bool input_over_ = false;
   bool end_told_ = false;
   bool reading_ = false;
 
-  std::string pending_;  // output; bytes before sent_ have been written
-  std::size_t sent_ = 0;
+  std::deque<Waiting> waiting_;
+  std::size_t waiting_bytes_ = 0;
   bool output_gone_ = false;
   bool watching_output_ = false;
 

@@ -128,6 +128,7 @@ void ProcessSession::send_cell(embed::CellRequest request) {
   if (plain_ && request.code.find("import") != std::string::npos) {
     release_process_to_all_cpus(worker_->pid());
   }
+  if (request.begun != nullptr) request.begun->store(1, std::memory_order_relaxed);
   running_ = embed::RunningCell{request.number, Clock::now()};
   deadline_ = running_->since + time_for(request);
   cause_ = Cause::None;

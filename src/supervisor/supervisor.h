@@ -1,0 +1,28 @@
+#pragma once
+
+#include <functional>
+
+#include "journal/journal_memory.h"
+
+namespace pyember::supervisor {
+
+// How the supervising process is to go on after supervise() has returned.
+struct Outcome {
+  bool upgrade = false;  // run the program anew: a server was ended for it
+  int exit_code = 0;
+};
+
+// Keeps a server alive: starts it as a child that inherits the client's pipe itself, so that it
+// costs a call nothing, and starts the next one when it dies. What the dead one had not answered is
+// in the journal, and the next one's to deal with. `serve` is the server; it runs in the child, and
+// what it returns is the child's exit code.
+//
+// Ends when a server ended in order, when the process is told to (the server is told first), or
+// when servers die one after the other without having answered anything; then what is in the
+// journal is answered here.
+//
+// Call it before any thread exists, with descriptors 0 and 1 untouched. It makes the process the
+// reaper of what dead servers leave behind: runners of jobs go on, everything else is killed.
+Outcome supervise(journal::JournalMemory& memory, const std::function<int()>& serve);
+
+}  // namespace pyember::supervisor
