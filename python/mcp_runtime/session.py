@@ -101,6 +101,7 @@ class Session:
         self.shelf: Shelf | None = None  # made when something is shown
         self.displays: Shelf | None = None  # the same, while there may be something on it
         self.loads_all_packages = False  # as a process of its own does
+        self.preloaded: frozenset[str] = frozenset()  # modules somebody else had imported for it
         # What snapshots compare with, to tell what the session has changed.
         self.started_with = (list(sys.path), dict(_environment))
         self._stoppable = native.stoppable
@@ -153,6 +154,32 @@ class Session:
     def restore(self, path: str, number: int) -> Outcome:
         """Takes over the state that another session has written; as snapshot()."""
         return self._carried("restore", path)
+
+    def ask(self, question: str, number: int) -> Outcome:
+        """Answers what the server wants to know of the session (questions.py); never raises.
+
+        The question and the result are JSON. The notices stay for the next cell's answer.
+        """
+        text: str | None = None
+        failure: BaseException | None = None
+        try:
+            try:
+                self._stoppable(True)
+                from mcp_runtime import questions
+
+                text = questions.answer(self, question)
+            finally:
+                self._stoppable(False)
+        except BaseException as error:
+            failure = error
+        if failure is None:
+            return COMPLETED, text, None, None
+        try:
+            return self._finish(None, None, failure, None)
+        except BaseException as trouble:
+            return _last_resort(failure, trouble)
+        finally:
+            del failure
 
     def future_flags(self) -> int:
         """The `from __future__ import …` of earlier cells, as the compiler's flags."""

@@ -39,8 +39,10 @@ struct Display {
 // by way of a file and run under the same deadline as code, because pickling runs user code.
 enum class CellKind {
   Code,
-  Snapshot,  // `code` is the path of the file to write; notices name what could not be saved
+  Snapshot,  // `code` is the path of the file to write; notices name what could not be saved. Of a
+             // state that is to be kept two texts follow, each behind a zero byte (snapshot.py)
   Restore,   // `code` is the path of the file to read; notices name what could not be restored
+  Ask,       // `code` is a question of the server's about the session, the result the answer: JSON
 };
 
 // Numbers the cells of one session from 1 upwards; shown to people as "cell 3".

@@ -168,6 +168,7 @@ Result<void> Interpreter::bootstrap(const RuntimeOptions& options) {
   for (auto [name, slot] : {std::pair{"open", &methods_.open},
                             {"run", &methods_.run},
                             {"snapshot", &methods_.snapshot},
+                            {"ask", &methods_.ask},
                             {"restore", &methods_.restore},
                             {"names", &methods_.names},
                             {"close", &methods_.close},
@@ -202,6 +203,8 @@ PyObject* Interpreter::method_for(CellKind kind) const {
       return methods_.snapshot;
     case CellKind::Restore:
       return methods_.restore;
+    case CellKind::Ask:
+      return methods_.ask;
     case CellKind::Code:
       break;
   }

@@ -54,6 +54,7 @@ class Interpreter {
     PyObject* open = nullptr;
     PyObject* run = nullptr;
     PyObject* snapshot = nullptr;
+    PyObject* ask = nullptr;
     PyObject* restore = nullptr;
     PyObject* names = nullptr;
     PyObject* close = nullptr;

@@ -107,6 +107,10 @@ class Interpreter:
         """Take over a state that another session wrote, as `run` answers."""
         return self._carried(self._session.restore, path, number)
 
+    def ask(self, question, number):
+        """Answer a question of the server's about the session, as `run` answers."""
+        return self._carried(self._session.ask, question, number)
+
     def _carried(self, carry, path, number):
         try:
             outcome = self._in_context(carry, path, number)

@@ -24,6 +24,7 @@ from builtins import (
     SystemExit,
     bytes,
     dict,
+    frozenset,
     getattr,
     int,
     list,
@@ -150,6 +151,7 @@ class Worker:
         # Given up when there is no memory for an answer; pages that nobody touches cost nothing.
         self._spare = [bytes(1 << 20)]
         self._session = Session(native, name)
+        self._session.preloaded = frozenset(sys.modules)
         native.notices = self._session.notices
         figures.watch(self._session)
         os.register_at_fork(after_in_child=self._leave_to_child)
@@ -226,7 +228,7 @@ class Worker:
                 self._cell(self._session.run, text, header["cell"])
             finally:
                 self._limits.end_cell()
-        elif operation == "snapshot" or operation == "restore":
+        elif operation in ("snapshot", "restore", "ask"):
             self._cell(getattr(self._session, operation), text, header["cell"])
         elif operation == "names":
             replies.names(self._wire, header["ticket"], self._names())

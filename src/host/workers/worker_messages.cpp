@@ -140,6 +140,8 @@ const char* operation_of(embed::CellKind kind) {
       return "snapshot";
     case embed::CellKind::Restore:
       return "restore";
+    case embed::CellKind::Ask:
+      return "ask";
     case embed::CellKind::Code:
       break;
   }
