@@ -27,6 +27,7 @@ FUNCTIONS = {
     "parse_env_file": "env_files",
     "memory_curve": "curve",
     "top_functions": "profiles",
+    "export_session": "exports",
 }
 
 
