@@ -96,6 +96,11 @@ class EventLoop:
         """How many tasks wait to go on in the next cell that awaits."""
         return 0 if self._loop is None else len(asyncio.all_tasks(self._loop))
 
+    def current(self) -> asyncio.AbstractEventLoop | None:
+        """The loop that lives between cells; None when there is none, or it was closed."""
+        loop = self._loop
+        return None if loop is None or loop.is_closed() else loop
+
     def close(self) -> None:
         """Cancels what still runs, gives it a moment, closes the loop.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import json
 import os
+import select
 import socket
 
 TYPE_CHECKING = False
@@ -29,6 +30,10 @@ class Control:
 
     def fileno(self) -> int:
         return self._socket.fileno()
+
+    def has_packet(self) -> bool:
+        """Whether something waits to be received, the end included."""
+        return bool(select.select([self._socket], [], [], 0)[0])
 
     def receive(self) -> tuple[dict[str, Any], list[int]] | None:
         """The next packet and its descriptors, which the caller owns; None at the end."""

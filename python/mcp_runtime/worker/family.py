@@ -5,6 +5,11 @@ process group is killed before it is reaped (so that the group's number is still
 is left, in other groups or sessions, becomes a child of the zygote: any child that is neither a
 worker nor a trial is such a stranger. A stranger's own children turn up when it is dead. The
 worker's exit is told when no strangers are left.
+
+The copy that a worker makes of itself becomes a child of the zygote before anybody can say which
+one it is. The server says beforehand that a copy is expected, so no stranger is killed until it has
+told its id, or that there is none. What the server has said lies in the control socket by then, but
+perhaps nobody has read it: strangers live until that is done.
 """
 
 from __future__ import annotations
@@ -13,7 +18,7 @@ import os
 import select
 import signal
 import time
-from builtins import ChildProcessError, OSError, int, len, list, max, set, tuple
+from builtins import ChildProcessError, OSError, bool, dict, int, len, list, max, set, tuple
 
 from mcp_runtime.worker import linux
 
@@ -26,13 +31,25 @@ if TYPE_CHECKING:
 # A process that the kernel doesn't let die (a dead network file system) holds up no report longer.
 _STRANGERS_SECONDS = 1.0
 _END_SECONDS = 5.0
+_MAXIMUM_UNCLAIMED = 1000
 
 
 class Family:
-    """Reaps children; tells `on_exit` (pid, code, signal) of every worker that ended."""
+    """Reaps children; tells `on_exit` (pid, code, signal) of every worker that ended.
 
-    def __init__(self, on_exit: Callable[[int, int | None, int | None], None]) -> None:
+    `has_orders` says whether something of the server's waits to be read.
+    """
+
+    def __init__(
+        self,
+        on_exit: Callable[[int, int | None, int | None], None],
+        has_orders: Callable[[], bool],
+    ) -> None:
         self._on_exit = on_exit
+        self._has_orders = has_orders
+        self._expected: set[int] = set()  # copies, by their numbers
+        self._unclaimed: dict[int, int] = {}  # strangers that ended while one was expected
+        self._must_sweep = False
         self._workers: set[int] = set()
         self._trials: set[int] = set()
         self._ended: list[Exit] = []
@@ -42,6 +59,27 @@ class Family:
         """From now on its exit is told."""
         self._trials.discard(pid)
         self._workers.add(pid)
+
+    def expect(self, number: int) -> None:
+        """A worker is about to make a copy of itself."""
+        self._expected.add(number)
+
+    def adopt(self, number: int, pid: int) -> bool:
+        """The expected copy is that child, a worker from now on; or there is none (0). Whether
+        there is such a child: it may be over already, and its exit is told then."""
+        self._expected.discard(number)
+        self._must_sweep = True
+        status = self._unclaimed.pop(pid, None)
+        if not self._expected:
+            self._unclaimed.clear()
+        if status is not None:
+            self._workers.add(pid)
+            self._note_end(pid, status)
+            return True
+        if pid in self._workers or pid in self._trials or pid not in linux.children():
+            return False
+        self._workers.add(pid)
+        return True
 
     def add_trial(self, pid: int) -> None:
         """A child that is no worker (yet), and none's leftover either."""
@@ -54,13 +92,15 @@ class Family:
 
     def patience_ms(self) -> int | None:
         """How long the loop may sleep: for ever, unless reports wait for strangers to die."""
+        if self._must_sweep and not self._expected:
+            return 1
         if not self._ended:
             return None
         return max(0, int((self._deadline - time.monotonic()) * 1000) + 1)
 
     def reap(self) -> None:
         """Takes notice of all children that have ended, and of what they left behind."""
-        died = False
+        died = self._must_sweep
         while True:
             pid = _ended_child()
             if pid is None:
@@ -81,8 +121,12 @@ class Family:
     def _take(self, pid: int) -> None:
         _, status = os.waitpid(pid, 0)
         self._trials.discard(pid)
-        if pid not in self._workers:
-            return
+        if pid in self._workers:
+            self._note_end(pid, status)
+        elif self._expected and len(self._unclaimed) < _MAXIMUM_UNCLAIMED:
+            self._unclaimed[pid] = status
+
+    def _note_end(self, pid: int, status: int) -> None:
         self._workers.discard(pid)
         if not self._ended:
             self._deadline = time.monotonic() + _STRANGERS_SECONDS
@@ -95,7 +139,9 @@ class Family:
         strangers = [
             pid for pid in linux.children() if pid not in self._workers and pid not in self._trials
         ]
-        for pid in strangers:
+        # The list was made first: whoever was in it had been announced before.
+        self._must_sweep = bool(strangers) and (bool(self._expected) or self._has_orders())
+        for pid in () if self._must_sweep else strangers:
             try:
                 leads = os.getpgid(pid) == pid
             except OSError:

@@ -6,6 +6,7 @@ leaves behind outside its process group is not found, and the zygote's death is 
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from builtins import OSError, bool, bytes, int, list, open
@@ -13,18 +14,28 @@ from builtins import OSError, bool, bytes, int, list, open
 try:
     import ctypes
 
+    _fork = ctypes.PyDLL(None, use_errno=True).fork
     _prctl = ctypes.CDLL(None, use_errno=True).prctl
     _prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 except (ImportError, OSError, AttributeError):
-    _prctl = None
+    _prctl = _fork = None
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def adopt_orphans() -> bool:
-    """From now on descendants whose parent ended become this process's children."""
-    return _prctl is not None and _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+def adopt_orphans(on: bool = True) -> bool:
+    """From now on descendants whose parent ended become this process's children, or don't."""
+    return _prctl is not None and _prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0) == 0
+
+
+def plain_fork() -> int:
+    """fork() without what Python does around it: for a process that Python has just forked. An
+    error's number, negative, when it fails."""
+    if _fork is None:
+        return -errno.ENOSYS
+    pid: int = _fork()
+    return pid if pid >= 0 else -ctypes.get_errno()
 
 
 def end_with_parent(parent: int) -> None:

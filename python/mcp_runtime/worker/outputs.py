@@ -23,6 +23,10 @@ class Outputs:
         self.kept = (out, err)  # copies of the pipes' write ends
         self._identities = (_identity(out), _identity(err))
 
+    def renew(self) -> None:
+        """Other pipes are at the same numbers: in the copy of a worker."""
+        self._identities = (_identity(self.kept[0]), _identity(self.kept[1]))
+
     def mend(self) -> bool:
         """Opens again what has been closed; whether there was something to open.
 

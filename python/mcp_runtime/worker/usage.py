@@ -66,6 +66,10 @@ class Usage:
     def begin(self) -> None:
         self._began = _now()
 
+    def renew(self) -> None:
+        """In the copy of a worker, which has no thread but the one that runs."""
+        self._other_threads = False
+
     def memory(self) -> int | None:
         """Private bytes, where it is time to look; threads of C code are looked for as well."""
         self._cells += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
+from _socket import MSG_CMSG_CLOEXEC
 from builtins import (
     Exception,
     StopIteration,
@@ -18,12 +19,16 @@ from builtins import (
     dict,
     int,
     len,
+    list,
     memoryview,
     min,
     str,
     tuple,
     type,
 )
+
+from os import close
+from socket import recv_fds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +64,7 @@ class Wire:
     """A worker's end. Not for two threads at a time."""
 
     def __init__(self, socket: socket.socket) -> None:
+        self._socket = socket
         self._receive = socket.recv
         self._send = socket.sendall
         self._held = b""  # of the frame after the one that was read last
@@ -92,6 +98,20 @@ class Wire:
         if type(header) is not dict:
             raise WireError("a header is not an object")
         return header, data[body_at:end]
+
+    def receive_descriptors(self, count: int) -> list[int]:
+        """Waits for the one byte that brings descriptors, when the server has been told to send it.
+
+        Raises WireError when it is anything else.
+        """
+        if self._held:
+            raise WireError("a frame came before the descriptors")
+        data, found, *_ = recv_fds(self._socket, 1, count, MSG_CMSG_CLOEXEC)
+        if len(data) != 1 or len(found) != count:
+            for descriptor in found:
+                close(descriptor)
+            raise WireError(f"{len(found)} descriptors came, not {count}")
+        return found
 
     def write(self, header: str, bodies: tuple[bytes, ...] = ()) -> None:
         """Sends one frame; the header is JSON in ASCII."""

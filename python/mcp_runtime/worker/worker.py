@@ -38,6 +38,7 @@ from builtins import (
 from mcp_runtime import figures
 from mcp_runtime.session import Session
 from mcp_runtime.worker import limits, linux, long_calls, packages, place, replies
+from mcp_runtime.worker.copies import Copier
 from mcp_runtime.worker.outputs import REOPENED, Outputs
 from mcp_runtime.worker.stops import WorkerNative
 from mcp_runtime.worker.usage import Usage
@@ -95,7 +96,7 @@ def _begin(order: dict[str, Any]) -> Worker:
     kept = limits.Limits(native, wanted)
     faulthandler.enable(file=crash, all_threads=True)
     place.enter(order)
-    return Worker(order["name"], native, kept, wire, crash, outputs)
+    return Worker(order, native, kept, wire, crash, outputs)
 
 
 def stand_alone(zygote: int) -> None:
@@ -133,7 +134,7 @@ class Worker:
 
     def __init__(
         self,
-        name: str,
+        order: dict[str, Any],
         native: WorkerNative,
         kept: limits.Limits,
         wire: socket.socket,
@@ -150,8 +151,11 @@ class Worker:
         self._forked = False
         # Given up when there is no memory for an answer; pages that nobody touches cost nothing.
         self._spare = [bytes(1 << 20)]
-        self._session = Session(native, name)
+        self._session = Session(native, order["name"])
         self._session.preloaded = frozenset(sys.modules)
+        self._copier = Copier(
+            self._session, native, self._wire, outputs, self._usage, self._ours, order["zygote"]
+        )
         native.notices = self._session.notices
         figures.watch(self._session)
         os.register_at_fork(after_in_child=self._leave_to_child)
@@ -230,6 +234,8 @@ class Worker:
                 self._limits.end_cell()
         elif operation in ("snapshot", "restore", "ask"):
             self._cell(getattr(self._session, operation), text, header["cell"])
+        elif operation == "fork":
+            self._copier.fork(header)
         elif operation == "names":
             replies.names(self._wire, header["ticket"], self._names())
         elif operation == "packages":
@@ -262,7 +268,9 @@ class Worker:
     # --- children of user code, made with os.fork() ---
 
     def _leave_to_child(self) -> None:
-        """In the child: nothing of ours is the child's."""
+        """In the child: nothing of ours is the child's, unless it is the worker's copy."""
+        if self._copier.forking:
+            return
         self._forked = True
         try:
             self._native.leave()

@@ -81,7 +81,7 @@ class Zygote:
     def __init__(self, control: Control, parent: int) -> None:
         self._control = control
         self._parent = parent
-        self._family = Family(self._tell_exit)
+        self._family = Family(self._tell_exit, control.has_packet)
         self._wake, waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._waker = waker
         self._poll = select.poll()
@@ -139,6 +139,10 @@ class Zygote:
         close_all(descriptors)
         if operation == "preload":
             self._preload(message)
+        elif operation == "expect":
+            self._family.expect(message["id"])
+        elif operation == "adopt":
+            self._adopt(message)
         else:
             print(f"zygote: the operation {operation!r} is not known", file=sys.stderr)
         return None
@@ -169,6 +173,15 @@ class Zygote:
         self._family.add_worker(pid)
         self._control.send({"op": "forked", "id": order.get("id"), "pid": pid})
         return None
+
+    def _adopt(self, message: dict[str, Any]) -> None:
+        """A worker has forked a copy of itself, or could not: then `pid` is 0."""
+        number, pid = message["id"], message["pid"]
+        if self._family.adopt(number, pid):
+            self._control.send({"op": "forked", "id": number, "pid": pid})
+        elif pid:
+            error = "what its worker named as its copy is none"
+            self._control.send({"op": "fork_failed", "id": number, "error": error})
 
     def _leave_to_child(self) -> None:
         """In a child: lets go of what is the zygote's alone."""

@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,6 +51,7 @@ class Worker:
         self.page = page
         self.crash = crash
         self.cell = 0
+        self.number = 0  # of the order that made it
 
     def send(self, header: dict[str, Any], body: bytes = b"") -> None:
         data = json.dumps(header).encode()
@@ -94,6 +96,35 @@ class Worker:
         done = self.run(code, **options)
         assert done.status == 1, done
         return done
+
+    def copy(self, adopt: bool = True, **order: Any) -> tuple[Worker, list[str]]:
+        """A live copy, ready, and what it lacks."""
+        copy = self._copy(adopt, order)
+        assert isinstance(copy, Worker), copy
+        header, _ = copy.receive()
+        assert header["op"] == "ready", header
+        copy.cell = self.cell
+        return copy, header["left"]
+
+    def try_copy(self) -> str:
+        """Why there is none."""
+        refusal = self._copy(True, {})
+        assert isinstance(refusal, str)
+        return refusal
+
+    def _copy(self, adopt: bool, order: dict[str, Any]) -> Worker | str:
+        number = self.zygote.number()
+        self.zygote.send({"op": "expect", "id": number})
+        copy, given, close = self.zygote.prepare()
+        self.send({"op": "fork", **order})
+        assert self.receive()[0] == {"op": "forking"}
+        socket.send_fds(self.wire, [b"f"], given)
+        close()
+        header, _ = self.receive()
+        copy.pid, copy.number = header.get("pid", 0), number
+        if adopt or not copy.pid:
+            self.zygote.adopt(copy)
+        return copy if copy.pid else header["error"]
 
     def stop(self, cell: int | None = None) -> None:
         """Asks for a cell's end, by default of the one that runs."""
@@ -196,6 +227,23 @@ class Zygote:
         return worker
 
     def try_fork(self, name: str = "main", **order: Any) -> Worker | str:
+        worker, given, close = self.prepare()
+        number = self.number()
+        message = {"op": "fork", "id": number, "name": name, "cwd": "/", "sites": [], "root": "", "folder": "", "limits": {}}
+        self.send({**message, **order}, given)
+        answer = self.answer("forked", "fork_failed")
+        close()
+        assert answer["id"] == number
+        worker.pid = answer.get("pid", 0)
+        return worker if answer["op"] == "forked" else answer["error"]
+
+    def number(self) -> int:
+        """The next one for an order."""
+        self._count += 1
+        return self._count
+
+    def prepare(self) -> tuple[Worker, tuple[int, ...], Callable[[], None]]:
+        """A worker that is not there yet, the descriptors it gets, and what closes them here."""
         wire, their_wire = socket.socketpair()
         wire.settimeout(PATIENCE)
         pipes = [os.pipe() for _ in range(2)]
@@ -205,18 +253,22 @@ class Zygote:
         os.ftruncate(page, 4096)
         crash = os.memfd_create("crash")
         given = (their_wire.fileno(), pipes[0][1], pipes[1][1], page, crash)
-        self._count += 1
-        message = {"op": "fork", "id": self._count, "name": name, "cwd": "/", "sites": [], "root": "", "folder": "", "limits": {}}
-        self.send({**message, **order}, given)
-        answer = self.answer("forked", "fork_failed")
         mapping = mmap.mmap(page, 4096)
-        their_wire.close()
-        for descriptor in given[1:4]:
-            os.close(descriptor)
-        assert answer["id"] == self._count
-        worker = Worker(self, answer.get("pid", 0), wire, [reader for reader, _ in pipes], mapping, crash)
+        worker = Worker(self, 0, wire, [reader for reader, _ in pipes], mapping, crash)
         self.workers.append(worker)
-        return worker if answer["op"] == "forked" else answer["error"]
+
+        def close() -> None:
+            their_wire.close()
+            for descriptor in given[1:4]:
+                os.close(descriptor)
+
+        return worker, given, close
+
+    def adopt(self, copy: Worker) -> None:
+        """Tells the zygote which of its children is the copy that was expected."""
+        self.send({"op": "adopt", "id": copy.number, "pid": copy.pid})
+        if copy.pid:
+            assert self.answer("forked", "fork_failed") == {"op": "forked", "id": copy.number, "pid": copy.pid}
 
     def exit_of(self, worker: Worker) -> tuple[int | None, int | None]:
         """(code, signal) of a worker's end."""
