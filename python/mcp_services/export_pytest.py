@@ -38,7 +38,12 @@ def render(about: dict[str, Any], cells: list[Cell]) -> str:
     lines += [_helper(), "", "# What the cells did.", "CELLS = {"]
     for at, cell in enumerate(cells):
         lines += _cell(_name(at, cells), cell, about["folder"])
-    lines += ["}", "", 'if __name__ == "__main__":', "    raise SystemExit(pytest.main([__file__]))"]
+    lines += [
+        "}",
+        "",
+        'if __name__ == "__main__":',
+        "    raise SystemExit(pytest.main([__file__]))",
+    ]
     return "\n".join(lines) + "\n"
 
 

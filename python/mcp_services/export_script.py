@@ -44,7 +44,7 @@ except NameError:
         for each in objects:
             print(each)
 """
-_RUN = '''\
+_RUN = """\
 # Cells that await run in one event loop, as they did in the session.
 import asyncio as _asyncio
 
@@ -54,16 +54,15 @@ _loop = _asyncio.new_event_loop()
 def _run(coroutine):
     _asyncio.set_event_loop(_loop)
     return _loop.run_until_complete(coroutine)
-'''
+"""
 _RESULTS = ("_", "__", "___")
 
 
 def render(about: dict[str, Any], cells: list[Cell]) -> str:
     """The text of the file."""
     sources = [Source(cell["code"]) for cell in cells]
-    live = [
-        source for cell, source in zip(cells, sources) if cell["status"] == "completed"  # noqa: B905
-    ]
+    both = list(zip(cells, sources))  # noqa: B905
+    live = [source for cell, source in both if cell["status"] == "completed"]
     lines = [*header(about), ""]
     lines += comment(f"Session '{about['session']}' of pyember, its cells in their order.")
     for notice in about["notices"]:
@@ -73,7 +72,7 @@ def render(about: dict[str, Any], cells: list[Cell]) -> str:
     lines.append("")
     lines += _helpers(live)
     needed = _results_used(live)
-    for cell, source in zip(cells, sources):  # noqa: B905
+    for cell, source in both:
         lines += [f"# %% cell {cell['cell']}", *_body(cell, source, needed), ""]
     return "\n".join(lines).rstrip("\n") + "\n"
 

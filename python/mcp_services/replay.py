@@ -33,6 +33,9 @@ class Cell:
     left_out: str = ""  # why it is not run again
 
 
+CELLS: "dict[str, Cell]" = {}  # those of this file stand at its end
+
+
 class Session:
     """One namespace, in which every cell runs once, in its order."""
 
@@ -131,7 +134,8 @@ def _same_value(recorded, now):
 def _same_lines(recorded, now):
     ours, theirs = recorded.split("\n"), now.split("\n")
     return len(ours) == len(theirs) and all(
-        one == other or _same_value(one, other) for one, other in zip(ours, theirs)
+        one == other or _same_value(one, other)
+        for one, other in zip(ours, theirs)  # noqa: B905
     )
 
 
