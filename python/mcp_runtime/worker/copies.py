@@ -53,7 +53,8 @@ _PAGE_BYTES = 4096
 # The midwife ends at once; it takes longer where the machine is busy.
 _PARENT_SECONDS = 20.0
 _MAXIMUM_LEFT = 60
-_pages: list[mmap.mmap] = []  # never closed: their descriptors are closed behind their backs
+# Pages of before. Never closed: their descriptors were, behind their backs, and are others' by now.
+_pages: list[mmap.mmap] = []
 
 
 class Copier:
@@ -117,6 +118,7 @@ class Copier:
         if len(left) > _MAXIMUM_LEFT:
             left[_MAXIMUM_LEFT:] = [f"{len(left) - _MAXIMUM_LEFT} more things"]
         self._wire.write(encode_json({"op": "ready", "left": left}))
+        _wait_for_parent(birth.midwife, self._zygote)
 
     def _become(self, order: dict[str, Any], given: list[int], birth: _Birth) -> list[str]:
         wire, out, err, page, crash = given
@@ -126,7 +128,7 @@ class Copier:
         for new, old in zip((wire, crash, out, err), self._ours):  # noqa: B905
             os.dup2(new, old, False)
         self._outputs.renew()
-        self._native.move_to(_map(page))
+        _pages.append(self._native.move_to(_map(page)))
         _close(given)
         self._usage.renew()
         left += birth.mend()
@@ -136,7 +138,6 @@ class Copier:
             self._session.name = order["name"]
         if order.get("folder"):
             left += take_folder(order["folder"])
-        _wait_for_parent(birth.midwife, self._zygote)
         return left
 
 
@@ -170,13 +171,13 @@ class _Birth:
             _close([reader, writer])
             return 0
         os.close(writer)
-        answer = os.read(reader, 32)
-        os.close(reader)
         try:
             os.waitpid(pid, 0)
         except ChildProcessError:  # a handler or a thread of the user's did it
             pass
         linux.adopt_orphans()
+        answer = os.read(reader, 32)  # not earlier: the midwife must not be held up
+        os.close(reader)
         copy = int(answer) if answer else 0
         if copy > 0:
             return copy
@@ -244,7 +245,6 @@ def _map(page: int) -> mmap.mmap:
     number = os.dup(page)
     os.close(number)
     mapping = mmap.mmap(page, _PAGE_BYTES, mmap.MAP_SHARED, mmap.PROT_READ)
-    _pages.append(mapping)
     # Its own duplicate got the number that was free; user code must not find it.
     _close([number])
     return mapping

@@ -141,11 +141,12 @@ class WorkerNative:
         _set_handler(_SIGINT, self._on_interrupt)
         _set_handler(_SIGXCPU, self._on_cpu_time)
 
-    def move_to(self, page: mmap.mmap) -> None:
-        """In the copy of a worker: stops are asked for in another page."""
-        self._page = page
+    def move_to(self, page: mmap.mmap) -> mmap.mmap:
+        """In the copy of a worker: stops are asked for in another page. Returns the one of before."""
+        before, self._page = self._page, page
         self._thread = _this_thread()
         self._number = 0
+        return before
 
     def begin(self, cell: int) -> None:
         """User code of this cell runs from now on, whenever a region is open.
