@@ -1,6 +1,8 @@
 """Carries the state of one session to another, by way of a file.
 
-Called by Session. What is moved: the names of the namespace, shared objects shared as before; what
+Called by Session. A state is *carried* when a session moves and goes on elsewhere, and *kept* when
+somebody wants to come back to it; one that is kept has something told about it, and is on the disk
+when save() returns. What is moved: the names of the namespace, shared objects shared as before; what
 snapshot_surroundings tells; which results `_`, `__` and `___` are. What can't be moved is left behind by
 itself and named with its reason. Between versions of Python only plain data and modules move.
 
@@ -52,7 +54,8 @@ if TYPE_CHECKING:
 
 # Names spelled out in a notice, and in the summary; a namespace may have thousands.
 MAXIMUM_NAMED = 20
-MAXIMUM_SUMMARISED = 200
+# Names and reasons in a summary, in bytes of JSON: it goes into one message of the wire.
+MAXIMUM_SUMMARISED = 300_000
 MAXIMUM_REASON = 200
 # Modules below those of the namespace that are imported again.
 MAXIMUM_SUBMODULES = 200
@@ -75,13 +78,21 @@ _get_class_names: Any = type.__dict__["__dict__"].__get__
 _get_mro: Any = type.__dict__["__mro__"].__get__
 
 
-def save(session: Session, path: str) -> Carried:
-    """Writes the session's state; (summary, notices). Raises SnapshotError when it can't be."""
-    writer = Writer(path)
+def save(session: Session, order: str) -> Carried:
+    """Writes the session's state; (summary, notices). Raises SnapshotError when it can't be.
+
+    The order is a path. Of a state that is kept two texts follow, what is told about it and more,
+    each behind a zero character; notices are empty then.
+    """
+    path, *about = order.split("\0", 2)
+    texts = [text.encode("utf-8", "surrogatepass") for text in (*about, "", "")[:2]]
+    writer = Writer(path, (texts[0], texts[1]))
+    writer.durable = bool(about)
     try:
-        return _Saving(session, writer).run()
+        summary, notices = _Saving(session, writer).run()
     finally:
         writer.discard()
+    return summary, [] if about else notices
 
 
 def restore(session: Session, path: str) -> Carried:
@@ -116,8 +127,10 @@ class _Saving:
         piece = self._writer.append([json.dumps(surroundings).encode("ascii")])
         modules = self._take_modules()
         helpers = self._write_names(modules)
+        names = [name for name in self._names if name not in self._left_behind]
         self._writer.commit({
-            "order": [name for name in self._names if name not in self._left_behind],
+            "order": names,
+            "left_behind": _bounded(self._left_behind),
             "surroundings": piece,
             "modules": modules,
             "submodules": _submodules(set(modules.values())),
@@ -126,8 +139,8 @@ class _Saving:
             "objects": self._objects,
             "results": self._session.results_shown(),
         })  # fmt: skip
-        saved = len(modules) + len(self._plain) + len(self._objects)
-        return _summary("saved", saved, self._left_behind), self._notices()
+        more = {"running": _running(self._session)}
+        return _summary("saved", names, self._left_behind, more), self._notices()
 
     def _take_modules(self) -> dict[str, str]:
         """Modules go by the name under which they are imported."""
@@ -219,7 +232,7 @@ class _Restoring:
         self._reader = reader
         self._table = reader.table
         self._left_behind: dict[str, str] = {}
-        self._restored = 0
+        self._restored: list[str] = []
         self._stopped = False
         self._same_version = reader.python == tuple(sys.version_info[:2])
 
@@ -243,7 +256,9 @@ class _Restoring:
             )
         if troubles:
             notices.append(f"{_named(troubles)} could not be taken over from the session before.")
-        return _summary("restored", self._restored, self._left_behind), notices
+        more = {"missing": table["left_behind"], "troubles": list(troubles.items())}
+        kept = self._reader.about
+        return _summary("restored", self._restored, self._left_behind, more), [] if kept else notices
 
     def _way_out(self) -> str:
         if self._same_version:
@@ -323,7 +338,7 @@ class _Restoring:
 
     def _bind(self, name: str, value: Any) -> None:
         self._session.namespace[name] = value
-        self._restored += 1
+        self._restored.append(name)
 
     def _order(self) -> None:
         """The names in the order in which they were bound before."""
@@ -413,6 +428,25 @@ def _named(reasons: dict[str, str]) -> str:
     return "; ".join(told)
 
 
-def _summary(done: str, count: int, left_behind: dict[str, str]) -> str:
-    shown = dict(list(left_behind.items())[:MAXIMUM_SUMMARISED])
-    return json.dumps({done: count, "left_behind": shown})
+def _summary(
+    done: str, names: list[str], left_behind: dict[str, str], more: dict[str, Any]
+) -> str:
+    """What src/host/session/carried_state.h reads."""
+    told = {done: len(names), "names": _bounded_names(names), "left_behind": _bounded(left_behind)}
+    return json.dumps({**told, "left_behind_count": len(left_behind), **more})
+
+
+def _bounded_names(names: list[str]) -> list[str]:
+    return [pair[0] for pair in _bounded(dict.fromkeys(names, ""))]
+
+
+def _bounded(reasons: dict[str, str]) -> list[tuple[str, str]]:
+    """(name, reason), as many as a message has room for."""
+    told: list[tuple[str, str]] = []
+    size = 0
+    for name, reason in reasons.items():
+        size += 6 * (len(name) + len(reason)) + 8
+        if size > MAXIMUM_SUMMARISED:
+            break
+        told.append((name, reason))
+    return told

@@ -84,6 +84,8 @@ inline constexpr std::chrono::milliseconds kFlushDeadline = 100ms;  // of the la
 inline constexpr std::size_t kMaximumSessionNameBytes = 64;
 inline constexpr std::chrono::milliseconds kCarryTimeout =
     60s;  // to pickle a session's state, and to read it
+inline constexpr std::size_t kStateAboutBytes = 1u << 20;  // told about a saved state: its plan
+inline constexpr std::size_t kStateMoreBytes = 64u << 20;  // … and what its cells were
 inline constexpr std::size_t kMaximumTombstones = 256;  // closed or lost sessions we can explain
 inline constexpr std::size_t kRememberedCells = 64;     // ended background cells per session
 inline constexpr std::size_t kHeldCells = 4096;         // cells per session whose output is held

@@ -56,6 +56,7 @@ std::vector<CellRequest> InProcessSession::take_back() {
   std::vector<CellRequest> requests(std::make_move_iterator(core_->queue.begin()),
                                     std::make_move_iterator(core_->queue.end()));
   core_->queue.clear();
+  core_->held_back = false;
   return requests;
 }
 

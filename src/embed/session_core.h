@@ -60,7 +60,8 @@ struct SessionCore {
   std::chrono::steady_clock::time_point running_since{};
   CellNumber drained = 0;  // every cell up to this one has its output read
   bool closing = false;
-  bool only_carries = false;  // a cell needs a worker: snapshots are taken, code is not run
+  bool only_carries = false;  // a cell needs a worker: snapshots are taken, code is not run …
+  bool held_back = false;     // … and nothing at all until what waits behind it was taken back
   std::optional<std::uint64_t> reset_ticket;
   std::optional<std::uint64_t> inspect_ticket;
   SessionThread* thread = nullptr;  // null until an interpreter is there

@@ -274,8 +274,9 @@ bool SessionThread::serve_requests(SessionCore& core) {
   std::unique_lock lock(core.mutex);
   for (;;) {
     core.changed.wait(lock, [&] {
-      const bool may_run = core.drained >= undrained && !core.queue.empty() &&
-                           (!core.only_carries || core.queue.front().kind != CellKind::Code);
+      const bool may_run =
+          core.drained >= undrained && !core.queue.empty() && !core.held_back &&
+          (!core.only_carries || core.queue.front().kind == CellKind::Snapshot);
       return core.closing || slot_.condemned || core.reset_ticket || core.inspect_ticket || may_run;
     });
     if (slot_.condemned) {
@@ -335,7 +336,7 @@ SessionThread::Ran SessionThread::run_cell(SessionCore& core, CellRequest& reque
   {
     const std::lock_guard lock(core.mutex);
     core.running = 0;
-    if (!outcome.needs_worker.empty()) core.only_carries = true;
+    if (!outcome.needs_worker.empty()) core.only_carries = core.held_back = true;
   }
   core.notify([&](SessionListener& listener) {
     listener.cell_finished(request.number, std::move(outcome), ran.has_output);
@@ -394,7 +395,7 @@ bool SessionThread::reset_session(SessionCore& core, std::uint64_t ticket) {
   {
     const std::lock_guard lock(core.mutex);
     if (!core.closing) clean = take_descriptors(core.pipes) && clean;
-    core.only_carries = false;
+    core.only_carries = core.held_back = false;
   }
   if (clean) {
     core.notify([ticket](SessionListener& listener) { listener.reset_finished(ticket); });

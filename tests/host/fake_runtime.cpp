@@ -80,6 +80,7 @@ class FakeSession final : public embed::Session {
     std::vector<embed::CellRequest> requests(std::make_move_iterator(queue_.begin()),
                                              std::make_move_iterator(queue_.end()));
     queue_.clear();
+    held_back_ = false;
     return requests;
   }
 
@@ -126,7 +127,7 @@ class FakeSession final : public embed::Session {
       } else if (inspect_ticket_) {
         const std::uint64_t ticket = *std::exchange(inspect_ticket_, std::nullopt);
         listener_.names_ready(ticket, {{"x", "int", "", "5"}});
-      } else if (!queue_.empty() && drained_ >= undrained &&
+      } else if (!queue_.empty() && drained_ >= undrained && !held_back_ &&
                  (!only_carries_ || queue_.front().kind != embed::CellKind::Code)) {
         embed::CellRequest request = std::move(queue_.front());
         queue_.pop_front();
@@ -148,7 +149,10 @@ class FakeSession final : public embed::Session {
     const std::uint64_t epoch = epoch_;
     embed::CellOutcome outcome;
     const auto begun = Clock::now();
-    if (request.kind == embed::CellKind::Snapshot) std::ofstream(request.code) << state_;
+    if (request.kind == embed::CellKind::Snapshot) {
+      // c_str(): the path ends at the first zero byte, where an order goes on with texts.
+      std::ofstream(request.code.c_str()) << state_ << " " << request.code;
+    }
     if (request.kind == embed::CellKind::Restore) std::ifstream(request.code) >> state_;
     std::istringstream script(request.kind == embed::CellKind::Code ? request.code : "");
     std::string line;
@@ -157,7 +161,8 @@ class FakeSession final : public embed::Session {
     }
     outcome.elapsed = Clock::now() - begun;
     if (!outcome.needs_worker.empty()) {
-      only_carries_ = true;
+      const std::lock_guard lock(mutex_);
+      only_carries_ = held_back_ = true;
       outcome.code = std::move(request.code);
     }
     const bool has_output =
@@ -226,6 +231,7 @@ class FakeSession final : public embed::Session {
   const bool look_ahead_;
   std::string state_;          // the session's thread only
   bool only_carries_ = false;  // the same
+  bool held_back_ = false;     // as SessionCore::held_back
   embed::SessionListener& listener_;
   Pipe out_;
   Pipe err_;

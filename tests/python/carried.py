@@ -44,7 +44,14 @@ class Outcome(NamedTuple):
         """Of a snapshot or a restoring that worked."""
         assert self.status == 0, self.error
         assert self.result is not None
-        return dict(json.loads(self.result))
+        told = dict(json.loads(self.result))
+        return {**told, "left_behind": dict(told["left_behind"])}
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """How many names went, and what stayed behind."""
+        summary = self.summary
+        return {key: summary[key] for key in ("saved", "restored", "left_behind") if key in summary}
 
     @property
     def notice(self) -> str:

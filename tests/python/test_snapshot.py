@@ -30,8 +30,8 @@ def test_names_move_in_their_order_and_share_what_they_shared(file: Path) -> Non
                    "[name for name in globals() if not name.startswith('__')]"])
     assert moved.values == ["(True, {'a': [1, 2]}, 'x', None)",
                             "['a', 'z', 'text', 'b', 'nothing', '_']"]
-    assert moved.saved.summary == {"saved": 5, "left_behind": {}}
-    assert moved.restored.summary == {"restored": 5, "left_behind": {}}
+    assert moved.saved.counts == {"saved": 5, "left_behind": {}}
+    assert moved.restored.counts == {"restored": 5, "left_behind": {}}
     assert moved.saved.notices == moved.restored.notices == ()
 
 
@@ -214,13 +214,13 @@ def test_a_name_that_hangs_into_the_stop_is_left_behind_alone(
         stopper.stop_after(1.0)
         status, result, error, notices, *_ = prompt.session.snapshot(str(file), 2)
         assert (status, error) == (0, None)
-        assert '"first": "it was still being pickled' in (result or "")
+        assert '["first", "it was still being pickled' in (result or "")
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
         prompt.end()
     restored, cell = run_steps(("restore", str(file)), ("run", "f() is data, later[0] is f, data"))
-    assert restored.summary == {"restored": 4, "left_behind": {}}
+    assert restored.counts == {"restored": 4, "left_behind": {}}
     assert cell.result == "(True, True, [1])"
 
 

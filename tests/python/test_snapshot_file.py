@@ -62,7 +62,8 @@ def test_one_that_is_there_already_is_replaced_at_once(file: Path) -> None:
     (lambda data: data[:8] + b"\xff" + data[9:], "its format is 255"),
     (lambda data: data[:-1], "its length"),
     (lambda data: data + b"x", "its length"),
-    (lambda data: data[:70] + bytes([data[70] ^ 1]) + data[71:], "its checksum"),
+    (lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:], "its checksum"),
+    (lambda data: data[:10] + bytes([data[10] ^ 1]) + data[11:], "its checksum"),
 ])
 def test_a_damaged_one_is_refused_with_the_way_out(file: Path, prompt: Prompt, damage, said) -> None:
     file.write_bytes(damage(written(file).read_bytes()))

@@ -73,11 +73,12 @@ Result<embed::CellNumber> HostSession::submit(CellSpec spec,
   Cell& cell = cells_.emplace_back();
   cell.number = number;
   cell.timeout = spec.timeout;
-  cell.code_excerpt = utf8::head(spec.code, limits::kCodeExcerptCharacters);
+  cell.kind = spec.kind;
+  cell.code_excerpt = excerpt_of(spec.kind, spec.code);
   cell.background = spec.background;
   cell.observer = std::move(observer);
   if (cells_.size() == 1) cell.running_since_ns = busy_since_ns_ = now_ns();
-  embed::CellRequest request{number, std::move(spec.code), spec.timeout};
+  embed::CellRequest request{number, std::move(spec.code), spec.timeout, spec.kind};
   if (spec.wish && spec.wish->limited() && has_been_opened()) {
     request.limits = std::make_unique<const WorkerLimits>(spec.wish->limits);
   }
@@ -90,6 +91,13 @@ Result<embed::CellNumber> HostSession::submit(CellSpec spec,
   if (cells_.size() == 1 && !runs_long_) registry_.dispatching(*this);
   link_->session().submit(std::move(request));
   return number;
+}
+
+// What runs, for people who ask meanwhile.
+std::string HostSession::excerpt_of(embed::CellKind kind, std::string_view code) {
+  if (kind == embed::CellKind::Snapshot) return "(the session's state is being saved)";
+  if (kind == embed::CellKind::Restore) return "(a saved state is being restored)";
+  return std::string(utf8::head(code, limits::kCodeExcerptCharacters));
 }
 
 bool HostSession::withdraw(std::deque<Cell>::iterator cell, const std::string& why) {
@@ -150,9 +158,11 @@ void HostSession::finish_unrun(Cell cell, embed::Status status, const std::strin
 
 void HostSession::finish(Cell cell, embed::CellOutcome outcome) {
   last_ended_ = cell.number;
-  ++cells_completed_;
   add_notices(cell, outcome);
-  if (products_.cell_ended(cell.number, outcome)) registry_.outputs_changed();
+  if (cell.kind == embed::CellKind::Code) {
+    ++cells_completed_;
+    if (products_.cell_ended(cell.number, outcome)) registry_.outputs_changed();
+  }
   if (cell.background) {
     ended_.push_back({cell.number, outcome, plan_.room});
     if (ended_.size() > limits::kRememberedCells) ended_.pop_front();

@@ -31,6 +31,17 @@ struct CellSpec {
   bool background = false;                     // its end is remembered for inspect_session
   std::unique_ptr<SessionWish> wish = {};      // null: nothing is asked of the session
   std::atomic<std::uint8_t>* begun = nullptr;  // set to 1 when it begins to run; null: nothing
+  embed::CellKind kind = embed::CellKind::Code;  // HostSession::save() and restore() give others
+};
+
+// Where a session's state goes.
+struct StateOrder {
+  std::string path;                     // absolute
+  std::chrono::milliseconds timeout{};  // what was not pickled by then is left behind
+  // A state that is kept tells about its session (session/state_file.h), and is on the disk when it
+  // is done; one that is carried elsewhere at once needs neither.
+  enum class Use { Carried, Kept } use = Use::Carried;
+  std::string more = {};  // kept beside it
 };
 
 // A cell that is over, as its observer sees it.
@@ -60,6 +71,7 @@ struct Cell {
   std::uint64_t running_since_ns = 0;  // 0: waits
   std::unique_ptr<CellObserver> observer;
   std::vector<std::string> notices{};  // what its answer has to say besides its own
+  embed::CellKind kind = embed::CellKind::Code;
 };
 
 // How a background cell ended.
@@ -102,6 +114,19 @@ class HostSession final : private SessionLink::Owner {
   // The registry has checked the limits. An error when the session can't be what the cell asks for;
   // nothing has happened then.
   Result<embed::CellNumber> submit(CellSpec spec, std::unique_ptr<CellObserver> observer);
+
+  // Writes the names to a file behind the cells there are; takes a cell's number. The observer's
+  // outcome is read with carried_state(). A session that has never run saves no names.
+  embed::CellNumber save(StateOrder order, std::unique_ptr<CellObserver> observer);
+  // Adds the names of a file behind the cells there are; takes a cell's number.
+  embed::CellNumber restore(std::string path, std::chrono::milliseconds timeout,
+                            std::unique_ptr<CellObserver> observer);
+  // For a session that has run nothing yet: opens it where the plan says and begins with the names
+  // of a file. Cells that come meanwhile wait. Takes the number before the session's first one; of
+  // a session that counts from 1, number 1.
+  embed::CellNumber begin_with(SessionPlan plan, std::string path,
+                               std::chrono::milliseconds timeout,
+                               std::unique_ptr<CellObserver> observer);
 
   // Takes a waiting cell out of the queue, or stops the one that runs. No effect on others.
   void cancel(embed::CellNumber number);
@@ -177,7 +202,10 @@ class HostSession final : private SessionLink::Owner {
   void forget_held();
   bool withdraw_held(embed::CellNumber number);
 
-  bool unused() const { return next_number_ == first_number_; }
+  static std::string excerpt_of(embed::CellKind kind, std::string_view code);
+  std::string told_about(embed::CellNumber number) const;
+  void tell_again(embed::CellRequest& save) const;
+  bool unused() const { return next_number_ == first_number_ && !begun_with_state_; }
   bool has_been_opened() const { return link_id_ != 0; }
 
   // Takes a cell that has not begun out of the queue and answers it; false: it has begun.
@@ -197,6 +225,7 @@ class HostSession final : private SessionLink::Owner {
   std::unique_ptr<SessionLink> link_;
   std::uint64_t link_id_ = 0;
   bool link_has_run_ = false;  // a cell; else it has no state yet
+  bool begun_with_state_ = false;
 
   SessionPlan plan_;
   std::deque<Held> held_;

@@ -157,6 +157,7 @@ void HostSession::advance() {
     if (!link_) open_link();
     embed::CellRequest request = std::move(front.request);
     held_.pop_front();
+    if (request.kind == embed::CellKind::Snapshot) tell_again(request);
     link_->session().submit(std::move(request));
   }
 }
@@ -214,7 +215,8 @@ void HostSession::needs_worker(embed::CellNumber number, embed::CellOutcome outc
   for (auto each = behind.rbegin(); each != behind.rend(); ++each) {
     held_.push_front({std::move(*each), std::nullopt, nullptr});
   }
-  held_.push_front({{number, std::move(outcome.code), cell->timeout}, std::nullopt, nullptr});
+  held_.push_front(
+      {{number, std::move(outcome.code), cell->timeout, cell->kind}, std::nullopt, nullptr});
   SessionPlan plan = plan_;
   plan.place = registry_.rooms().own_place();
   if (link_has_run_) return begin_move(number, std::move(plan), std::move(outcome.needs_worker));

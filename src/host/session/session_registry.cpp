@@ -74,20 +74,36 @@ Result<HostSession*> SessionRegistry::find_or_make(const std::string& name,
                                                    const SessionWish& wish) {
   HostSession* session = find(name);
   if (session == nullptr) {
-    const Result<void> named = check_session_name(name);
-    if (!named) return named.error();
-    if (sessions_.size() >= settings_.maximum_sessions) {
-      return Error{ErrorCode::LimitReached,
-                   fmt::format("Session '{}' was not opened: {} sessions are open, and that is the "
-                               "limit. Close one with close_session, use one that is open "
-                               "(list_sessions), or start the server with a higher --max-sessions.",
-                               name, sessions_.size())};
-    }
+    if (const Result<void> room = may_open(name); !room) return room.error();
     Result<SessionPlan> plan = new_plan(wish, settings_.isolation);
     if (!plan) return plan.error();
     session = &make(name, plan.take());
   }
   return session;
+}
+
+Result<HostSession*> SessionRegistry::open(const std::string& name, SessionPlan plan,
+                                           embed::CellNumber first) {
+  if (!refusal_.empty()) return Error{ErrorCode::Unavailable, refusal_};
+  if (find(name) != nullptr) {
+    return Error{ErrorCode::InvalidArgument,
+                 fmt::format("Session '{}' was not opened, because it is open already. Use another "
+                             "name, or close it with close_session first.",
+                             name)};
+  }
+  if (const Result<void> room = may_open(name); !room) return room.error();
+  return &make(name, std::move(plan), first);
+}
+
+Result<void> SessionRegistry::may_open(const std::string& name) const {
+  const Result<void> named = check_session_name(name);
+  if (!named) return named.error();
+  if (sessions_.size() < settings_.maximum_sessions) return {};
+  return Error{ErrorCode::LimitReached,
+               fmt::format("Session '{}' was not opened: {} sessions are open, and that is the "
+                           "limit. Close one with close_session, use one that is open "
+                           "(list_sessions), or start the server with a higher --max-sessions.",
+                           name, sessions_.size())};
 }
 
 Result<SessionFolder*> SessionRegistry::folder_of(const std::string& name) {
@@ -126,13 +142,14 @@ HostSession* SessionRegistry::find(const std::string& name) {
   return found == sessions_.end() ? nullptr : found->second.get();
 }
 
-HostSession& SessionRegistry::make(const std::string& name, SessionPlan plan) {
-  embed::CellNumber first = 1;
+HostSession& SessionRegistry::make(const std::string& name, SessionPlan plan,
+                                   embed::CellNumber first) {
   std::string notice;
   const auto grave = std::find_if(tombstones_.begin(), tombstones_.end(),
                                   [&](const Tombstone& each) { return each.name == name; });
   if (grave != tombstones_.end()) {
-    first = grave->next_number;  // links to the old one's output must not show the new one's
+    first = std::max(
+        first, grave->next_number);  // links to the old one's output must not show the new one's
     if (!grave->asked_for) {
       notice = fmt::format(
           "Session '{}' is new and empty: the one of that name is gone, because {}. Import and "

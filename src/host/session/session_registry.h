@@ -55,6 +55,9 @@ class SessionRegistry {
   void cancel(const std::string& name, embed::CellNumber number);
 
   HostSession* find(const std::string& name);
+  // A new session, which counts its cells from `first` on, or from where an earlier one of that
+  // name stopped, if that is more. An error when there is one, or no room for it.
+  Result<HostSession*> open(const std::string& name, SessionPlan plan, embed::CellNumber first);
   // The folder of a session; `to_fill` opens the session when there is none of that name.
   Result<SessionFolder*> folder_of(const std::string& name);
   Result<SessionFolder*> folder_to_fill(const std::string& name);
@@ -113,7 +116,8 @@ class SessionRegistry {
   void look_at_memory();
   void spread_long_sessions();
   void remember(Tombstone tombstone);
-  HostSession& make(const std::string& name, SessionPlan plan);
+  HostSession& make(const std::string& name, SessionPlan plan, embed::CellNumber first = 1);
+  Result<void> may_open(const std::string& name) const;
   Result<HostSession*> find_or_make(const std::string& name, const SessionWish& wish);
   Result<void> give_folder(HostSession& session);
 
