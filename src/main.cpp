@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <optional>
 #include <utility>
 
 #include "cli/command_line.h"
@@ -9,6 +10,8 @@
 #include "host/app.h"
 #include "host/logging.h"
 #include "journal/journal_memory.h"
+#include "journal/upgrade_order.h"
+#include "supervisor/next_program.h"
 #include "supervisor/supervisor.h"
 
 using namespace pyember;
@@ -32,16 +35,34 @@ int serve(const host::Options& options, journal::JournalMemory& memory) {
   return app->run();
 }
 
-int serve_supervised(const host::Options& options) {
+// Until a server ends in order; when it is asked to, as another program.
+int supervise(const host::Options& options, journal::JournalMemory& memory, bool goes_on,
+              char** arguments) {
+  for (;;) {
+    const supervisor::Outcome outcome = supervisor::supervise(
+        memory, [&] { return serve(options, memory); }, goes_on);
+    if (outcome.program.empty()) return outcome.exit_code;
+    const Error failed = supervisor::become(outcome.program, arguments, memory);
+    journal::UpgradeOrder(memory.layout()).clear();
+    fmt::print(stderr, "pyember: {}\n", failed.message);
+    goes_on = true;
+  }
+}
+
+int serve_client(const host::Options& options, char** arguments) {
   using Kind = journal::JournalMemory::Kind;
-  Result<journal::JournalMemory> memory =
-      journal::JournalMemory::make(options.supervised ? Kind::Shared : Kind::Private);
+  std::optional<Result<journal::JournalMemory>> memory = supervisor::inherited_journal();
+  const bool goes_on = memory.has_value();
   if (!memory) {
-    fmt::print(stderr, "pyember: {}\n", memory.error().message);
+    memory.emplace(journal::JournalMemory::make(options.supervised ? Kind::Shared : Kind::Private));
+  }
+  if (!*memory) {
+    fmt::print(stderr, "pyember: {}\n", memory->error().message);
     return 2;
   }
-  const auto server = [&] { return serve(options, memory.value()); };
-  return options.supervised ? supervisor::supervise(memory.value(), server).exit_code : server();
+  journal::UpgradeOrder(memory->value().layout()).clear();
+  if (!options.supervised) return serve(options, memory->value());
+  return supervise(options, memory->value(), goes_on, arguments);
 }
 
 }  // namespace
@@ -57,8 +78,10 @@ int main(int argc, char** argv) {
       _exit(cli::manage_jobs(line.jobs));
     case cli::CommandLine::Command::Doctor:
       _exit(cli::doctor(line.doctor, embed::Runtime::start));
+    case cli::CommandLine::Command::Upgrade:
+      _exit(cli::upgrade(line.upgrade));
     case cli::CommandLine::Command::Serve:
       break;
   }
-  _exit(serve_supervised(line.options));
+  _exit(serve_client(line.options, argv));
 }

@@ -25,7 +25,7 @@ ARROWS = {
     "journal": {"journal", "base"},
     "supervisor": {"supervisor", "journal", "mcp", "base"},
     "host": {"host", "embed", "mcp", "journal", "base"},
-    "cli": {"cli", "host", "embed", "mcp", "base"},
+    "cli": {"cli", "host", "supervisor", "journal", "embed", "mcp", "base"},
     "runner": {"runner", "base"},
 }
 
@@ -46,7 +46,7 @@ BANNED = [
     (r"\bstd::cout\b|(?<![\w:>.])printf\s*\(", (), "stdout is the protocol; log to stderr"),
     (r"(?<![\w:>.])(strcpy|strcat|sprintf|gets|strtok)\s*\(", (), "std::string or fmt::format"),
     (r"\bstd::(async|detach)\b|\.detach\(\)", ("embed/",), "own the thread and join it, or say why not"),
-    (r"(?<![\w:>.])(system|popen|fork|vfork)\s*\(", ("embed/interpose", "runner/"), "uv_spawn in host"),
+    (r"(?<![\w:>.])(system|popen|fork|vfork)\s*\(", ("embed/interpose", "runner/", "supervisor/"), "uv_spawn in host"),
     (r"\bstd::shared_ptr<Session>", (), "one owner: the registry"),
     (r"\bPy_Finalize(Ex)?\s*\(|\bPy_EndInterpreter\s*\(", (), "interpreters are reused and the process ends with _exit"),
 ]

@@ -67,8 +67,11 @@ inline constexpr std::size_t kHeldInputBytes = 4u << 20;  // read while requests
 inline constexpr std::chrono::milliseconds kTick = 1s;    // watchdog, idle sessions
 inline constexpr std::chrono::milliseconds kMemoryLookPeriod = 100ms;  // while a cell runs long
 inline constexpr std::chrono::milliseconds kWedgedAfter = 10s;  // runtime silent: end the server
-inline constexpr int kWedgedExitCode = 86;                      // tells a supervisor why we ended
-inline constexpr int kUpgradeExitCode = 87;                     // the same: for another program
+inline constexpr std::size_t kRestartAtRetired = kMaximumRetired * 3 / 4;  // when no cell runs
+inline constexpr std::chrono::milliseconds kHandOverGrace = 5s;  // for cells, before a new server
+inline constexpr std::chrono::milliseconds kSignalEcho = 200ms;  // sent to us and our supervisor
+inline constexpr int kRestartExitCode = 86;  // asks the supervisor for another server
+inline constexpr int kUpgradeExitCode = 87;  // the same: for another program
 inline constexpr int kGivenUpExitCode = 88;                     // the supervisor's own
 inline constexpr std::int64_t kMemoryFloorBytes = 512ll
                                                   << 20;  // or 5 % of the machine's, the lesser

@@ -100,6 +100,16 @@ CLI::App* add_jobs(CLI::App& app, JobsCommand& command) {
   return jobs;
 }
 
+CLI::App* add_upgrade(CLI::App& app, UpgradeCommand& command) {
+  CLI::App* upgrade = app.add_subcommand(
+      "upgrade", "Let servers that run go on as this program; their clients stay connected");
+  upgrade->fallthrough(false);
+  upgrade->add_option("pid", command.pids,
+                      "Only these (else all of yours that run another program)");
+  upgrade->add_flag("--all", command.all, "Also those that run this program already");
+  return upgrade;
+}
+
 }  // namespace
 
 CommandLine parse_command_line(int argc, char** argv) {
@@ -118,6 +128,7 @@ CommandLine parse_command_line(int argc, char** argv) {
   const CLI::App* run = serves ? nullptr : add_run(app, line.run);
   const CLI::App* jobs = serves ? nullptr : add_jobs(app, line.jobs);
   const CLI::App* doctor = serves ? nullptr : add_doctor(app, line.doctor);
+  const CLI::App* upgrade = serves ? nullptr : add_upgrade(app, line.upgrade);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -131,6 +142,7 @@ CommandLine parse_command_line(int argc, char** argv) {
   }
   if (jobs != nullptr && jobs->parsed()) line.command = CommandLine::Command::Jobs;
   if (doctor != nullptr && doctor->parsed()) line.command = CommandLine::Command::Doctor;
+  if (upgrade != nullptr && upgrade->parsed()) line.command = CommandLine::Command::Upgrade;
   if (const Result<void> finished = serve.finish(); !finished) {
     fmt::print(stderr, "pyember: {}\n", finished.error().message);
     line.exit_code = 2;

@@ -5,19 +5,21 @@
 #include "cli/doctor/doctor.h"
 #include "cli/jobs_command.h"
 #include "cli/run_command.h"
+#include "cli/upgrade_command.h"
 #include "host/options.h"
 
 namespace pyember::cli {
 
 // What the command line and the PYEMBER_* variables say.
 struct CommandLine {
-  enum class Command { Serve, Run, Jobs, Doctor };
+  enum class Command { Serve, Run, Jobs, Doctor, Upgrade };
 
   Command command = Command::Serve;
   host::Options options;  // of serve
   RunCommand run;
   JobsCommand jobs;
   DoctorOptions doctor;
+  UpgradeCommand upgrade;
   std::optional<int> exit_code;  // --help, --version or a mistake: printed already, end with this
 };
 

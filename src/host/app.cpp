@@ -110,10 +110,8 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
   add_resources();
   add_tools();
   server_.emplace(server_info(options_.profile), tools_, *resources_, *transport_);
-  signals_.emplace(loop_, std::initializer_list<int>{SIGTERM, SIGINT, SIGHUP}, [this](int number) {
-    spdlog::info("signal number={}", number);
-    end_soon(ending_ < Ending::Stopping ? Ending::Stopping : Ending::Done);
-  });
+  signals_.emplace(loop_, std::initializer_list<int>{SIGTERM, SIGINT, SIGHUP, SIGUSR2},
+                   [this](int number) { signalled(number); });
   tick_timer_.emplace(loop_, [this] { tick(); });
   end_timer_.emplace(loop_, [this] { end_if_answered(); });
   adopt_timer_.emplace(loop_, [this] {
@@ -191,7 +189,7 @@ void App::resume() {
     spdlog::warn("resumed unanswered={} sessions={}", left.lines.size(), sessions.size());
   }
   for (const journal::KeptSession& each : sessions) {
-    registry_->mourn(each.name, "the server died and was started again", each.next_number);
+    registry_->mourn(each.name, "its server ended and another one was started", each.next_number);
   }
   server_->resume(std::move(left));
 }
@@ -233,13 +231,38 @@ void App::input_ended() {
   end_soon(Ending::Answering);
 }
 
+void App::signalled(int number) {
+  spdlog::info("signal number={}", number);
+  if (number == SIGUSR2) {
+    if (options_.supervised) hand_over(limits::kUpgradeExitCode, "for another program");
+    return;
+  }
+  // Who signals our process group signals the supervisor too, and that passes it on.
+  const bool echo = now_ns() - signalled_ns_ < in_ns(limits::kSignalEcho);
+  if (signalled_ns_ != 0 && echo) return;
+  signalled_ns_ = now_ns();
+  end_soon(ending_ < Ending::Stopping ? Ending::Stopping : Ending::Done);
+}
+
+// Cells that run get a little time; what has not begun is the next server's.
+void App::hand_over(int exit_code, std::string why) {
+  if (ending_ != Ending::No) return;
+  spdlog::warn("handing_over reason=\"{}\"", why);
+  transport_->hand_over();
+  registry_->hold_back();
+  handing_over_ = std::move(why);
+  exit_code_ = exit_code;
+  end_soon(Ending::HandingOver);
+}
+
 void App::end_soon(Ending stage) {
   if (stage <= ending_) return;
   ending_ = stage;
   if (stage == Ending::Done) return finish(0);
-  const bool answering = stage == Ending::Answering;
-  stage_ends_ns_ = now_ns() + in_ns(answering ? limits::kInputEndGrace : limits::kStopGrace);
-  if (!answering) {
+  stage_ends_ns_ = now_ns() + in_ns(stage == Ending::Answering     ? limits::kInputEndGrace
+                                    : stage == Ending::HandingOver ? limits::kHandOverGrace
+                                                                   : limits::kStopGrace);
+  if (stage == Ending::Stopping) {
     registry_->interrupt_all("The cell was not run: the server is ending.");
     if (scripts_) scripts_->cancel_foreground();
   }
@@ -249,19 +272,25 @@ void App::end_soon(Ending stage) {
 
 void App::end_if_answered() {
   if (ending_ == Ending::Done) return;
-  if (server_->in_flight() == 0 || now_ns() >= stage_ends_ns_) {
-    if (server_->in_flight() > 0 && ending_ == Ending::Answering) {
-      return end_soon(Ending::Stopping);
-    }
-    end_soon(Ending::Done);
-  }
+  const bool handing_over = ending_ == Ending::HandingOver;
+  const std::size_t left = handing_over ? journal_.requests.running() : server_->in_flight();
+  if (left > 0 && now_ns() < stage_ends_ns_) return;
+  if (handing_over) return finish(exit_code_);
+  end_soon(left > 0 && ending_ == Ending::Answering ? Ending::Stopping : Ending::Done);
 }
 
 void App::finish(int exit_code) {
   if (exit_code == 0) journal_.life.ended();
   ending_ = Ending::Done;
   exit_code_ = exit_code;
-  registry_->end_all(embed::Status::Lost, "The server ended before the cell did.");
+  const std::string why = handing_over_.empty()
+                              ? "The server ended before the cell did."
+                              : fmt::format(
+                                    "The server was started again, {}, before the cell "
+                                    "ended. Look at what it did before you call again.",
+                                    handing_over_);
+  if (exit_code != 0) journal_.sessions.seal();
+  registry_->end_all(embed::Status::Lost, why);
   const std::uint64_t deadline = now_ns() + in_ns(limits::kFlushDeadline);
   transport_->flush();
   while (!transport_->flushed() && now_ns() < deadline) {
@@ -312,6 +341,10 @@ void App::check_health(std::uint64_t now) {
     }
     return;
   }
+  if (options_.supervised && health.interpreters_retired >= limits::kRestartAtRetired &&
+      journal_.requests.running() == 0) {
+    return hand_over(limits::kRestartExitCode, "with fresh interpreters");
+  }
   stale_ticks_ =
       health.started && health.heartbeat_age > limits::kWedgedAfter ? stale_ticks_ + 1 : 0;
   if (stale_ticks_ >= kStaleTicks) {
@@ -321,7 +354,8 @@ void App::check_health(std::uint64_t now) {
 }
 
 void App::wedged(const std::string& why) {
-  spdlog::critical("runtime_wedged reason=\"{}\" exit_code={}", why, limits::kWedgedExitCode);
+  spdlog::critical("runtime_wedged reason=\"{}\" exit_code={}", why, limits::kRestartExitCode);
+  if (options_.supervised) transport_->hand_over();
   registry_->end_all(
       embed::Status::Lost,
       fmt::format("The server is ending, because {}. All sessions are lost. {} and define again "
@@ -329,7 +363,7 @@ void App::wedged(const std::string& why) {
                   why,
                   options_.supervised ? "It is started again at once: call again"
                                       : "Start the server again"));
-  finish(limits::kWedgedExitCode);
+  finish(limits::kRestartExitCode);
 }
 
 void App::look_at_memory() {

@@ -44,12 +44,13 @@ class App {
       journal::JournalMemory& memory, RuntimeFactory make_runtime);
   ~App();
 
-  // The exit code: 0, or limits::kWedgedExitCode.
+  // The exit code: 0, or what it asks its supervisor for (limits::kRestartExitCode,
+  // kUpgradeExitCode).
   int run();
 
  private:
   // How far the end of the server has come.
-  enum class Ending { No, Answering, Stopping, Done };
+  enum class Ending { No, Answering, HandingOver, Stopping, Done };
 
   embed::Runtime& runtime();
   void add_tools();
@@ -59,7 +60,9 @@ class App {
   void warm_workers();
   void resume();
   void input_ended();
+  void signalled(int number);
   void end_soon(Ending stage);
+  void hand_over(int exit_code, std::string why);
   void end_if_answered();
   void finish(int exit_code);
   void tick();
@@ -107,6 +110,8 @@ class App {
   std::set<std::string> outputs_updated_;
   Ending ending_ = Ending::No;
   std::uint64_t stage_ends_ns_ = 0;
+  std::uint64_t signalled_ns_ = 0;
+  std::string handing_over_;  // why; empty: this server ends without another one after it
   int exit_code_ = 0;
 };
 

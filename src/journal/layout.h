@@ -17,6 +17,7 @@ namespace pyember::journal {
 inline constexpr std::uint64_t kMagic =
     0x3130'4c4e'524a'5950;  // "PYJRNL01"; the number is the layout's
 inline constexpr std::size_t kPage = 4096;
+inline constexpr std::size_t kLongestProgramPath = kPage - 1;
 inline constexpr std::size_t kTextBytes = 2u << 20;  // the URIs subscribed to are the most
 
 // Positions count the bytes of a stream from its beginning and never go back; where a position lies
@@ -77,6 +78,8 @@ struct Layout {
   std::uint64_t magic;
   Word served;  // 1: the server of now has answered something that it has read itself
   Word ended;   // 1: it ends in order
+  Word order;   // 1: the supervisor is to go on as another program, `program`
+  char program[kPage];
   InputState input;
   OutputState output;
   TextState protocol;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -61,6 +62,12 @@ std::string_view RequestLog::text_of(const RequestState& entry) const {
 }
 
 std::atomic<std::uint8_t>& RequestLog::begun(Ticket ticket) { return entry(ticket).begun; }
+
+std::size_t RequestLog::running() const {
+  return static_cast<std::size_t>(
+      std::count_if(std::begin(layout_.requests), std::end(layout_.requests),
+                    [](const RequestState& each) { return each.live != 0 && each.begun != 0; }));
+}
 
 void RequestLog::answering(Ticket ticket, std::uint64_t position) {
   entry(ticket).answered_at = position;

@@ -39,6 +39,9 @@ class RequestLog {
   // To be set when its code begins, from any thread.
   std::atomic<std::uint8_t>& begun(Ticket ticket);
 
+  // How many have begun and are not answered.
+  std::size_t running() const;
+
   // Its answer ends at `position` of the output, where it is going to be appended next. Then it is
   // removed.
   void answering(Ticket ticket, std::uint64_t position);

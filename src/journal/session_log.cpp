@@ -22,7 +22,9 @@ void SessionLog::count(int entry, std::uint64_t next_number) {
   if (entry >= 0) layout_.sessions[entry].next_number = next_number;
 }
 
-void SessionLog::close(int entry) { count(entry, 0); }
+void SessionLog::close(int entry) {
+  if (!sealed_) count(entry, 0);
+}
 
 std::vector<KeptSession> SessionLog::recover() {
   std::vector<KeptSession> kept;

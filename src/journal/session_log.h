@@ -26,12 +26,15 @@ class SessionLog {
   // One store; nothing for an entry of -1.
   void count(int entry, std::uint64_t next_number);
   void close(int entry);
+  // Sessions that end from now on end with the server: they stay known to the next one.
+  void seal() { sealed_ = true; }
 
   // For the next server: what the one before had open. The entries are free then.
   std::vector<KeptSession> recover();
 
  private:
   Layout& layout_;
+  bool sealed_ = false;
 };
 
 }  // namespace pyember::journal

@@ -16,6 +16,7 @@
 
 #include "base/limits.h"
 #include "journal/life.h"
+#include "journal/upgrade_order.h"
 #include "supervisor/last_words.h"
 #include "supervisor/leftovers.h"
 
@@ -28,13 +29,15 @@ using namespace std::chrono_literals;
 // Servers that died one after the other without having answered anything: how long to wait before
 // the next one is tried. After the last there is none.
 constexpr std::chrono::milliseconds kPauses[] = {0ms, 20ms, 100ms, 400ms, 1000ms};
-constexpr int kUpgradeSignal = SIGUSR2;
-constexpr char kName[] = "pyember-super";  // 15 characters at most, as ps shows it
 
 class Supervisor {
  public:
-  Supervisor(journal::JournalMemory& memory, const std::function<int()>& serve)
-      : memory_(memory), life_(memory.layout()), serve_(serve) {
+  Supervisor(journal::JournalMemory& memory, const std::function<int()>& serve, bool goes_on)
+      : memory_(memory),
+        life_(memory.layout()),
+        order_(memory.layout()),
+        serve_(serve),
+        worked_(goes_on) {
     sigemptyset(&watched_);
     for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, kUpgradeSignal}) {
       sigaddset(&watched_, number);
@@ -42,10 +45,10 @@ class Supervisor {
   }
 
   Outcome run() {
-    prctl(PR_SET_NAME, kName);
+    prctl(PR_SET_NAME, kProcessName);
     adopt_orphans();
     sigprocmask(SIG_BLOCK, &watched_, &inherited_);
-    if (!start()) return {false, 1};
+    if (!start()) return {{}, 1};
     for (;;) {
       siginfo_t signal{};
       if (sigwaitinfo(&watched_, &signal) < 0) continue;
@@ -54,7 +57,10 @@ class Supervisor {
         continue;
       }
       if (const std::optional<int> status = reap()) {
-        if (const std::optional<Outcome> outcome = server_ended(*status)) return *outcome;
+        if (std::optional<Outcome> outcome = server_ended(*status)) {
+          sigprocmask(SIG_SETMASK, &inherited_, nullptr);
+          return *std::move(outcome);
+        }
       }
     }
   }
@@ -98,16 +104,16 @@ class Supervisor {
   std::optional<Outcome> server_ended(int status) {
     const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     const bool upgrade = WIFEXITED(status) && code == limits::kUpgradeExitCode;
-    const bool never_worked = WIFEXITED(status) && code != limits::kWedgedExitCode && !worked_ &&
+    const bool never_worked = WIFEXITED(status) && code != limits::kRestartExitCode && !worked_ &&
                               !life_.has_served() && !upgrade;
     if (life_.has_ended() || ending_ || never_worked) {
       server_ = 0;
       kill_leftovers(0);
-      return Outcome{false, life_.has_ended() ? 0 : code};
+      return Outcome{{}, life_.has_ended() ? 0 : code};
     }
-    if (upgrade) {
+    if (upgrade && order_.exists()) {
       kill_leftovers(0);
-      return Outcome{true, 0};
+      return Outcome{order_.program(), 0};
     }
     if (life_.has_served()) {
       worked_ = true;
@@ -116,7 +122,7 @@ class Supervisor {
     fmt::print(stderr, "pyember: the server {}; starting another one\n", how_it_ended(status));
     if (failures_ == std::size(kPauses)) return give_up(status);
     usleep(static_cast<useconds_t>(std::chrono::microseconds(kPauses[failures_++]).count()));
-    if (!start()) return Outcome{false, 1};
+    if (!start()) return Outcome{{}, 1};
     kill_leftovers(server_);
     return std::nullopt;
   }
@@ -130,7 +136,7 @@ class Supervisor {
     fmt::print(stderr, "pyember: {}\n", why);
     kill_leftovers(0);
     answer_everything(memory_, why);
-    return {false, limits::kGivenUpExitCode};
+    return {{}, limits::kGivenUpExitCode};
   }
 
   static std::string how_it_ended(int status) {
@@ -141,19 +147,20 @@ class Supervisor {
 
   journal::JournalMemory& memory_;
   journal::Life life_;
+  journal::UpgradeOrder order_;
   const std::function<int()>& serve_;
   sigset_t watched_{};
   sigset_t inherited_{};
   pid_t server_ = 0;
   std::size_t failures_ = 0;
-  bool worked_ = false;  // one of the servers so far has answered something
+  bool worked_;  // one of the servers so far has answered something
   bool ending_ = false;
 };
 
 }  // namespace
 
-Outcome supervise(journal::JournalMemory& memory, const std::function<int()>& serve) {
-  return Supervisor(memory, serve).run();
+Outcome supervise(journal::JournalMemory& memory, const std::function<int()>& serve, bool goes_on) {
+  return Supervisor(memory, serve, goes_on).run();
 }
 
 }  // namespace pyember::supervisor

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <signal.h>
+
 #include <functional>
+#include <string>
 
 #include "journal/journal_memory.h"
 
@@ -8,9 +11,14 @@ namespace pyember::supervisor {
 
 // How the supervising process is to go on after supervise() has returned.
 struct Outcome {
-  bool upgrade = false;  // run the program anew: a server was ended for it
+  std::string program;  // absolute: go on as this one, over the same journal; empty: end
   int exit_code = 0;
 };
+
+// Asks for what stands in the journal (journal::UpgradeOrder).
+inline constexpr int kUpgradeSignal = SIGUSR2;
+// The name of a supervising process, as ps shows it; 15 characters at most.
+inline constexpr char kProcessName[] = "pyember-super";
 
 // Keeps a server alive: starts it as a child that inherits the client's pipe itself, so that it
 // costs a call nothing, and starts the next one when it dies. What the dead one had not answered is
@@ -21,8 +29,11 @@ struct Outcome {
 // when servers die one after the other without having answered anything; then what is in the
 // journal is answered here.
 //
+// `goes_on`: servers before this call have worked, in this process or as another program's.
+//
 // Call it before any thread exists, with descriptors 0 and 1 untouched. It makes the process the
 // reaper of what dead servers leave behind: runners of jobs go on, everything else is killed.
-Outcome supervise(journal::JournalMemory& memory, const std::function<int()>& serve);
+Outcome supervise(journal::JournalMemory& memory, const std::function<int()>& serve,
+                  bool goes_on = false);
 
 }  // namespace pyember::supervisor

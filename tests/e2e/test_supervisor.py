@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -63,7 +64,7 @@ def test_a_call_in_flight_is_answered_as_lost_and_the_next_one_works(client: Raw
     assert answer["structuredContent"]["error"]["type"] == "ServerDied"
     after = client.run("'x' in globals()")
     assert after.result == "False"
-    assert "the server died" in after.notices[0]
+    assert "its server ended and another one was started" in after.notices[0]
     assert client.run("6 * 7").notices == []
 
 
@@ -243,3 +244,96 @@ def test_the_pipe_is_the_clients_own() -> None:
         pipe = os.stat(client.process.stdout.fileno()).st_ino  # type: ignore[union-attr]
         links = [os.readlink(f"/proc/{client.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{client.pid}/fd")]
         assert f"pipe:[{pipe}]" in links
+
+
+# --- a server that is replaced in order ---------------------------------------------------------------
+
+@pytest.fixture
+def other_program(tmp_path: Path) -> Path:
+    """A copy of the server under another name, as an earlier version of it would lie there."""
+    for name in ("pyember", "pyember-runner"):
+        shutil.copy(Path(server_binary()).with_name(name), tmp_path / name)
+    return tmp_path / "pyember"
+
+
+def run_upgrade(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [server_binary(), "upgrade", *[str(each) for each in arguments]]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_an_upgrade_keeps_the_client(era: str, other_program: Path) -> None:
+    with RawClient(command=[str(other_program)], supervised=True) as client:
+        if era == "handshake":
+            client.handshake()
+        running = client.send_cell("import time; time.sleep(1); 'ended'")
+        behind = [client.send_cell(f"{n}") for n in range(3)]
+        elsewhere = client.send_cell("'at once'", session="b")
+        started = client.tool("run_script_in_dir_async", directory=".", script_content="import time; time.sleep(3)", use_uv=False)
+        time.sleep(0.2)
+        done = run_upgrade(client.process.pid)
+        assert done.returncode == 0, done.stderr
+        assert f"{client.process.pid} in {os.getcwd()}: goes on as {os.path.realpath(server_binary())}" in done.stdout
+        assert os.path.samefile(f"/proc/{client.process.pid}/exe", server_binary())
+        # What ran was let come to its end; what had not begun is the new server's.
+        assert structured(running)["result"] == "'ended'"
+        assert [structured(each)["result"] for each in behind] == ["0", "1", "2"]
+        assert structured(elsewhere)["result"] == "'at once'"
+        job = started.structured["job_id"]
+        ended = wait_for_job(client, job)
+        assert ended == "completed"
+        assert client.stray == []
+
+
+def wait_for_job(client: RawClient, job: str) -> str:
+    deadline = time.monotonic() + 30
+    status = "running"
+    while status == "running" and time.monotonic() < deadline:
+        status = client.tool("py_job_status", job_id=job).structured["job"]["status"]
+        time.sleep(0.1)
+    return status
+
+
+def test_a_cell_that_goes_on_is_lost_with_the_upgrade(other_program: Path) -> None:
+    with RawClient(command=[str(other_program)], supervised=True) as client:
+        running = client.send_cell("import time; time.sleep(600)", timeout=600)
+        time.sleep(0.2)
+        assert run_upgrade(client.process.pid).returncode == 0
+        answer = structured(running)
+        assert answer["status"] == "lost" and "started again" in answer["error"]["message"], answer
+        assert client.run("1 + 1").result == "2"
+
+
+def test_upgrade_says_what_it_can_not_do(tmp_path: Path) -> None:
+    with RawClient(supervised=True) as client:
+        client.run("1")
+        done = run_upgrade(client.process.pid)
+        assert done.returncode == 0 and "runs this program already" in done.stdout
+        done = run_upgrade(os.getpid())
+        assert done.returncode == 1 and "no supervisor of yours has this id" in done.stderr
+        assert client.run("2").result == "2"
+
+
+def test_a_server_without_interpreters_left_is_replaced_between_two_cells() -> None:
+    with RawClient(supervised=True, environment={"PYEMBER_ISOLATION": "inprocess"}) as client:
+        first = client.pid
+        client.run("kept = 1", session="a")
+        deadline = time.monotonic() + 60
+        while client.pid == first and time.monotonic() < deadline:
+            crashed = client.run("import ctypes; ctypes.string_at(1)", session="b")
+            assert crashed.status == "lost", crashed
+        assert client.pid != first
+        answer = client.run("'kept' in globals()", session="a")
+        assert answer.status == "completed"
+        assert answer.result == "True" or "another one was started" in answer.notices[0]
+
+
+def test_a_signal_to_the_process_group_counts_once() -> None:
+    """The supervisor passes on what the server got as well; that must not cut its grace short."""
+    with RawClient(supervised=True) as client:
+        # Each round takes some hundredths of a second, in which nothing can stop it.
+        running = client.send_cell("while True: sum(range(2_000_000))", timeout=600)
+        time.sleep(0.3)
+        os.killpg(client.process.pid, signal.SIGTERM)
+        assert structured(running)["status"] == "interrupted"
+        assert client.process.wait(20) == 0

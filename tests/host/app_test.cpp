@@ -59,7 +59,7 @@ TEST_CASE("App: a wedged runtime ends the server with its own exit code, calls a
   app.tell_health(wedged);
   const mcp::Json answer = app.answer(id)["result"]["structuredContent"];
   CHECK(answer["status"] == "lost");
-  CHECK(app.exit_code() == limits::kWedgedExitCode);
+  CHECK(app.exit_code() == limits::kRestartExitCode);
 }
 
 TEST_CASE("App: a slow cell in one session delays neither another session nor a list") {

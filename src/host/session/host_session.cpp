@@ -139,6 +139,11 @@ embed::CellNumber HostSession::interrupt() {
   return number;
 }
 
+void HostSession::hold_back() {
+  forget_held();
+  if (link_) link_->session().take_back();
+}
+
 void HostSession::withdraw_waiting(const std::string& why) {
   // From the back, so that the session can't start one of them in between.
   std::vector<Cell> withdrawn;

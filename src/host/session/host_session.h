@@ -132,6 +132,8 @@ class HostSession final : private SessionLink::Owner {
   void cancel(embed::CellNumber number);
   // Stops the cell that runs; its number, or 0 when none does.
   embed::CellNumber interrupt();
+  // Cells that wait are not begun any more, nor answered before the end.
+  void hold_back();
   // Ends waiting cells without running them, as interrupted.
   void withdraw_waiting(const std::string& why);
   void reset(ResetCallback done);

@@ -213,6 +213,10 @@ void SessionRegistry::end_all(embed::Status status, const std::string& why) {
   for (auto& [name, session] : sessions) session->end(status, why);
 }
 
+void SessionRegistry::hold_back() {
+  for (const auto& [name, session] : sessions_) session->hold_back();
+}
+
 void SessionRegistry::interrupt_all(const std::string& why) {
   for (auto& [name, session] : sessions_) {
     session->withdraw_waiting(why);

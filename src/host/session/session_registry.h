@@ -76,6 +76,9 @@ class SessionRegistry {
   void refuse(std::string message) { refusal_ = std::move(message); }
   // Ends every cell with `status`; sessions are gone afterwards. For the end of the server.
   void end_all(embed::Status status, const std::string& why);
+  // Nothing begins any more; what waits stays unanswered until end_all(). For a server that leaves
+  // it to the next one.
+  void hold_back();
   // Asks every running cell to stop and takes the waiting ones back.
   void interrupt_all(const std::string& why);
   std::size_t busy_sessions() const;

@@ -118,7 +118,7 @@ std::size_t StdioTransport::held_bytes() const {
 }
 
 void StdioTransport::update_reading() {
-  const bool want = !input_over_ && held_bytes() < limits::kHeldInputBytes;
+  const bool want = !input_over_ && !handing_over_ && held_bytes() < limits::kHeldInputBytes;
   if (want == reading_) return;
   reading_ = want;
   if (!input_poll_.valid()) {
@@ -148,7 +148,7 @@ void StdioTransport::readable() {
 }
 
 void StdioTransport::pass_on() {
-  if (passing_) return;  // a flush in here comes back
+  if (passing_ || handing_over_) return;  // a flush in here comes back
   passing_ = true;
   // In slices that end with a line, with a look at what the answers have piled up in between. What
   // is held back begins with a line, so that a cancellation can be let past it.
@@ -190,9 +190,14 @@ void StdioTransport::let_cancels_past() {
 }
 
 void StdioTransport::input_ended() {
-  if (!input_over_ || end_told_ || held_bytes() > 0) return;
+  if (!input_over_ || end_told_ || handing_over_ || held_bytes() > 0) return;
   end_told_ = true;
   callbacks_.end();
+}
+
+void StdioTransport::hand_over() {
+  handing_over_ = true;
+  update_reading();
 }
 
 // --- output ----------------------------------------------------------------------------------
@@ -205,6 +210,7 @@ void StdioTransport::write_line(std::string&& line) {
 
 void StdioTransport::write_answer(std::string&& line, mcp::Ticket ticket) {
   if (output_gone_) return forget(ticket);
+  if (handing_over_ && ticket != mcp::kNoTicket && journal_.requests.begun(ticket) == 0) return;
   if (waiting_.empty() && line.size() < journal_.output.room()) {
     append(line, "\n", ticket);
   } else {

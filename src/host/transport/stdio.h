@@ -63,6 +63,10 @@ class StdioTransport final : public mcp::Output {
   std::atomic<std::uint8_t>* begun_mark(mcp::Ticket ticket) override;
   void protocol_changed(const std::string& state) override;
 
+  // Leaves what has not begun to the server after this one: nothing more is read or passed on, and
+  // calls that have not begun are not answered.
+  void hand_over();
+
   // The client does not keep up: what may be left out should be.
   bool congested() const;
   bool flushed() const { return pending_bytes() == 0; }
@@ -98,6 +102,7 @@ class StdioTransport final : public mcp::Output {
   bool passing_ = false;
   bool resuming_ = false;      // what is answered now was another server's to answer
   bool at_line_start_ = true;  // of what the callback was given
+  bool handing_over_ = false;
   bool input_over_ = false;
   bool end_told_ = false;
   bool reading_ = false;
