@@ -190,6 +190,8 @@ inline constexpr std::size_t kZygoteLogTailBytes = 4u << 10;  // kept, to say wh
 inline constexpr std::chrono::milliseconds kWorkerAskAgain = 60ms;    // KeyboardInterrupt swallowed
 inline constexpr std::chrono::milliseconds kWorkerAskPeriod = 250ms;  // then as often as this
 inline constexpr std::chrono::milliseconds kWorkerStopGrace = 1500ms;  // then it is killed
+inline constexpr std::size_t kMaximumUndo = 16;  // copies a session keeps, each a process
+inline constexpr std::chrono::milliseconds kFamilyMemoryPeriod = 1s;  // of looks at what they take
 inline constexpr std::chrono::milliseconds kWorkerExitWait = 300ms;  // for the zygote's word on an
                                                                      // end the wire told of
 inline constexpr std::chrono::milliseconds kWorkerReapWait = 5s;     // the same, of one surely dead

@@ -28,6 +28,17 @@ class FakeRooms final : public SessionRooms {
   void change_packages(embed::Session&, const WorkerPlace& place) override {
     changed.push_back(place.site_directories);
   }
+  std::unique_ptr<embed::Session> open_copy(embed::Session&, embed::SessionOptions options,
+                                            embed::SessionListener& listener,
+                                            Copied copied) override {
+    copies.push_back(std::move(copied));
+    return runtime_.open_session(std::move(options), listener);
+  }
+  void keep_copies(embed::Session&, std::size_t count) override { kept = count; }
+  std::size_t copies_kept(const embed::Session&) const override { return kept; }
+  Result<Undone> undo(embed::Session&, std::size_t) override {
+    return Error{ErrorCode::Unavailable, "no copy of an earlier state is there"};
+  }
   WorkerPlace own_place() const override { return {"/own/python", {}, {}}; }
   std::uint64_t prepare(const SessionPlan& plan, Prepared done) override {
     preparing.emplace(++last_, std::pair{plan, std::move(done)});
@@ -46,6 +57,8 @@ class FakeRooms final : public SessionRooms {
   std::vector<std::string> packages;  // of what is prepared
   std::vector<std::pair<WorkerPlace, WorkerLimits>> workers;
   std::vector<std::vector<std::string>> changed;
+  std::vector<Copied> copies;  // to be told
+  std::size_t kept = 0;
   std::map<std::uint64_t, std::pair<SessionPlan, Prepared>> preparing;
 
  private:

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -26,6 +27,8 @@ class HeardSession final : public embed::SessionListener {
   HeardSession(LoopFixture& loop, Workers& workers, const WorkerPlace& place,
                const WorkerLimits& limits = {}, embed::SessionOptions options = {"test", "/"})
       : loop_(loop), session_(workers.open_session(place, limits, std::move(options), *this)) {}
+  using Open = std::function<std::unique_ptr<embed::Session>(embed::SessionListener&)>;
+  HeardSession(LoopFixture& loop, const Open& open) : loop_(loop), session_(open(*this)) {}
 
   embed::Session& session() { return *session_; }
   WorkerSession& worker() { return dynamic_cast<WorkerSession&>(*session_); }

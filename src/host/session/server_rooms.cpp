@@ -89,6 +89,26 @@ void ServerRooms::change_packages(embed::Session& worker, const WorkerPlace& pla
   dynamic_cast<WorkerSession&>(worker).change_packages(place);
 }
 
+std::unique_ptr<embed::Session> ServerRooms::open_copy(embed::Session& worker,
+                                                       embed::SessionOptions options,
+                                                       embed::SessionListener& listener,
+                                                       Copied copied) {
+  return workers().open_copy(worker, std::move(options), listener, std::move(copied));
+}
+
+void ServerRooms::keep_copies(embed::Session& worker, std::size_t count) {
+  dynamic_cast<WorkerSession&>(worker).keep_copies(count);
+}
+
+std::size_t ServerRooms::copies_kept(const embed::Session& worker) const {
+  const auto* session = dynamic_cast<const WorkerSession*>(&worker);
+  return session != nullptr ? session->copies_kept() : 0;
+}
+
+Result<Undone> ServerRooms::undo(embed::Session& worker, std::size_t steps) {
+  return dynamic_cast<WorkerSession&>(worker).undo(steps);
+}
+
 WorkerPlace ServerRooms::own_place() const {
   return {environment_.executable, environment_.site_directories, environment_.root};
 }

@@ -35,6 +35,12 @@ class ServerRooms final : public SessionRooms {
                                               embed::SessionOptions options,
                                               embed::SessionListener& listener) override;
   void change_packages(embed::Session& worker, const WorkerPlace& place) override;
+  std::unique_ptr<embed::Session> open_copy(embed::Session& worker, embed::SessionOptions options,
+                                            embed::SessionListener& listener,
+                                            Copied copied) override;
+  void keep_copies(embed::Session& worker, std::size_t count) override;
+  std::size_t copies_kept(const embed::Session& worker) const override;
+  Result<Undone> undo(embed::Session& worker, std::size_t steps) override;
   WorkerPlace own_place() const override;
   std::uint64_t prepare(const SessionPlan& plan, Prepared done) override;
   void cancel(std::uint64_t request) override;

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "embed/session.h"
 #include "host/session/session_plan.h"
+#include "host/workers/session_copies.h"
 
 namespace pyember::host {
 
@@ -34,6 +35,15 @@ class SessionRooms {
   // From its next cell on the worker session has the packages of that place in place of those it
   // had; the place is of the same Python.
   virtual void change_packages(embed::Session& worker, const WorkerPlace& place) = 0;
+  // A live copy of a worker session (Workers::open_copy says what that is).
+  virtual std::unique_ptr<embed::Session> open_copy(embed::Session& worker,
+                                                    embed::SessionOptions options,
+                                                    embed::SessionListener& listener,
+                                                    Copied copied) = 0;
+  // What a worker session keeps to go back to (WorkerSession says what that is).
+  virtual void keep_copies(embed::Session& worker, std::size_t count) = 0;
+  virtual std::size_t copies_kept(const embed::Session& worker) const = 0;
+  virtual Result<Undone> undo(embed::Session& worker, std::size_t steps) = 0;
   // The interpreter of workers that were asked for nothing special: the embedded one's version,
   // with the server's environment.
   virtual WorkerPlace own_place() const = 0;

@@ -36,10 +36,22 @@ ProcessSession::ProcessSession(EventLoop& loop, std::unique_ptr<Source> source, 
       source_(std::move(source)),
       order_(std::move(order)),
       listener_(listener),
+      parked_(loop, [this] { turn_.start(milliseconds(0)); }),
       timer_(loop, [this] { time_is_over(); }),
       turn_(loop, [this] { turn(); }) {
   if (pipes_.valid()) open_worker();
   if (!worker_) turn_.start(milliseconds(0));
+}
+
+ProcessSession::~ProcessSession() {
+  parked_.clear();  // before the worker, which may be about to make one
+  if (original_ != nullptr) {
+    std::erase_if(original_->wanted_copies_,
+                  [this](const WantedCopy& each) { return each.session == this; });
+  }
+  for (const WantedCopy& each : wanted_copies_) {
+    each.session->not_copied("the session that it is a copy of was closed before its turn came");
+  }
 }
 
 void ProcessSession::open_worker() {
@@ -93,6 +105,7 @@ void ProcessSession::change_packages(const WorkerPlace& place) {
   order_.sites = place.site_directories;
   order_.root = place.root;
   source_->packages_changed(place);
+  packages_changed_ = true;
   if (lost_) return;
   new_packages_ = true;
   advance();
@@ -100,8 +113,8 @@ void ProcessSession::change_packages(const WorkerPlace& place) {
 
 // The worker can be told something: it is there, and nothing of an earlier call is unfinished.
 bool ProcessSession::is_free() const {
-  return !lost_ && worker_ && worker_->ready() && !worker_->end() && !running_ && !reset_ticket_ &&
-         undrained_ == 0;
+  return !lost_ && worker_ && worker_->ready() && !worker_->end() && !worker_->forking() &&
+         !running_ && !reset_ticket_ && undrained_ == 0;
 }
 
 void ProcessSession::advance() {
@@ -113,11 +126,13 @@ void ProcessSession::advance() {
     asked_ticket_ = std::exchange(inspect_ticket_, std::nullopt);
     worker_->send(names_header(*asked_ticket_));
   }
+  if (!wanted_copies_.empty() && make_wanted_copy()) return;
   if (queue_.empty()) return;
   if (order_.limits.wall_time && used_ >= *order_.limits.wall_time) {
     turn_.start(milliseconds(0));  // they are answered there
     return;
   }
+  if (queue_.front().kind == embed::CellKind::Code && park_before(queue_.front().number)) return;
   embed::CellRequest request = std::move(queue_.front());
   queue_.pop_front();
   send_cell(std::move(request));
@@ -188,6 +203,7 @@ embed::Status ProcessSession::status_of(DoneStatus told) const {
 void ProcessSession::worker_ready() {
   // It is as empty as a reset leaves it, also when that was asked for before it was there.
   replacing_ = false;
+  tell_copied(worker_->left());
   if (const auto ticket = std::exchange(reset_ticket_, std::nullopt)) {
     listener_.reset_finished(*ticket);
   }
@@ -201,7 +217,7 @@ void ProcessSession::worker_done(CellDone& done) {
   }
   if (plain_ && !done.plain) release_process_to_all_cpus(worker_->pid());
   plain_ = done.plain;
-  if (done.memory_bytes) memory_bytes_ = *done.memory_bytes;
+  if (done.memory_bytes && parked_.kept() == 0) memory_bytes_ = *done.memory_bytes;
   done.outcome.status = status_of(done.status);
   if (order_.limits.memory_bytes && worker_->memory_kills_in_group() > memory_kills_) {
     memory_kills_ = worker_->memory_kills_in_group();
@@ -224,6 +240,7 @@ void ProcessSession::finish_cell(embed::CellOutcome outcome, bool has_output) {
   }
   running_.reset();
   timer_.stop();
+  if (parked_.kept() != 0) measure_family();
   if (has_output) undrained_ = number;
   if (reset_ticket_) turn_.start(milliseconds(0));
   listener_.cell_finished(number, std::move(outcome), has_output);
@@ -296,6 +313,9 @@ void ProcessSession::stop_by_force() {
 void ProcessSession::reset(std::uint64_t ticket) {
   if (lost_) return;
   reset_ticket_ = ticket;
+  for (const WantedCopy& each : std::exchange(wanted_copies_, {})) {
+    each.session->not_copied("the session that it is a copy of was reset before its turn came");
+  }
   if (running_) {
     stop(Cause::Interrupt);
   } else {
@@ -306,7 +326,9 @@ void ProcessSession::reset(std::uint64_t ticket) {
 void ProcessSession::worker_ended() { turn_.start(milliseconds(0)); }
 
 void ProcessSession::turn() {
-  if (lost_) return;
+  parked_.forget_ended();
+  if (lost_ || original_ != nullptr) return;
+  if (!worker_ && !why_not_copied_.empty()) return lose(why_not_copied_);
   if (!worker_) {
     return lose(
         pipes_.valid()
@@ -315,6 +337,7 @@ void ProcessSession::turn() {
               "Close sessions, or raise the limit on open files (ulimit -n).");
   }
   if (worker_->end()) return look_at_end();
+  if (!wanted_copies_.empty()) advance();
   if (is_free() && order_.limits.wall_time && used_ >= *order_.limits.wall_time) {
     refuse_cells_without_time();
   }
@@ -324,6 +347,7 @@ void ProcessSession::turn() {
 
 void ProcessSession::end_worker_for_reset() {
   replacing_ = true;
+  parked_.clear();
   inspect_ticket_.reset();
   asked_ticket_.reset();
   // HomeCpu must not believe the next process to be where this one was held.
@@ -364,6 +388,8 @@ void ProcessSession::lose(const std::string& reason) {
   timer_.stop();
   turn_.stop();
   worker_.reset();
+  for (const WantedCopy& each : std::exchange(wanted_copies_, {})) each.session->not_copied(reason);
+  tell_copied(Error{ErrorCode::Unavailable, reason});
   listener_.session_lost(reason);
 }
 

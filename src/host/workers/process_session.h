@@ -10,6 +10,7 @@
 
 #include "host/loop/uv_handle.h"
 #include "host/workers/output_pipes.h"
+#include "host/workers/parked_copies.h"
 #include "host/workers/worker_process.h"
 #include "host/workers/workers.h"
 
@@ -32,10 +33,16 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
     virtual void packages_changed(const WorkerPlace& place) = 0;
     // Code that the worker is about to run.
     virtual void code_given(std::string_view code) = 0;
+    // For a copy of the session, whose worker is not forked from the zygote.
+    virtual std::unique_ptr<Source> of_copy() const = 0;
   };
 
   ProcessSession(EventLoop& loop, std::unique_ptr<Source> source, ForkOrder order,
                  embed::SessionListener& listener);
+  // A copy of another session, made when the cells that this one has now are over.
+  ProcessSession(ProcessSession& original, embed::SessionOptions options,
+                 embed::SessionListener& listener, Copied copied);
+  ~ProcessSession() override;
 
   void submit(embed::CellRequest request) override;
   bool withdraw(embed::CellNumber number) override;
@@ -55,6 +62,9 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
 
   void change_packages(const WorkerPlace& place) override;
   pid_t process_id() const override { return worker_ ? worker_->pid() : 0; }
+  void keep_copies(std::size_t count) override { parked_.keep(count); }
+  std::size_t copies_kept() const override { return parked_.size(); }
+  Result<Undone> undo(std::size_t steps) override;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -63,9 +73,22 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   void worker_ready() override;
   void worker_done(CellDone& done) override;
   void worker_names(WorkerNames& names) override;
+  void worker_forked() override { advance(); }
   void worker_ended() override;
 
+  // A copy that is to be made, behind the cell of that number.
+  struct WantedCopy {
+    embed::CellNumber after = 0;
+    ProcessSession* session = nullptr;
+  };
+
   void open_worker();
+  bool make_wanted_copy();
+  bool park_before(embed::CellNumber cell);
+  void begin_as_copy(WorkerProcess& worker);
+  void not_copied(const std::string& why);
+  void tell_copied(Result<std::vector<std::string>> left);
+  void measure_family();
   bool is_free() const;
   void advance();
   void send_cell(embed::CellRequest request);
@@ -88,6 +111,14 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   ForkOrder order_;  // with the packages of the last change
   embed::SessionListener& listener_;
   OutputPipes pipes_;
+  std::deque<WantedCopy> wanted_copies_;
+  ProcessSession* original_ = nullptr;  // of which this will be a copy; null: it has its own worker
+  std::string why_not_copied_;
+  Copied copied_;  // to be told
+  ParkedCopies parked_;
+  bool packages_changed_ = false;  // ever: a state to go back to may have others
+  Clock::time_point measured_{};   // the memory of worker and copies together
+  std::shared_ptr<const bool> measuring_ = std::make_shared<const bool>(true);
   std::unique_ptr<WorkerProcess> worker_;
   bool lost_ = false;
 
@@ -110,7 +141,7 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   bool plain_ = false;         // may be held on one CPU
   std::int64_t memory_bytes_ = 0;
   std::uint64_t memory_kills_ = 0;  // of which a cell was told
-  Clock::duration used_{};  // in which cells have run
+  Clock::duration used_{};          // in which cells have run
 
   Timer timer_;  // of the cell that runs
   Timer turn_;

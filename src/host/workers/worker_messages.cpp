@@ -121,6 +121,33 @@ Result<WorkerMessage> read_names(const Json& header) {
   return WorkerMessage(std::move(found));
 }
 
+Result<WorkerMessage> read_ready(const Json& header) {
+  WorkerReady ready;
+  const Json* left = member(header, "left");
+  if (left == nullptr) return WorkerMessage(std::move(ready));
+  if (!left->is_array() || left->size() > limits::kWorkerListedItems) {
+    return broken("a list of what was not carried of no form");
+  }
+  for (const Json& each : *left) {
+    if (!read_text(&each, ready.left.emplace_back())) return broken("a list with no texts");
+  }
+  return WorkerMessage(std::move(ready));
+}
+
+Result<WorkerMessage> read_forked(const Json& header) {
+  const auto pid = count_in(header, "pid");
+  if (!pid || *pid <= 1 || *pid > static_cast<std::uint64_t>(std::numeric_limits<pid_t>::max())) {
+    return broken("a copy without its process");
+  }
+  return WorkerMessage(WorkerForked{static_cast<pid_t>(*pid)});
+}
+
+Result<WorkerMessage> read_fork_failed(const Json& header) {
+  WorkerForkFailed failed;
+  if (!read_text(member(header, "error"), failed.error)) return broken("a copy that failed mutely");
+  return WorkerMessage(std::move(failed));
+}
+
 Json limits_json(const WorkerLimits& limits) {
   Json object = Json::object();
   const auto add = [&object](const char* name, const std::optional<std::uint64_t>& limit) {
@@ -160,7 +187,10 @@ Result<WorkerMessage> read_worker_message(Frame& frame) {
   }
   if (operation == "done") return read_done(header, frame.body);
   if (!frame.body.empty()) return broken("a message with a body that belongs to nothing");
-  if (operation == "ready") return WorkerMessage(WorkerReady{});
+  if (operation == "ready") return read_ready(header);
+  if (operation == "forking") return WorkerMessage(WorkerForking{});
+  if (operation == "forked") return read_forked(header);
+  if (operation == "fork_failed") return read_fork_failed(header);
   if (operation == "names") return read_names(header);
   return broken("a message that is unknown");
 }
@@ -194,6 +224,23 @@ std::string fork_message(std::uint64_t id, const ForkOrder& order) {
                             {"limits", limits_json(order.limits)},
                             {"memory_group", order.memory_group},
                             {"processes_group", order.processes_group}});
+}
+
+std::string copy_header(const ForkOrder& order) {
+  return mcp::to_json_text({{"op", "fork"},
+                            {"name", order.name},
+                            {"folder", order.folder},
+                            {"limits", limits_json(order.limits)},
+                            {"memory_group", order.memory_group},
+                            {"processes_group", order.processes_group}});
+}
+
+std::string expect_message(std::uint64_t id) {
+  return fmt::format(R"({{"op":"expect","id":{}}})", id);
+}
+
+std::string adopt_message(std::uint64_t id, pid_t pid) {
+  return fmt::format(R"({{"op":"adopt","id":{},"pid":{}}})", id, pid);
 }
 
 std::string preload_message(const std::vector<std::string>& modules,

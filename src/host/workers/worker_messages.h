@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,7 +17,19 @@
 // with a member that is missing, of another type or out of bounds is an error.
 namespace pyember::host {
 
-struct WorkerReady {};
+struct WorkerReady {
+  std::vector<std::string> left;  // by a copy: what it lacks of the worker that it was forked from
+};
+
+// How a worker that was asked for a copy goes on: it waits for descriptors; then there is a copy,
+// or there is none.
+struct WorkerForking {};
+struct WorkerForked {
+  pid_t pid = 0;
+};
+struct WorkerForkFailed {
+  std::string error;
+};
 
 // How the worker says its cell ended; what it means is for the host, which knows what it asked for.
 enum class DoneStatus { Completed = 0, Raised = 1, Stopped = 2 };
@@ -33,7 +47,8 @@ struct WorkerNames {
   std::vector<embed::NameInfo> names;
 };
 
-using WorkerMessage = std::variant<WorkerReady, CellDone, WorkerNames>;
+using WorkerMessage =
+    std::variant<WorkerReady, CellDone, WorkerNames, WorkerForking, WorkerForked, WorkerForkFailed>;
 
 Result<WorkerMessage> read_worker_message(Frame& frame);
 
@@ -42,7 +57,8 @@ std::string cell_header(const embed::CellRequest& request);
 std::string names_header(std::uint64_t ticket);
 std::string packages_header(const std::vector<std::string>& directories, const std::string& root);
 
-// What the zygote is asked to make.
+// What the zygote is asked to make, or a worker that is to make a copy of itself; that one keeps
+// its name and folder where they are empty here.
 struct ForkOrder {
   std::string name;
   std::string working_directory;
@@ -54,6 +70,9 @@ struct ForkOrder {
   std::string processes_group = {};
 };
 std::string fork_message(std::uint64_t id, const ForkOrder& order);
+std::string copy_header(const ForkOrder& order);
+std::string expect_message(std::uint64_t id);
+std::string adopt_message(std::uint64_t id, pid_t pid);
 std::string preload_message(const std::vector<std::string>& modules,
                             const std::vector<std::string>& sites);
 

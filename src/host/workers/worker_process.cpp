@@ -9,6 +9,7 @@
 #include <utility>
 #include <variant>
 
+#include "base/check.h"
 #include "base/limits.h"
 #include "host/workers/memory_kills.h"
 
@@ -20,6 +21,8 @@ namespace pyember::host {
 
 namespace {
 
+constexpr const char* kOriginalEnded = "the session that it is a copy of ended meanwhile";
+
 Descriptor copy_of(int descriptor) { return Descriptor(fcntl(descriptor, F_DUPFD_CLOEXEC, 3)); }
 
 }  // namespace
@@ -28,10 +31,32 @@ WorkerProcess::WorkerProcess(EventLoop& loop, Zygote& zygote, const ForkOrder& o
                              const OutputPipes& pipes, Owner& owner)
     : loop_(loop),
       zygote_(&zygote),
-      owner_(owner),
+      owner_(&owner),
       memory_kills_before_(memory_kills()),
       groups_(loop, order.limits),
       timer_(loop, [this] { time_is_over(); }) {
+  auto descriptors = prepare(pipes);
+  if (!descriptors) return;
+  timer_.start(limits::kZygoteStartDeadline + limits::kWorkerStartDeadline);
+  fork_id_ = zygote.fork_worker(grouped(order), std::move(*descriptors), *this);
+}
+
+WorkerProcess::WorkerProcess(EventLoop& loop, WorkerProcess& original, const ForkOrder& order,
+                             const OutputPipes& pipes, Owner& owner)
+    : loop_(loop),
+      zygote_(original.zygote_),
+      owner_(&owner),
+      memory_kills_before_(memory_kills()),
+      groups_(loop, order.limits),
+      timer_(loop, [this] { time_is_over(); }) {
+  auto descriptors = prepare(pipes);
+  if (!descriptors) return;
+  timer_.start(limits::kWorkerStartDeadline);
+  fork_id_ = original.fork_copy(grouped(order), std::move(*descriptors), *this);
+}
+
+// Makes the wire and what else both sides have; nothing when that fails, and it has ended.
+std::optional<WorkerDescriptors> WorkerProcess::prepare(const OutputPipes& pipes) {
   std::array<int, 2> sockets{-1, -1};
   const bool paired = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) == 0;
   Descriptor here(sockets[0]);
@@ -45,19 +70,23 @@ WorkerProcess::WorkerProcess(EventLoop& loop, Zygote& zygote, const ForkOrder& o
   for (const Descriptor& each : there) complete = complete && each.valid();
   if (!complete) {
     finish({WorkerEnd::Kind::NotMade, 0, "the server's descriptors have run out (ulimit -n)", {}});
-    return;
+    return std::nullopt;
   }
   page_.close_descriptor();
   WorkerWire::Owner& owner_of_wire = *this;
-  wire_ = std::make_unique<WorkerWire>(loop, std::move(here), owner_of_wire);
-  timer_.start(limits::kZygoteStartDeadline + limits::kWorkerStartDeadline);
+  wire_ = std::make_unique<WorkerWire>(loop_, std::move(here), owner_of_wire);
+  return there;
+}
+
+ForkOrder WorkerProcess::grouped(const ForkOrder& order) const {
   ForkOrder grouped = order;
   grouped.memory_group = groups_.memory_path();
   grouped.processes_group = groups_.processes_path();
-  fork_id_ = zygote.fork_worker(grouped, std::move(there), *this);
+  return grouped;
 }
 
 WorkerProcess::~WorkerProcess() {
+  drop_copy();
   if (zygote_ != nullptr) zygote_->forget(fork_id_);
 }
 
@@ -85,6 +114,48 @@ void WorkerProcess::replace() {
   wire_ended({});  // the wait begins, should anybody else hold the wire's other end
 }
 
+// --- copies of it ------------------------------------------------------------------------------
+
+// It answers three times: that it waits for the descriptors, then that there is a copy or none; the
+// copy says by its own wire that it is ready.
+std::uint64_t WorkerProcess::fork_copy(const ForkOrder& order, WorkerDescriptors descriptors,
+                                       Zygote::Child& child) {
+  CHECK(ready_ && !end_ && !copy_ && zygote_ != nullptr);
+  const std::uint64_t id = zygote_->expect_copy(child);
+  copy_.emplace(Copy{id, std::move(descriptors)});
+  timer_.start(limits::kWorkerStartDeadline);
+  wire_->send(copy_header(order));
+  return id;
+}
+
+void WorkerProcess::send_descriptors() {
+  if (!copy_ || !copy_->descriptors.front().valid()) return break_off("it forks unasked");
+  if (!wire_->send_descriptors(copy_->descriptors)) return break_off("it took no descriptors");
+  for (Descriptor& each : copy_->descriptors) each.close();
+}
+
+void WorkerProcess::copy_made(pid_t pid) {
+  if (!copy_) return break_off("it told of a copy that nobody asked for");
+  if (zygote_ != nullptr) zygote_->adopt_copy(copy_->id, pid);
+  copy_.reset();
+  timer_.stop();
+  owner_->worker_forked();
+}
+
+// It ends in the middle of it.
+void WorkerProcess::drop_copy() {
+  if (copy_ && zygote_ != nullptr) zygote_->no_copy(copy_->id, kOriginalEnded);
+  copy_.reset();
+}
+
+void WorkerProcess::no_copy(const std::string& why) {
+  if (!copy_) return break_off("it told of a copy that nobody asked for");
+  if (zygote_ != nullptr) zygote_->no_copy(copy_->id, why);
+  copy_.reset();
+  timer_.stop();
+  owner_->worker_forked();
+}
+
 // --- what it and the zygote say ------------------------------------------------------------------
 
 void WorkerProcess::wire_frame(Frame& frame) {
@@ -93,15 +164,22 @@ void WorkerProcess::wire_frame(Frame& frame) {
   if (replaced_) return;
   WorkerMessage& message = read.value();
   if (auto* done = std::get_if<CellDone>(&message)) {
-    owner_.worker_done(*done);
+    owner_->worker_done(*done);
   } else if (auto* names = std::get_if<WorkerNames>(&message)) {
-    owner_.worker_names(*names);
+    owner_->worker_names(*names);
+  } else if (std::holds_alternative<WorkerForking>(message)) {
+    send_descriptors();
+  } else if (const auto* copy = std::get_if<WorkerForked>(&message)) {
+    copy_made(copy->pid);
+  } else if (const auto* failed = std::get_if<WorkerForkFailed>(&message)) {
+    no_copy(failed->error);
   } else if (ready_) {
     break_off("it said twice that it is ready");
   } else {
     ready_ = true;
+    left_ = std::move(std::get<WorkerReady>(message).left);
     timer_.stop();
-    owner_.worker_ready();
+    owner_->worker_ready();
   }
 }
 
@@ -124,10 +202,11 @@ void WorkerProcess::not_forked(const std::string& why) {
 }
 
 void WorkerProcess::exited(const ExitReport& report) {
-  zygote_ = nullptr;
   // Its last words; an end of the wire begins no wait any more.
   wire_over_ = true;
   read_now();
+  drop_copy();
+  zygote_ = nullptr;
   finish(end_of(report));
 }
 
@@ -155,6 +234,7 @@ void WorkerProcess::zygote_lost(const std::string& why) {
 }
 
 void WorkerProcess::time_is_over() {
+  if (copy_ && !wire_over_) return break_off("it did not fork in time");
   if (!wire_over_) {
     finish({WorkerEnd::Kind::NotMade, 0, "it did not get ready in time", {}});
     return;
@@ -173,11 +253,12 @@ void WorkerProcess::finish(WorkerEnd end) {
   if (end_) return;
   timer_.stop();
   if (wire_) wire_->close();
+  drop_copy();
   if (end.kind == WorkerEnd::Kind::Signalled) end.crash_text = crash_.text();
   if (replaced_) end.kind = WorkerEnd::Kind::Replaced;
   if (Zygote* zygote = std::exchange(zygote_, nullptr)) zygote->forget(fork_id_);
   end_ = std::move(end);
-  owner_.worker_ended();
+  owner_->worker_ended();
 }
 
 }  // namespace pyember::host

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "host/loop/uv_handle.h"
 #include "host/workers/output_pipes.h"
@@ -26,17 +27,28 @@ class WorkerProcess final : private WorkerWire::Owner, private Zygote::Child {
     virtual void worker_ready() = 0;
     virtual void worker_done(CellDone& done) = 0;
     virtual void worker_names(WorkerNames& names) = 0;
+    // It has made a copy of itself, or could not: that one's owner is told.
+    virtual void worker_forked() = 0;
     // Once, nothing comes after it; may come from within the constructor and from break_off().
     virtual void worker_ended() = 0;
   };
 
   WorkerProcess(EventLoop& loop, Zygote& zygote, const ForkOrder& order, const OutputPipes& pipes,
                 Owner& owner);
+  // A copy that another worker makes of itself, which must be ready and idle, and is not free until
+  // its owner hears worker_forked(). Name and folder stay that one's where they are empty.
+  WorkerProcess(EventLoop& loop, WorkerProcess& original, const ForkOrder& order,
+                const OutputPipes& pipes, Owner& owner);
   ~WorkerProcess() override;
+  void set_owner(Owner& owner) { owner_ = &owner; }
 
   bool ready() const { return ready_; }
   pid_t pid() const { return process_.pid; }  // 0: not made yet
   const std::optional<WorkerEnd>& end() const { return end_; }
+  // It is busy with a copy of itself.
+  bool forking() const { return copy_.has_value(); }
+  // Of a copy that is ready: what it lacks, for people.
+  const std::vector<std::string>& left() const { return left_; }
 
   void send(const std::string& header, std::string body = {});
   // Handles what it has sent, and was not looked at.
@@ -57,13 +69,27 @@ class WorkerProcess final : private WorkerWire::Owner, private Zygote::Child {
   void exited(const ExitReport& report) override;
   void zygote_lost(const std::string& why) override;
 
+  // Of a copy that this worker makes: until it has told whether there is one.
+  struct Copy {
+    std::uint64_t id = 0;
+    WorkerDescriptors descriptors;  // until they are sent
+  };
+
+  std::optional<WorkerDescriptors> prepare(const OutputPipes& pipes);
+  ForkOrder grouped(const ForkOrder& order) const;
+  std::uint64_t fork_copy(const ForkOrder& order, WorkerDescriptors descriptors,
+                          Zygote::Child& child);
+  void send_descriptors();
+  void copy_made(pid_t pid);
+  void no_copy(const std::string& why);
+  void drop_copy();
   void time_is_over();
   WorkerEnd end_of(const ExitReport& report) const;
   void finish(WorkerEnd end);
 
   EventLoop& loop_;
   Zygote* zygote_;  // null once it has said its last
-  Owner& owner_;
+  Owner* owner_;
   std::uint64_t fork_id_ = 0;
   ProcessIdentity process_;
   const std::optional<std::uint64_t> memory_kills_before_;
@@ -72,11 +98,13 @@ class WorkerProcess final : private WorkerWire::Owner, private Zygote::Child {
   CrashFile crash_;
   std::unique_ptr<WorkerWire> wire_;
   bool ready_ = false;
+  std::vector<std::string> left_;
+  std::optional<Copy> copy_;
   bool replaced_ = false;
   bool wire_over_ = false;  // the exit report is waited for
   std::chrono::steady_clock::time_point wire_over_at_{};
   std::optional<WorkerEnd> end_;
-  Timer timer_;  // until it is ready; then of the wait for the exit report
+  Timer timer_;  // until it is ready, or has forked; then of the wait for the exit report
 };
 
 }  // namespace pyember::host

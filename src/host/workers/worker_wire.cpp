@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "base/limits.h"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::size_t kChunk = 64u << 10;
 constexpr std::size_t kPiecesAtOnce = 8;
+constexpr std::size_t kMostDescriptors = 8;
 
 }  // namespace
 
@@ -44,6 +46,30 @@ void WorkerWire::send(std::string_view header, std::string body) {
   waiting_.push_back(std::move(head));
   if (!body.empty()) waiting_.push_back(std::move(body));
   if (!watching_writes_) write_waiting();
+}
+
+bool WorkerWire::send_descriptors(std::span<const Descriptor> descriptors) {
+  if (ended_ || !waiting_.empty() || descriptors.size() > kMostDescriptors) return false;
+  char byte = 0;
+  iovec piece{&byte, 1};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMostDescriptors)> control{};
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = CMSG_SPACE(sizeof(int) * descriptors.size());
+  cmsghdr* head = CMSG_FIRSTHDR(&message);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(sizeof(int) * descriptors.size());
+  std::array<int, kMostDescriptors> numbers{};
+  std::transform(descriptors.begin(), descriptors.end(), numbers.begin(),
+                 [](const Descriptor& each) { return each.get(); });
+  std::memcpy(CMSG_DATA(head), numbers.data(), sizeof(int) * descriptors.size());
+  ssize_t n;
+  do n = sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (n < 0 && errno == EINTR);
+  return n == 1;
 }
 
 void WorkerWire::write_waiting() {

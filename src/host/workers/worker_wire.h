@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,8 @@ class WorkerWire {
 
   // `header` is JSON; the body is taken over, because it may have to wait.
   void send(std::string_view header, std::string body = {});
+  // One byte with descriptors, for a worker that waits for nothing else. False: not sent.
+  bool send_descriptors(std::span<const Descriptor> descriptors);
   // Handles what has arrived but was not looked at yet.
   void read_now() { readable(); }
   void close();

@@ -101,6 +101,12 @@ class Workers::Impl {
       place_ = place;
       packages_changed_ = true;
     }
+    std::unique_ptr<ProcessSession::Source> of_copy() const override {
+      auto source = std::make_unique<Source>(workers_, place_);
+      source->worker_ = ++workers_.last_worker_;
+      source->packages_changed_ = packages_changed_;
+      return source;
+    }
     // What a worker imports from another place than its zygote's that one can't have ready.
     void code_given(std::string_view code) override {
       if (!packages_changed_) workers_.code_given(place_, worker_, code);
@@ -159,6 +165,14 @@ std::unique_ptr<embed::Session> Workers::open_session(const WorkerPlace& place,
                   std::move(options.folder), limits};
   return std::make_unique<ProcessSession>(impl_->loop(), impl_->source(place), std::move(order),
                                           listener);
+}
+
+std::unique_ptr<embed::Session> Workers::open_copy(embed::Session& session,
+                                                   embed::SessionOptions options,
+                                                   embed::SessionListener& listener,
+                                                   Copied copied) {
+  return std::make_unique<ProcessSession>(dynamic_cast<ProcessSession&>(session),
+                                          std::move(options), listener, std::move(copied));
 }
 
 void Workers::warm(const WorkerPlace& place) { impl_->warm(place); }

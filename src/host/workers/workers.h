@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "embed/session.h"
+#include "host/workers/session_copies.h"
 #include "host/workers/worker_place.h"
 
 // Sessions that are processes of their own (docs/workers.md).
@@ -24,6 +25,15 @@ class WorkerSession : public embed::Session {
   virtual void change_packages(const WorkerPlace& place) = 0;
   // Of the worker, for people; 0 until there is one.
   virtual pid_t process_id() const = 0;
+
+  // From now on so many copies of it are kept, each made right before a cell, for undo(); 0: none.
+  virtual void keep_copies(std::size_t count) = 0;
+  // How many there are, also when the session was lost.
+  virtual std::size_t copies_kept() const = 0;
+  // Goes back to the state before the last `steps` cells, at once; also when the session was lost,
+  // which it then is no more. An error when cells run or wait, or there is no such copy: nothing
+  // has happened then. A reset ends all copies.
+  virtual Result<Undone> undo(std::size_t steps) = 0;
 };
 
 // Owns the zygotes, one a place: started at its first use, kept warm, replaced when it died (its
@@ -44,6 +54,15 @@ class Workers {
   std::unique_ptr<embed::Session> open_session(const WorkerPlace& place, const WorkerLimits& limits,
                                                embed::SessionOptions options,
                                                embed::SessionListener& listener);
+
+  // Opens a live copy of a session: fork(), behind the cells that wait in it now and before those
+  // that come later. It has all of the session's state but what `copied` tells, is a session like
+  // any other from then on, with limits, process, outputs of its own, and neither ends with the
+  // other. Cells that are given to it before it is there wait. `options`: an empty folder, name or
+  // working directory stays as the session has it; a folder is filled with the session's files. A
+  // copy of 100 MB takes a few milliseconds, in which the session runs nothing.
+  std::unique_ptr<embed::Session> open_copy(embed::Session& session, embed::SessionOptions options,
+                                            embed::SessionListener& listener, Copied copied);
 
   // Starts the zygote of a place, so that its first session need not wait for it, and keeps it
   // however long it has no worker.

@@ -122,6 +122,27 @@ std::uint64_t Zygote::fork_worker(const ForkOrder& order, WorkerDescriptors desc
   return id;
 }
 
+std::uint64_t Zygote::expect_copy(Child& child) {
+  const std::uint64_t id = next_id_++;
+  workers_[id].child = &child;
+  deadline_.stop();
+  send_message(expect_message(id));
+  return id;
+}
+
+void Zygote::adopt_copy(std::uint64_t id, pid_t pid) { send_message(adopt_message(id, pid)); }
+
+void Zygote::no_copy(std::uint64_t id, const std::string& why) {
+  send_message(adopt_message(id, 0));
+  fail_fork(id, why);
+}
+
+void Zygote::send_message(std::string text) {
+  if (!usable()) return;
+  waiting_.push_back({0, std::move(text), {}});
+  if (stage_ == Stage::Ready) send_waiting();
+}
+
 void Zygote::forget(std::uint64_t id) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return;
@@ -140,8 +161,7 @@ void Zygote::forget(std::uint64_t id) {
 }
 
 void Zygote::preload(const std::vector<std::string>& modules) {
-  waiting_.push_back({0, preload_message(modules, settings_.place.site_directories), {}});
-  if (stage_ == Stage::Ready) send_waiting();
+  send_message(preload_message(modules, settings_.place.site_directories));
 }
 
 void Zygote::stay() {

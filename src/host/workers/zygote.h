@@ -65,6 +65,11 @@ class Zygote {
   const std::string& version() const { return version_; }  // empty until it is ready
 
   std::uint64_t fork_worker(const ForkOrder& order, WorkerDescriptors descriptors, Child& child);
+  // One of its workers is about to fork a copy of itself, a worker too from adopt_copy() on. The
+  // one or the other of the two must follow; `no_copy` is told to the child.
+  std::uint64_t expect_copy(Child& child);
+  void adopt_copy(std::uint64_t id, pid_t pid);
+  void no_copy(std::uint64_t id, const std::string& why);
   // Kills the worker, if there is one (yet): its Child hears no more of it.
   void forget(std::uint64_t id);
   void preload(const std::vector<std::string>& modules);
@@ -96,6 +101,7 @@ class Zygote {
   void handle_exited(const mcp::Json& message);
   void send_waiting();
   bool send(const Packet& packet);
+  void send_message(std::string text);
   void fail_fork(std::uint64_t id, const std::string& why);
   void look_whether_idle();
   void end(std::string why, std::chrono::milliseconds grace);
