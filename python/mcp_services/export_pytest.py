@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mcp_services.exports import Cell
 
 _MARK = "# --- copied from here ---\n"
+_IMPORT = "pytest = None  # a file that is exported imports it here\n"
 _LEFT_OUT = re.compile(r"… \[[\d,]+ more (?:characters|items)\]")
 _AGAIN = {
     "interrupted": "the cell was interrupted when it was recorded",
@@ -50,7 +51,9 @@ def render(about: dict[str, Any], cells: list[Cell]) -> str:
 def _helper() -> str:
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "replay.py")
     with open(path, encoding="utf-8") as file:
-        return file.read().partition(_MARK)[2].rstrip("\n") + "\n"
+        text = file.read().partition(_MARK)[2].rstrip("\n") + "\n"
+    # Not in replay.py itself: what the server brings imports the standard library only.
+    return text.replace(_IMPORT, "import pytest\n", 1)
 
 
 def _name(at: int, cells: list[Cell]) -> str:

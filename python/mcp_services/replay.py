@@ -1,6 +1,6 @@
 """Runs the cells of a session again and compares. Stands in every pytest file that is exported.
 
-export_pytest.py copies what is below the imports' mark; what a file adds is CELLS.
+export_pytest.py copies what is below the mark; what a file adds is CELLS.
 """
 
 # --- copied from here ---
@@ -16,7 +16,7 @@ import tempfile
 import types
 from dataclasses import dataclass
 
-import pytest
+pytest = None  # a file that is exported imports it here
 
 
 @dataclass

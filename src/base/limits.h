@@ -92,6 +92,12 @@ inline constexpr std::size_t kStateMoreBytes = 64u << 20;  // … and what its c
 inline constexpr std::size_t kMaximumTombstones = 256;  // closed or lost sessions we can explain
 inline constexpr std::size_t kRememberedCells = 64;     // ended background cells per session
 inline constexpr std::size_t kHeldCells = 4096;         // cells per session whose output is held
+inline constexpr std::size_t kHistoryBytes = 8u << 20;  // of a session's cells: two of the largest
+inline constexpr std::size_t kHistoryCells = 4096;      // as many as have their output held
+inline constexpr std::chrono::milliseconds kAskDeadline = 10s;  // of what the server asks a session
+inline constexpr std::size_t kExportedStreamBytes = 256u << 10;   // of one cell's, in an export
+inline constexpr std::size_t kExportedOutputBytes = 4u << 20;     // of all of them
+inline constexpr std::size_t kExportInFolderBytes = 32u << 20;    // of pictures; more: to a path
 inline constexpr std::size_t kCodeExcerptCharacters =
     400;  // of a running cell's code, when inspected
 inline constexpr std::size_t kOutputPageBytes = 1u << 20;    // of one resource read

@@ -11,6 +11,7 @@
 
 #include "base/limits.h"
 #include "host/output/excerpt.h"
+#include "host/tools/export_tool.h"
 #include "host/tools/file_tools.h"
 
 namespace pyember::host {
@@ -141,6 +142,9 @@ void App::add_tools() {
       ScriptExecutor::Settings{options_.project_root, options_.output_budget,
                                profile == Profile::Full});
   scripts_->add_tools(tools_);
+  if (profile == Profile::Full) {
+    add_export_tool(tools_, {*registry_, scripts_->services(), loop_, options_.output_budget});
+  }
 }
 
 void App::add_resources() {

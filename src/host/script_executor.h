@@ -37,6 +37,8 @@ class ScriptExecutor {
                  const Settings& settings);
 
   void add_tools(mcp::ToolCatalog& catalog);
+  // The server's own Python, for the tools of others as well.
+  PythonServices& services() { return services_; }
   // The server ends in order: what somebody waits for is cancelled; background jobs go on.
   void cancel_foreground();
   // What was put off is done: the last thing before the end.

@@ -76,6 +76,7 @@ Result<embed::CellNumber> HostSession::submit(CellSpec spec,
   cell.kind = spec.kind;
   cell.code_excerpt = excerpt_of(spec.kind, spec.code);
   cell.background = spec.background;
+  if (spec.kind == embed::CellKind::Code) cell.code = spec.code;
   cell.observer = std::move(observer);
   if (cells_.size() == 1) cell.running_since_ns = busy_since_ns_ = now_ns();
   embed::CellRequest request{number, std::move(spec.code), spec.timeout, spec.kind};
@@ -158,6 +159,7 @@ void HostSession::withdraw_waiting(const std::string& why) {
 }
 
 void HostSession::finish_unrun(Cell cell, embed::Status status, const std::string& why) {
+  cell.code.clear();
   finish(std::move(cell), unrun(status, why));
 }
 
@@ -167,6 +169,7 @@ void HostSession::finish(Cell cell, embed::CellOutcome outcome) {
   if (cell.kind == embed::CellKind::Code) {
     ++cells_completed_;
     if (products_.cell_ended(cell.number, outcome)) registry_.outputs_changed();
+    if (!cell.code.empty()) history_.add(cell.number, std::move(cell.code), outcome);
   }
   if (cell.background) {
     ended_.push_back({cell.number, outcome, plan_.room});
@@ -205,6 +208,7 @@ void HostSession::reset(ResetCallback done) {
     drop_link();
   }
   if (!link_) {
+    history_.clear();
     done("");
     return;
   }
@@ -334,6 +338,7 @@ void HostSession::link_names_ready(std::uint64_t ticket, std::vector<embed::Name
 }
 
 void HostSession::link_reset_finished(std::uint64_t ticket) {
+  history_.clear();
   std::vector<ResetCallback> answered;
   while (!resets_.empty() && resets_.begin()->first <= ticket) {
     answered.push_back(std::move(resets_.begin()->second));

@@ -14,6 +14,7 @@
 
 #include "base/thread_affinity.h"
 #include "host/output/output_store.h"
+#include "host/session/session_history.h"
 #include "host/session/session_link.h"
 #include "host/session/session_plan.h"
 #include "host/session/session_products.h"
@@ -72,6 +73,7 @@ struct Cell {
   std::unique_ptr<CellObserver> observer;
   std::vector<std::string> notices{};  // what its answer has to say besides its own
   embed::CellKind kind = embed::CellKind::Code;
+  std::string code{};  // for the history; empty: it goes into none
 };
 
 // How a background cell ended.
@@ -110,6 +112,8 @@ class HostSession final : private SessionLink::Owner {
   const OutputStore& outputs() const { return outputs_; }
   SessionProducts& products() { return products_; }
   const SessionProducts& products() const { return products_; }
+  SessionHistory& history() { return history_; }
+  const SessionHistory& history() const { return history_; }
 
   // The registry has checked the limits. An error when the session can't be what the cell asks for;
   // nothing has happened then.
@@ -224,6 +228,7 @@ class HostSession final : private SessionLink::Owner {
   SessionRegistry& registry_;
   OutputStore outputs_;
   SessionProducts products_;
+  SessionHistory history_;
   std::unique_ptr<SessionLink> link_;
   std::uint64_t link_id_ = 0;
   bool link_has_run_ = false;  // a cell; else it has no state yet

@@ -140,6 +140,7 @@ void HostSession::fail_front() {
   if (!cells_.empty() && cells_.front().running_since_ns == 0) {
     cells_.front().running_since_ns = now_ns();
   }
+  cell.code.clear();
   finish(std::move(cell), not_possible(front.problem));
   plan_again();
 }
