@@ -18,7 +18,7 @@ CPU_BOUND = "import time\ntotal = 0\nfor n in range(6_000_000): total += n * n\n
 
 
 def _start(setting: Setting, *arguments: str) -> RawClient:
-    return RawClient(command=[setting.binary, "serve", *arguments])
+    return RawClient(command=[setting.binary, "serve", *arguments], supervised=True)
 
 
 def parallel_sessions(setting: Setting) -> list[Row]:
@@ -44,7 +44,7 @@ def idle_memory(setting: Setting) -> list[Row]:
     with _start(setting) as client:
         client.request("server/discover")
         time.sleep(2.0)
-        idle = proportional_memory(client.pid)
+        idle = _memory(client)
         client.run("x = 1\nx + 1", "first")
         base = _settled_memory(client)
         for n in range(count):
@@ -62,7 +62,12 @@ def idle_memory(setting: Setting) -> list[Row]:
 
 def _settled_memory(client: RawClient) -> int:
     time.sleep(1.5)  # spares are made again
-    return proportional_memory(client.pid)
+    return _memory(client)
+
+
+def _memory(client: RawClient) -> int:
+    """Of the server and its supervisor."""
+    return proportional_memory(client.pid) + proportional_memory(client.process.pid)
 
 
 # --- 100 MB printed by one cell -------------------------------------------------------------------
