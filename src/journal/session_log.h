@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace pyember::journal {
@@ -35,6 +36,33 @@ class SessionLog {
  private:
   Layout& layout_;
   bool sealed_ = false;
+};
+
+// The entry of one session, as long as this lives. Outlived by the log.
+class SessionEntry {
+ public:
+  SessionEntry() = default;
+  // Without a log nothing is noted.
+  SessionEntry(SessionLog* log, std::string_view name, std::uint64_t next_number)
+      : log_(log), entry_(log != nullptr ? log->open(name, next_number) : -1) {}
+  SessionEntry(SessionEntry&& other) noexcept
+      : log_(std::exchange(other.log_, nullptr)), entry_(other.entry_) {}
+  SessionEntry& operator=(SessionEntry&& other) noexcept {
+    std::swap(log_, other.log_);
+    std::swap(entry_, other.entry_);
+    return *this;
+  }
+  ~SessionEntry() {
+    if (log_ != nullptr) log_->close(entry_);
+  }
+
+  void count(std::uint64_t next_number) {
+    if (log_ != nullptr) log_->count(entry_, next_number);
+  }
+
+ private:
+  SessionLog* log_ = nullptr;
+  int entry_ = -1;
 };
 
 }  // namespace pyember::journal

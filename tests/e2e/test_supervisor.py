@@ -337,3 +337,13 @@ def test_a_signal_to_the_process_group_counts_once() -> None:
         os.killpg(client.process.pid, signal.SIGTERM)
         assert structured(running)["status"] == "interrupted"
         assert client.process.wait(20) == 0
+
+
+def test_a_lost_session_is_remembered_over_several_deaths(client: RawClient) -> None:
+    client.tool("run_python", code="import threading\nx = threading.Lock()", session="s", isolation="inprocess")
+    for _ in range(3):
+        kill_server(client)
+        client.request("tools/list")
+    answer = client.run("1", session="s")
+    assert answer.structured["cell"] == 2
+    assert "is new and empty" in answer.notices[0] or "restored" in answer.notices[0]

@@ -42,12 +42,10 @@ HostSession::HostSession(std::string name, embed::CellNumber first, SessionPlan 
       plan_(std::move(plan)),
       first_number_(first),
       next_number_(first),
-      idle_since_ns_(now_ns()) {
-  if (journal::SessionLog* log = registry_.settings().log) log_entry_ = log->open(name_, first);
-}
+      log_entry_(registry_.settings().log, name_, first),
+      idle_since_ns_(now_ns()) {}
 
 HostSession::~HostSession() {
-  if (journal::SessionLog* log = registry_.settings().log) log->close(log_entry_);
   forget_held();
   drop_link();
 }
@@ -69,7 +67,7 @@ Result<embed::CellNumber> HostSession::submit(CellSpec spec,
     }
   }
   const embed::CellNumber number = next_number_++;
-  if (journal::SessionLog* log = registry_.settings().log) log->count(log_entry_, next_number_);
+  log_entry_.count(next_number_);
   Cell& cell = cells_.emplace_back();
   cell.number = number;
   cell.timeout = spec.timeout;

@@ -20,6 +20,7 @@
 #include "host/session/session_products.h"
 #include "host/session/session_rooms.h"
 #include "host/session/session_state_file.h"
+#include "journal/session_log.h"
 
 namespace pyember::host {
 
@@ -241,7 +242,7 @@ class HostSession final : private SessionLink::Owner {
   std::deque<EndedCell> ended_;
   const embed::CellNumber first_number_;
   embed::CellNumber next_number_;
-  int log_entry_ = -1;  // in the log of what must outlive the server
+  journal::SessionEntry log_entry_;  // of what must outlive the server
   embed::CellNumber last_ended_ = 0;
   std::uint64_t cells_completed_ = 0;
   std::vector<std::string> notices_;

@@ -166,7 +166,9 @@ HostSession& SessionRegistry::make(const std::string& name, SessionPlan plan,
 
 void SessionRegistry::mourn(const std::string& name, std::string why,
                             embed::CellNumber next_number) {
-  if (check_session_name(name)) remember({name, std::move(why), next_number, now_ns(), false});
+  if (!check_session_name(name)) return;
+  remember({name, std::move(why), next_number, now_ns(), false,
+            journal::SessionEntry(settings_.log, name, next_number)});
 }
 
 Error SessionRegistry::no_session(const std::string& name) const {

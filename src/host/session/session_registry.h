@@ -39,6 +39,8 @@ struct Tombstone {
   embed::CellNumber next_number = 1;
   std::uint64_t at_ns = 0;
   bool asked_for = false;  // closed by its client: no surprise
+  journal::SessionEntry entry =
+      {};  // of one that a server before this one had: the next must know it
 };
 
 // The sessions by name. Makes them on first use, bounds them, closes idle ones, and keeps their
