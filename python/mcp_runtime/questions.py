@@ -1,7 +1,8 @@
 """Questions of the server about a session: JSON in, JSON out (CellKind::Ask).
 
 Called by Session.ask inside a stoppable region; runs no code of the user's but what looking at
-modules runs. Imported when something is asked for the first time.
+modules runs, and the expression that candidates of a race are compared by. Imported when something
+is asked for the first time.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from builtins import (
     ValueError,
     any,
     bool,
+    compile,
     dict,
+    eval,
+    float,
     getattr,
     len,
     list,
+    repr,
     set,
     sorted,
     str,
@@ -26,26 +31,81 @@ from builtins import (
     type,
 )
 
+from mcp_runtime.session import CO_COROUTINE, PyCF_ALLOW_TOP_LEVEL_AWAIT
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from importlib.metadata import Distribution
+    from types import CodeType
     from typing import Any
 
+    from mcp_runtime.changes import Mark
     from mcp_runtime.session import Session
 
 _SITES = ("/site-packages/", "/dist-packages/")
 # Packages of the server itself, which sessions find on their path.
 _OURS = frozenset({"mcp_runtime", "mcp_services", "python_mcp_server"})
 _modules = sys.modules
+INFINITY = float("inf")
+_marks: list[Mark] = []  # one at most
 
 
 def answer(session: Session, question: str) -> str:
     """The answer to {"what": …} as JSON. Raises ValueError for a question that is not known."""
     asked = json.loads(question)
-    if asked["what"] == "packages":
+    what = asked["what"]
+    if what == "packages":
         return json.dumps(packages(session))
-    raise ValueError(f"the question {asked['what']!r} is not known")
+    if what == "mark":
+        return json.dumps(mark(session, asked["expression"]))
+    if what == "changes":
+        return json.dumps(changes_since_mark(session))
+    if what == "value":
+        return json.dumps(value_of(session, asked["expression"]))
+    raise ValueError(f"the question {what!r} is not known")
+
+
+def mark(session: Session, expression: str | None) -> dict[str, Any]:
+    """Remembers the names as they are. The answer has the expression's `problem`, if it has one."""
+    from mcp_runtime.changes import Mark
+
+    _marks[:] = [Mark(session)]
+    if expression is None:
+        return {}
+    try:
+        _compiled(session, expression)
+    except Exception as error:
+        return {"problem": f"{type(error).__name__}: {error}"}
+    return {}
+
+
+def changes_since_mark(session: Session) -> dict[str, Any]:
+    """What has become of the names since; forgets the mark, which keeps old values alive."""
+    from mcp_runtime.changes import changes
+
+    return changes(session, _marks.pop())
+
+
+def value_of(session: Session, expression: str) -> dict[str, Any]:
+    """{"value"} of an expression that must be a number, or {"problem"}; runs the user's code."""
+    try:
+        code = _compiled(session, expression)
+        if code.co_flags & CO_COROUTINE:
+            value = session.wait_for(code)
+        else:
+            value = eval(code, session.namespace)
+        number = float(value)
+    except Exception as error:
+        return {"problem": f"{type(error).__name__}: {str(error)[:500]}"}
+    if type(value) is str or not -INFINITY < number < INFINITY:
+        return {"problem": f"its value is {repr(value)[:100]}, which is no number to compare by"}
+    return {"value": number}
+
+
+def _compiled(session: Session, expression: str) -> CodeType:
+    flags = session.future_flags() | PyCF_ALLOW_TOP_LEVEL_AWAIT
+    return compile(expression.strip(), "<pick>", "eval", flags, True)
 
 
 def packages(session: Session) -> dict[str, Any]:

@@ -189,6 +189,10 @@ class Session:
         """Those of the session whose state is restored."""
         self._flags |= flags & FUTURE_FLAGS
 
+    def wait_for(self, code: CodeType) -> Any:
+        """Runs an expression that awaits, in the session's event loop; returns its value."""
+        return self._await((None, code))
+
     def results_shown(self) -> list[bool]:
         """Whether `_`, `__` and `___` are the last results and no names of the user's."""
         get = self.namespace.get
