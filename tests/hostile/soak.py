@@ -1,6 +1,6 @@
-"""The long tests, run by `./dev soak`: battery, kills, churn, endings, fuzzing, jobs. Prints figures, exits 1 on a miss.
+"""The long tests, run by `./dev soak`: battery, kills, servers, churn, endings, fuzzing, jobs. Prints figures, exits 1 on a miss.
 
-    python3 tests/hostile/soak.py [--quick] [--only battery,workers,kills,churn,endings,fuzz,jobs] [--write]
+    python3 tests/hostile/soak.py [--quick] [--only battery,workers,kills,servers,churn,endings,fuzz,jobs] [--write]
 
 With --write the figures replace those of the same parts in the soak's section of bench/RESULTS.md.
 """
@@ -24,6 +24,7 @@ from tests.hostile.churn import Churn  # noqa: E402
 from tests.hostile.endings import run_endings  # noqa: E402
 from tests.hostile.fuzz_stdin import Fuzz  # noqa: E402
 from tests.hostile.jobs import flood, kill_servers  # noqa: E402
+from tests.hostile.killed_servers import KilledServers  # noqa: E402
 from tests.hostile.killed_workers import KilledWorkers  # noqa: E402
 
 # The bars of the project: a call is answered within its deadline and this, in seconds.
@@ -82,6 +83,22 @@ def soak_kills(options: argparse.Namespace) -> Lines:
         f"the zygote's {before.zygote_descriptors} -> {after.zygote_descriptors}, threads {before.threads} -> {after.threads}, "
         f"files {len(before.files)} -> {len(after.files)}",
     ], problems
+
+
+def soak_servers(options: argparse.Namespace) -> Lines:
+    figures: list[str] = []
+    problems: list[str] = []
+    for era in ("modern", "handshake"):
+        report = KilledServers(20 if options.quick else 200, era, options.seed).run()
+        figures += [
+            f"servers: killed {report.kills} times under load, {era} era, in {report.seconds:.0f} s, seed {report.seed}: "
+            f"{report.requests} requests {dict(report.statuses)}, {report.jobs} jobs, {report.checkpoints} looks at sessions with "
+            f"checkpoints; {len(report.problems)} problems",
+            f"servers: from the kill to the next answer: p50 {quantile(report.answer_ms, 0.5):.0f} ms, "
+            f"p99 {quantile(report.answer_ms, 0.99):.0f} ms, worst {quantile(report.answer_ms, 1.0):.0f} ms",
+        ]
+        problems += report.problems
+    return figures, problems
 
 
 def soak_churn(options: argparse.Namespace) -> Lines:
@@ -153,6 +170,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], Lines]] = {
     "battery": soak_battery,
     "workers": soak_workers,
     "kills": soak_kills,
+    "servers": soak_servers,
     "churn": soak_churn,
     "endings": soak_endings,
     "fuzz": soak_fuzz,
