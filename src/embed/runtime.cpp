@@ -13,6 +13,7 @@
 #include <random>
 #include <thread>
 
+#include "base/thread_name.h"
 #include "embed/attached.h"
 #include "embed/audit.h"
 #include "embed/children.h"
@@ -81,7 +82,10 @@ class RuntimeImplementation final : public Runtime {
     set_parked_hook(wake_stopper);
     install_signal_handlers();
     stopper_of_this_process = &stopper_;
-    std::thread([this] { run(); }).detach();
+    std::thread([this] {
+      name_thread("pyember-runtime");
+      run();
+    }).detach();
   }
 
   std::unique_ptr<Session> open_session(SessionOptions options,

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/limits.h"
+#include "base/thread_name.h"
 #include "embed/attached.h"
 #include "embed/children.h"
 #include "embed/interpose_locale.h"
@@ -130,6 +131,7 @@ void* SessionThread::thread_main(void* self) {
 }
 
 void SessionThread::run() {
+  name_thread("pyember-session");
   if (!prepare()) return;
   grow_arena();
   if (!become_spare()) give_up();

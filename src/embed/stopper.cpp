@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "base/limits.h"
+#include "base/thread_name.h"
 #include "embed/locks.h"
 
 // The ladder. At a cell's deadline (or when somebody asks, which brings the deadline forward):
@@ -108,6 +109,7 @@ std::chrono::milliseconds Stopper::overdue() const {
 
 void Stopper::run() {
   is_server_thread = true;
+  name_thread("pyember-stopper");
   for (;;) {
     const std::uint32_t seen = wakes_.load();
     // A deadline that lies ahead is kept even when its cell is over: the cells after it have later

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -347,3 +349,60 @@ def test_a_lost_session_is_remembered_over_several_deaths(client: RawClient) -> 
     answer = client.run("1", session="s")
     assert answer.structured["cell"] == 2
     assert "is new and empty" in answer.notices[0] or "restored" in answer.notices[0]
+
+
+# --- deaths of other kinds ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGQUIT], ids=lambda number: number.name)
+def test_a_crash_of_the_server_itself(client: RawClient, number: signal.Signals) -> None:
+    """On its first thread, which runs no session."""
+    client.run("1")
+    running = client.send_cell("import time; time.sleep(600)", timeout=600)
+    time.sleep(0.2)
+    os.kill(client.pid, number)
+    assert structured(running)["status"] == "lost"
+    assert client.run("6 * 7").result == "42"
+
+
+class Frozen:
+    """A thread of another process, stopped as by a debugger until that process ends."""
+
+    SEIZE, INTERRUPT, ANY = 0x4206, 0x4207, 0x40000000
+
+    def __init__(self, thread: int) -> None:
+        self._thread = thread
+        self.error = 0
+        self._ready = threading.Event()
+        threading.Thread(target=self._hold, daemon=True).start()
+        self._ready.wait(10)
+
+    def _hold(self) -> None:
+        """All by one thread: the kernel obeys no other."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+        if libc.ptrace(self.SEIZE, self._thread, None, None) or libc.ptrace(self.INTERRUPT, self._thread, None, None):
+            self.error = ctypes.get_errno()
+        self._ready.set()
+        while not self.error:
+            try:
+                _, status = os.waitpid(self._thread, self.ANY)
+            except ChildProcessError:
+                return
+            if os.WIFEXITED(status) or os.WIFSIGNALED(status):
+                return
+
+
+def test_a_runtime_that_does_not_answer_any_more() -> None:
+    with RawClient(supervised=True) as client:
+        client.run("1")
+        wedged = client.pid
+        tasks = Path(f"/proc/{wedged}/task")
+        thread = next(int(each.name) for each in tasks.iterdir() if (each / "comm").read_text().strip() == "pyember-runtime")
+        frozen = Frozen(thread)
+        if frozen.error:
+            pytest.skip(f"this system lets nobody trace a process ({os.strerror(frozen.error)})")
+        running = client.send_cell("import time; time.sleep(600)", timeout=600)
+        assert structured(running, 60)["status"] == "lost"
+        assert client.run("6 * 7").result == "42"
+        assert client.pid != wedged
