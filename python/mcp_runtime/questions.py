@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import sys
 from builtins import (
     Exception,
@@ -131,7 +130,7 @@ def packages(session: Session) -> dict[str, Any]:
             }
         )
     return {
-        "python": platform.python_version(),
+        "python": ".".join([str(part) for part in sys.version_info[:3]]),
         "packages": sorted(found, key=lambda each: str(each["name"]).lower()),
         "local": [{"module": top, "file": path} for top, path in sorted(local.items())],
     }

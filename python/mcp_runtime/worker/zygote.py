@@ -42,6 +42,8 @@ _SHARED = (
     "mcp_runtime.displays",
     "mcp_runtime.figures",
     "mcp_runtime.snapshot",
+    "mcp_runtime.questions",
+    "mcp_runtime.changes",
     "mcp_runtime.worker.worker",
     "mcp_runtime.worker.preload",
     "asyncio",
