@@ -5,12 +5,17 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "base/limits.h"
 #include "host/output/excerpt.h"
+#include "host/session/revive.h"
+#include "host/session/state_store.h"
+#include "host/tools/branch_tools.h"
 #include "host/tools/export_tool.h"
 #include "host/tools/file_tools.h"
 
@@ -54,6 +59,12 @@ std::uint64_t in_ns(std::chrono::milliseconds duration) {
       std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count());
 }
 
+std::string working_directory() {
+  std::error_code failed;
+  const std::string path = std::filesystem::current_path(failed).string();
+  return failed ? std::string() : path;
+}
+
 mcp::ServerInfo server_info(Profile profile) {
   mcp::ServerInfo info;
   info.name = "pyember";
@@ -75,12 +86,15 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
       run_settings_{options_.timeout, options_.maximum_timeout, options_.output_budget,
                     options_.profile == Profile::Full},
       session_settings_{options_.output_budget},
+      state_places_{find_state_directory(), working_directory()},
       job_settings_{
           options_.jobs_directory.empty() ? find_jobs_directory() : options_.jobs_directory,
           find_runner()},
       poster_(loop_) {
   // A client that stops reading is an error of write(), not the end of the process.
   signal(SIGPIPE, SIG_IGN);
+  // The same of a file that grows beyond what the server may write, as in every Python.
+  signal(SIGXFSZ, SIG_IGN);
   transport_.emplace(
       loop_, descriptors, journal_,
       StdioTransport::Callbacks{[this](std::string_view bytes) { server_->receive(bytes); },
@@ -99,6 +113,8 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
       loop_, [this]() -> embed::Runtime& { return runtime(); }, environment_, *environments_);
   rooms_->preload(options_.preloaded);
   registry_.emplace(*rooms_, loop_, poster_, std::move(sessions));
+  checkpoints_.emplace(*registry_, options_.checkpoint_folder);
+  registry_->on_state_gone([this](const std::string& name) { checkpoints_->forget(name); });
   registry_->on_long_cells([this] { look_at_memory(); });
   registry_->on_outputs_changed([this] { outputs_changed_ = true; });
   registry_->on_output([this](const HostSession& session, embed::CellNumber number, Stream stream) {
@@ -118,6 +134,7 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
   adopt_timer_.emplace(loop_, [this] {
     adopt_jobs();
     warm_workers();
+    registry_->begin_all_now();
   });
 }
 
@@ -129,7 +146,9 @@ void App::add_tools() {
     tools_.add(run_python_tool(*registry_, *progress_, *jobs_, run_settings_));
   }
   if (profile == Profile::Full) {
-    add_session_tools(tools_, *registry_, session_settings_);
+    add_session_tools(tools_, *registry_, session_settings_, state_places_);
+    add_state_tools(tools_, *registry_, state_places_);
+    add_branch_tools(tools_, *registry_);
     add_file_tools(tools_,
                    {[this](const std::string& name) { return registry_->folder_of(name); },
                     [this](const std::string& name) { return registry_->folder_to_fill(name); },
@@ -193,9 +212,23 @@ void App::resume() {
     spdlog::warn("resumed unanswered={} sessions={}", left.lines.size(), sessions.size());
   }
   for (const journal::KeptSession& each : sessions) {
-    registry_->mourn(each.name, "its server ended and another one was started", each.next_number);
+    constexpr const char* kWhy = "its server ended and another one was started";
+    if (!revive(each.name, each.next_number, kWhy)) {
+      registry_->mourn(each.name, kWhy, each.next_number);
+    }
+  }
+  if (options_.resume && left.position == 0) {
+    for (const StoredState& each : states_in(options_.checkpoint_folder)) {
+      revive(each.session, 1, "this server was started with --resume");
+    }
   }
   server_->resume(std::move(left));
+}
+
+bool App::revive(const std::string& name, embed::CellNumber next_number, const std::string& why) {
+  if (!checkpoints_->on() || !check_session_name(name)) return false;
+  return host::revive({name, checkpoints_->path_of(name), next_number, why}, *registry_,
+                      *checkpoints_);
 }
 
 int App::run() {
@@ -279,6 +312,8 @@ void App::end_if_answered() {
   const bool handing_over = ending_ == Ending::HandingOver;
   const std::size_t left = handing_over ? journal_.requests.running() : server_->in_flight();
   if (left > 0 && now_ns() < stage_ends_ns_) return;
+  const bool last_stage = left == 0 || handing_over || ending_ == Ending::Stopping;
+  if (last_stage && !checkpoints_->finished(now_ns())) return;
   if (handing_over) return finish(exit_code_);
   end_soon(left > 0 && ending_ == Ending::Answering ? Ending::Stopping : Ending::Done);
 }
@@ -317,6 +352,7 @@ void App::tick() {
   check_health(now);
   if (ending_ == Ending::Done) return;
   registry_->tick(now);
+  if (ending_ == Ending::No) checkpoints_->tick(now);
   look_at_memory();  // also for what threads of idle sessions take
   if (transport_->congested()) return;
   if (std::exchange(outputs_changed_, false)) server_->resources_list_changed();

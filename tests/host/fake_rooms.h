@@ -36,7 +36,8 @@ class FakeRooms final : public SessionRooms {
   }
   void keep_copies(embed::Session&, std::size_t count) override { kept = count; }
   std::size_t copies_kept(const embed::Session&) const override { return kept; }
-  Result<Undone> undo(embed::Session&, std::size_t) override {
+  void when_free(embed::Session&, std::function<void()> callback) override { callback(); }
+  Result<embed::CellNumber> undo(embed::Session&, std::size_t, Copied) override {
     return Error{ErrorCode::Unavailable, "no copy of an earlier state is there"};
   }
   WorkerPlace own_place() const override { return {"/own/python", {}, {}}; }

@@ -28,6 +28,13 @@ struct Pair {
           [this](Result<std::vector<std::string>> left) { copied.emplace(std::move(left)); });
     });
   }
+  Result<embed::CellNumber> undo(std::size_t steps) {
+    copied.reset();
+    auto undone = session.worker().undo(
+        steps, [this](Result<std::vector<std::string>> left) { copied.emplace(std::move(left)); });
+    if (undone) REQUIRE(loop.until([&] { return copied.has_value(); }));
+    return undone;
+  }
   std::string result(HeardSession& of, const std::string& code) {
     HeardSession::Ended* end = of.run(code);
     REQUIRE(end != nullptr);
@@ -157,13 +164,13 @@ TEST_CASE("Worker copies: a session goes back by cells, and numbers go on") {
     each.result(each.session, code);
   }
   CHECK(each.session.worker().copies_kept() == 3);
-  const Result<Undone> undone = each.session.worker().undo(2);
+  const Result<embed::CellNumber> undone = each.undo(2);
   REQUIRE(undone);
-  CHECK(undone.value().cell == 3);
+  CHECK(undone.value() == 3);
   CHECK(each.session.worker().copies_kept() == 1);
   CHECK(each.result(each.session, "x") == "[1, 2]");
   CHECK(each.session.ended.back().number == 5);
-  const Result<Undone> further = each.session.worker().undo(3);
+  const Result<embed::CellNumber> further = each.undo(3);
   REQUIRE(!further);
   CHECK(says(further.error().message, "2 cells only"));
   CHECK(each.result(each.session, "x") == "[1, 2]");
@@ -175,7 +182,7 @@ TEST_CASE("Worker copies: what a cell prints after an undo arrives") {
   each.result(each.session, "print('a')");
   each.result(each.session, "print('b')");
   REQUIRE(each.loop.until([&] { return each.session.output == "a\nb\n"; }));
-  REQUIRE(each.session.worker().undo(1));
+  REQUIRE(each.undo(1));
   each.result(each.session, "print('c')");
   REQUIRE(each.loop.until([&] { return each.session.output == "a\nb\nc\n"; }));
 }
@@ -186,7 +193,7 @@ TEST_CASE("Worker copies: nothing is undone while a cell runs") {
   each.result(each.session, "x = 1");
   each.session.submit("import time; time.sleep(0.3); x = 2");
   REQUIRE(each.loop.until([&] { return each.session.session().running().has_value(); }));
-  CHECK(!each.session.worker().undo(1));
+  CHECK(!each.undo(1));
   REQUIRE(each.session.next() != nullptr);
   CHECK(each.result(each.session, "x") == "2");
 }
@@ -197,7 +204,7 @@ TEST_CASE("Worker copies: a state of before comes back when the session was lost
   each.result(each.session, "x = 1");
   each.lost_by("x = 2\nimport os; os.kill(os.getpid(), 11)");
   CHECK(each.session.worker().copies_kept() == 2);
-  REQUIRE(each.session.worker().undo(1));
+  REQUIRE(each.undo(1));
   CHECK(each.result(each.session, "x") == "1");
 }
 
@@ -208,7 +215,7 @@ TEST_CASE("Worker copies: copies that were kept end with the session, and with a
   each.session.session().reset(1);
   REQUIRE(each.loop.until([&] { return !each.session.resets.empty(); }));
   CHECK(each.session.worker().copies_kept() == 0);
-  CHECK(!each.session.worker().undo(1));
+  CHECK(!each.undo(1));
   CHECK(each.result(each.session, "'x' in globals()") == "False");
   CHECK(each.session.worker().copies_kept() == 1);
 }
@@ -223,7 +230,7 @@ TEST_CASE("Worker copies: a copy that was killed is no state to go back to") {
               "open(f'/proc/{os.getppid()}/task/{os.getppid()}/children').read().split():\n"
               "    if int(pid) != os.getpid(): os.kill(int(pid), signal.SIGKILL)");
   REQUIRE(each.loop.until([&] { return each.session.worker().copies_kept() == 0; }));
-  const Result<Undone> undone = each.session.worker().undo(1);
+  const Result<embed::CellNumber> undone = each.undo(1);
   REQUIRE(!undone);
   CHECK(says(undone.error().message, "was not kept"));
   CHECK(each.result(each.session, "x") == "1");

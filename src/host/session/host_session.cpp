@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "host/session/race.h"
 #include "host/session/session_registry.h"
 
 namespace pyember::host {
@@ -46,18 +47,22 @@ HostSession::HostSession(std::string name, embed::CellNumber first, SessionPlan 
       idle_since_ns_(now_ns()) {}
 
 HostSession::~HostSession() {
+  race_.reset();
   forget_held();
   drop_link();
+  drop_wreck();
 }
 
 std::int64_t HostSession::memory_bytes() const {
-  return link_ ? link_->session().memory_bytes() : 0;
+  return (link_ ? link_->session().memory_bytes() : 0) +
+         (wreck_ ? wreck_->session().memory_bytes() : 0);
 }
 
 // --- cells -----------------------------------------------------------------------------------
 
 Result<embed::CellNumber> HostSession::submit(CellSpec spec,
                                               std::unique_ptr<CellObserver> observer) {
+  if (seed_) begin_now();
   std::optional<SessionPlan> plan;
   if (spec.wish) {
     Result<SessionPlan> changed = plan_with(*spec.wish);
@@ -117,6 +122,7 @@ void HostSession::cancel(embed::CellNumber number) {
   const auto cell = std::find_if(cells_.begin(), cells_.end(),
                                  [&](const Cell& each) { return each.number == number; });
   if (cell == cells_.end()) return;
+  if (race_runs(number)) return race_->stop("The race was cancelled by its caller.");
   if (!withdraw(cell,
                 "The cell was not run: its caller cancelled the call before its turn came. Send it "
                 "again to run it.") &&
@@ -128,6 +134,10 @@ void HostSession::cancel(embed::CellNumber number) {
 embed::CellNumber HostSession::interrupt() {
   if (cells_.empty()) return 0;
   const embed::CellNumber number = cells_.front().number;
+  if (race_runs(number)) {
+    race_->stop("The race was interrupted.");
+    return number;
+  }
   // In front but not begun: the session is still being made.
   if (!withdraw(
           cells_.begin(),
@@ -161,7 +171,7 @@ void HostSession::finish_unrun(Cell cell, embed::Status status, const std::strin
   finish(std::move(cell), unrun(status, why));
 }
 
-void HostSession::finish(Cell cell, embed::CellOutcome outcome) {
+void HostSession::finish(Cell cell, embed::CellOutcome outcome, const RaceResult* race) {
   last_ended_ = cell.number;
   add_notices(cell, outcome);
   if (cell.kind == embed::CellKind::Code) {
@@ -179,7 +189,7 @@ void HostSession::finish(Cell cell, embed::CellOutcome outcome) {
   }
   if (cell.observer) {
     cell.observer->cell_ended(
-        {name_, cell.number, outcome, outputs_.find(cell.number), plan_.room, &products_});
+        {name_, cell.number, outcome, outputs_.find(cell.number), plan_.room, &products_, race});
   }
 }
 
@@ -198,14 +208,18 @@ void HostSession::add_notices(const Cell& cell, embed::CellOutcome& outcome) {
 // --- reset, inspect, end ---------------------------------------------------------------------
 
 void HostSession::reset(ResetCallback done) {
+  seed_.reset();
+  registry_.state_gone(name_);
   withdraw_waiting(
       "The cell was not run: the session was reset while it was waiting for the cells before it. "
       "Send it again to run it in the empty session.");
+  if (race_) race_->stop("The session was reset while its candidates raced.");
   if (move_) {  // its state was not to be kept anyway
     move_.reset();
     drop_link();
   }
   if (!link_) {
+    drop_wreck();
     history_.clear();
     done("");
     return;
@@ -216,6 +230,7 @@ void HostSession::reset(ResetCallback done) {
 }
 
 void HostSession::inspect(NamesCallback done) {
+  if (seed_) begin_now();
   if (busy() || !link_) {
     done(std::nullopt);
     return;
@@ -228,9 +243,11 @@ void HostSession::inspect(NamesCallback done) {
 }
 
 void HostSession::end(embed::Status status, const std::string& why) {
+  race_.reset();
   if (link_) link_->read_what_is_left();
   forget_held();
   drop_link();
+  drop_wreck();
   std::deque<Cell> cells = std::move(cells_);
   cells_.clear();
   for (Cell& cell : cells) finish_unrun(std::move(cell), status, why);
@@ -244,6 +261,11 @@ void HostSession::answer_waiting_questions(const std::string& reset_note) {
   auto resets = std::move(resets_);
   resets_.clear();
   for (auto& [ticket, done] : resets) done(reset_note);
+}
+
+void HostSession::pump() {
+  if (link_) link_->pump();
+  if (race_) race_->pump();
 }
 
 void HostSession::tick(std::uint64_t now) {
@@ -261,6 +283,7 @@ void HostSession::tick(std::uint64_t now) {
 // --- the session below ---------------------------------------------------------------------------
 
 void HostSession::open_link() {
+  drop_wreck();
   link_ = registry_.open_link(*this, *this, link_id_);
   link_has_run_ = false;
 }
@@ -275,7 +298,9 @@ void HostSession::drop_link() {
 
 void HostSession::lose(const std::string& reason) {
   const std::string why = in_brief(reason);
+  lose_race(why);
   forget_held();
+  keep_wreck();
   drop_link();
   std::deque<Cell> waiting = std::move(cells_);
   cells_.clear();
@@ -287,10 +312,12 @@ void HostSession::lose(const std::string& reason) {
   idle_since_ns_ = now_ns();
   answer_waiting_questions(
       "The session was lost while it was being reset and was replaced by a new, empty one.");
-  add_notice(fmt::format(
+  wreck_notice_ = fmt::format(
       "Session '{}' was lost ({}) and has been replaced: this is a new interpreter, and names "
       "defined before are gone. Import and define again what you need.",
-      name_, why));
+      name_, why);
+  add_notice(wreck_notice_);
+  settle();
 }
 
 void HostSession::link_output(Stream stream, std::string_view bytes) {
@@ -316,11 +343,17 @@ void HostSession::link_cell_finished(embed::CellNumber number, embed::CellOutcom
   if (!cells_.empty()) cells_.front().running_since_ns = now_ns();
   if (outcome.status != embed::Status::Lost) {
     finish(std::move(cell), std::move(outcome));
+    if (!held_.empty()) advance();  // a race waits for the cells before it
     return;
   }
   // The cells behind it counted on a state that is gone: they are answered, not run.
   const std::string why =
       outcome.error ? outcome.error->message : fmt::format("cell {} ended it", number);
+  if (copies_kept() != 0) {
+    outcome.notices.push_back(
+        "A copy of the state from before this cell lives: undo_session brings it back, as long as "
+        "no other cell is run in the session.");
+  }
   finish(std::move(cell), std::move(outcome));
   lose(why);
 }

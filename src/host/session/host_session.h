@@ -24,15 +24,18 @@
 
 namespace pyember::host {
 
+class Race;
 class SessionRegistry;
+struct RaceOrder;
+struct RaceResult;
 
 // What a caller wants run.
 struct CellSpec {
   std::string code;
   std::chrono::milliseconds timeout{};
-  bool background = false;                     // its end is remembered for inspect_session
-  std::unique_ptr<SessionWish> wish = {};      // null: nothing is asked of the session
-  std::atomic<std::uint8_t>* begun = nullptr;  // set to 1 when it begins to run; null: nothing
+  bool background = false;                       // its end is remembered for inspect_session
+  std::unique_ptr<SessionWish> wish = {};        // null: nothing is asked of the session
+  std::atomic<std::uint8_t>* begun = nullptr;    // set to 1 when it begins to run; null: nothing
   embed::CellKind kind = embed::CellKind::Code;  // HostSession::save() and restore() give others
 };
 
@@ -54,6 +57,7 @@ struct CellEnd {
   CellOutput* output;                         // null: it wrote nothing, or its output was dropped
   Isolation isolation;                        // in which it ran
   const SessionProducts* products = nullptr;  // what it showed and wrote; null: nobody kept it
+  const RaceResult* race = nullptr;           // null: it was no race
 };
 
 // Whoever waits for a cell. Owned by the cell; called on the loop's thread.
@@ -108,7 +112,7 @@ class HostSession final : private SessionLink::Owner {
   embed::CellNumber next_number() const { return next_number_; }
   std::uint64_t cells_completed() const { return cells_completed_; }
   std::uint64_t idle_since_ns() const { return idle_since_ns_; }
-  std::int64_t memory_bytes() const;
+  std::int64_t memory_bytes() const;  // with the copies that are kept for undo
   OutputStore& outputs() { return outputs_; }
   const OutputStore& outputs() const { return outputs_; }
   SessionProducts& products() { return products_; }
@@ -119,6 +123,11 @@ class HostSession final : private SessionLink::Owner {
   // The registry has checked the limits. An error when the session can't be what the cell asks for;
   // nothing has happened then.
   Result<embed::CellNumber> submit(CellSpec spec, std::unique_ptr<CellObserver> observer);
+
+  // The same for candidates that race (race.h), of which one may become the session. The session is
+  // a worker then; one that has to stay in the server's process is an error.
+  Result<embed::CellNumber> submit_race(CellSpec spec, RaceOrder order,
+                                        std::unique_ptr<CellObserver> observer);
 
   // Writes the names to a file behind the cells there are; takes a cell's number. The observer's
   // outcome is read with carried_state(). A session that has never run saves no names.
@@ -133,10 +142,35 @@ class HostSession final : private SessionLink::Owner {
                                std::chrono::milliseconds timeout,
                                std::unique_ptr<CellObserver> observer);
 
+  // The same, when a cell comes or somebody asks. For a session that was there before the server.
+  using MakeObserver = std::function<std::unique_ptr<CellObserver>()>;
+  void begin_when_used(std::string path, MakeObserver observer);
+  void begin_now();
+
+  // Its state may be written unasked: it is idle, has run something and is not too large.
+  bool may_checkpoint() const;
+  void checkpoint(const std::string& path, std::uint64_t maximum_bytes);
+  embed::CellNumber last_ended() const { return last_ended_; }
+
   // Takes a waiting cell out of the queue, or stops the one that runs. No effect on others.
   void cancel(embed::CellNumber number);
   // Stops the cell that runs; its number, or 0 when none does.
   embed::CellNumber interrupt();
+  // For a session that has run nothing yet: opens it as a live copy of another, made behind the
+  // cells that this one has now (Workers::open_copy). Cells that come meanwhile wait.
+  void begin_as_copy(HostSession& original, Copied copied);
+  // Calls back once no environment is made for a cell of the session and its state is not on its
+  // way elsewhere: at once, usually.
+  void when_settled(std::function<void()> callback);
+  // It has an interpreter; else there is nothing of it that could be copied.
+  bool has_state() const { return link_ != nullptr; }
+  // Goes back to the state before the last `steps` cells; also when the session was lost in one.
+  // Calls back when no copy of it is being made, once, also when it is closed meanwhile.
+  void when_free(std::function<void()> callback);
+  using UndoDone = std::function<void(Result<Undone>)>;
+  void undo(std::size_t steps, UndoDone done);
+  std::size_t copies_kept() const;
+
   // Cells that wait are not begun any more, nor answered before the end.
   void hold_back();
   // Ends waiting cells without running them, as interrupted.
@@ -150,9 +184,7 @@ class HostSession final : private SessionLink::Owner {
   void add_notice(std::string notice) { notices_.push_back(std::move(notice)); }
 
   void tick(std::uint64_t now_ns);
-  void pump() {
-    if (link_) link_->pump();
-  }
+  void pump();
 
   // For the registry's care for CPUs.
   std::uint64_t busy_since_ns() const { return busy_since_ns_; }
@@ -181,6 +213,7 @@ class HostSession final : private SessionLink::Owner {
     std::uint64_t preparing = 0;        // the request for its environment; 0: none, or it is ready
     std::vector<std::string> packages{};  // that are in the environment
     std::string problem{};  // why there is no environment; empty: there is, or none is needed
+    std::unique_ptr<RaceOrder> race{};  // null: a cell
   };
 
   // The state on its way from one session to another.
@@ -206,11 +239,16 @@ class HostSession final : private SessionLink::Owner {
   void carried(embed::CellOutcome outcome);
   void open_moved(bool restore);
   void begin_anew_in_worker(const std::string& why);
+  void begin_race(Held& held);
+  bool race_runs(embed::CellNumber number) const;
+  void race_ended();
+  void adopt(Race& race, const OutputStore& printed);
+  void lose_race(const std::string& why);
   void forget_held();
   bool withdraw_held(embed::CellNumber number);
 
   static std::string excerpt_of(embed::CellKind kind, std::string_view code);
-  std::string told_about(embed::CellNumber number) const;
+  std::string told_about(embed::CellNumber cell, embed::CellNumber next) const;
   void tell_again(embed::CellRequest& save) const;
   bool unused() const { return next_number_ == first_number_ && !begun_with_state_; }
   bool has_been_opened() const { return link_id_ != 0; }
@@ -219,7 +257,11 @@ class HostSession final : private SessionLink::Owner {
   bool withdraw(std::deque<Cell>::iterator cell, const std::string& why);
   void open_link();
   void drop_link();
-  void finish(Cell cell, embed::CellOutcome outcome);
+  void take_up_undone(embed::CellNumber cell);
+  void keep_wreck();
+  void drop_wreck();
+  void settle();
+  void finish(Cell cell, embed::CellOutcome outcome, const RaceResult* race = nullptr);
   void finish_unrun(Cell cell, embed::Status status, const std::string& why);
   void add_notices(const Cell& cell, embed::CellOutcome& outcome);
   void lose(const std::string& reason);
@@ -232,11 +274,22 @@ class HostSession final : private SessionLink::Owner {
   SessionHistory history_;
   std::unique_ptr<SessionLink> link_;
   std::uint64_t link_id_ = 0;
+  // A session that was lost, of which copies live; until it is undone, or the next one is opened.
+  std::unique_ptr<SessionLink> wreck_;
+  std::uint64_t wreck_id_ = 0;
+  std::string wreck_notice_;  // what the next one's first answer says of the loss
+  std::vector<std::function<void()>> settled_;
   bool link_has_run_ = false;  // a cell; else it has no state yet
   bool begun_with_state_ = false;
+  struct Seed {
+    std::string path;
+    MakeObserver observer;
+  };
+  std::unique_ptr<Seed> seed_;  // the state to begin with when it is used; null: none
 
   SessionPlan plan_;
   std::deque<Held> held_;
+  std::unique_ptr<Race> race_;  // the cell in front is one; what is held waits for it
   std::optional<Move> move_;
   std::deque<Cell> cells_;
   std::deque<EndedCell> ended_;

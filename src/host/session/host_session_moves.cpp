@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "host/session/host_session.h"
+#include "host/session/race.h"
 #include "host/session/session_registry.h"
 #include "host/session/session_rooms.h"
 
@@ -156,11 +157,13 @@ void HostSession::advance() {
     }
     if (front.plan && !become(front)) return;
     if (!link_) open_link();
+    if (front.race) return begin_race(front);
     embed::CellRequest request = std::move(front.request);
     held_.pop_front();
     if (request.kind == embed::CellKind::Snapshot) tell_again(request);
     link_->session().submit(std::move(request));
   }
+  settle();
 }
 
 // True: the session is what the cell's plan says. False: it is on its way there.
@@ -181,6 +184,8 @@ bool HostSession::become(Held& held) {
   if (plan_.room == Isolation::InProcess && plan.room == Isolation::Process) {
     const char* why = !plan.dependencies.empty()     ? "it was asked for packages"
                       : !plan.python_version.empty() ? "it was asked for another Python"
+                      : held.race                    ? "candidates race in copies of it"
+                      : plan.undo != plan_.undo      ? "copies of it are to be kept for undo"
                                                      : "it was given limits";
     begin_move(held.request.number, std::move(plan), why);
     return false;
@@ -188,6 +193,7 @@ bool HostSession::become(Held& held) {
   if (plan_.room == Isolation::Process && !same_packages(plan, plan_)) {
     registry_.rooms().change_packages(link_->session(), plan.place);
   }
+  if (plan.undo != plan_.undo) registry_.rooms().keep_copies(link_->session(), plan.undo);
   plan_ = std::move(plan);
   return true;
 }
@@ -199,6 +205,7 @@ void HostSession::begin_move(embed::CellNumber number, SessionPlan plan, std::st
   plan_.resolved_on = std::move(plan.resolved_on);
   plan_.in_use = std::move(plan.in_use);
   plan_.python_version = std::move(plan.python_version);
+  plan_.undo = plan.undo;
   move_.emplace();
   move_->number = number;
   move_->why = std::move(why);
@@ -281,6 +288,7 @@ void HostSession::forget_held() {
 }
 
 bool HostSession::withdraw_held(embed::CellNumber number) {
+  if (race_runs(number)) return false;
   const auto held = std::find_if(held_.begin(), held_.end(), [number](const Held& each) {
     return each.request.number == number;
   });

@@ -105,8 +105,13 @@ std::size_t ServerRooms::copies_kept(const embed::Session& worker) const {
   return session != nullptr ? session->copies_kept() : 0;
 }
 
-Result<Undone> ServerRooms::undo(embed::Session& worker, std::size_t steps) {
-  return dynamic_cast<WorkerSession&>(worker).undo(steps);
+void ServerRooms::when_free(embed::Session& worker, std::function<void()> callback) {
+  dynamic_cast<WorkerSession&>(worker).when_free(std::move(callback));
+}
+
+Result<embed::CellNumber> ServerRooms::undo(embed::Session& worker, std::size_t steps,
+                                            Copied ready) {
+  return dynamic_cast<WorkerSession&>(worker).undo(steps, std::move(ready));
 }
 
 WorkerPlace ServerRooms::own_place() const {

@@ -40,7 +40,8 @@ class ServerRooms final : public SessionRooms {
                                             Copied copied) override;
   void keep_copies(embed::Session& worker, std::size_t count) override;
   std::size_t copies_kept(const embed::Session& worker) const override;
-  Result<Undone> undo(embed::Session& worker, std::size_t steps) override;
+  void when_free(embed::Session& worker, std::function<void()> callback) override;
+  Result<embed::CellNumber> undo(embed::Session& worker, std::size_t steps, Copied ready) override;
   WorkerPlace own_place() const override;
   std::uint64_t prepare(const SessionPlan& plan, Prepared done) override;
   void cancel(std::uint64_t request) override;

@@ -31,6 +31,13 @@ SessionLink::~SessionLink() {
   session_.reset();
 }
 
+void SessionLink::speak(Owner& owner) {
+  const std::lock_guard lock(mutex_);
+  arrived_.clear();
+  any_arrived_.store(false, std::memory_order_relaxed);
+  owner_ = &owner;
+}
+
 void SessionLink::push(Event event) {
   bool first;
   {

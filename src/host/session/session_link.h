@@ -56,8 +56,12 @@ class SessionLink final : public embed::SessionListener {
   void pump();
   // Reads what is in the pipes now, for a session that is about to be destroyed.
   void read_what_is_left();
+  // From here on another one hears what comes.
+  void set_owner(Owner& owner) { owner_ = &owner; }
   // From here on the owner hears nothing more.
   void silence() { owner_ = nullptr; }
+  // After silence(): the owner hears what comes from here on.
+  void speak(Owner& owner);
 
  private:
   struct CellFinished {

@@ -23,12 +23,14 @@ std::string_view other_python(const SessionWish& wish) {
 
 // Only a process of its own can give these.
 bool needs_process(const SessionWish& wish) {
-  return wish.limited() || !wish.dependencies.empty() || !other_python(wish).empty();
+  return wish.limited() || !wish.dependencies.empty() || !other_python(wish).empty() ||
+         wish.undo != 0;
 }
 
 const char* what_needs_process(const SessionWish& wish) {
   if (wish.limited()) return "setting limits";
-  return wish.dependencies.empty() ? "python_version" : "installing packages";
+  if (!wish.dependencies.empty()) return "installing packages";
+  return other_python(wish).empty() ? "undo" : "python_version";
 }
 
 bool is_name_character(unsigned char c) {
@@ -113,7 +115,7 @@ bool SessionWish::limited() const { return limits != WorkerLimits{}; }
 
 bool SessionWish::empty() const {
   return !isolation && dependencies.empty() && python_version.empty() && !limited() &&
-         !confinement.any();
+         !confinement.any() && undo == 0;
 }
 
 Result<SessionPlan> new_plan(const SessionWish& wish, Isolation by_default) {
@@ -123,7 +125,8 @@ Result<SessionPlan> new_plan(const SessionWish& wish, Isolation by_default) {
     if (plan.asked == Isolation::Process || needs_process(wish)) {
       return contradiction(
           "confine is for in-process sessions, and this one would be a worker process",
-          "Leave confine out, or isolation='process', limits, dependencies and python_version.");
+          "Leave confine out, or isolation='process', limits, dependencies, python_version and "
+          "undo.");
     }
     plan.asked = Isolation::InProcess;  // it never moves: the confinement would not come along
     plan.confinement = wish.confinement;
@@ -169,6 +172,7 @@ Result<SessionPlan> changed_plan(const std::string& session, SessionPlan plan,
   if (needs_process(wish)) plan.room = Isolation::Process;
   if (!opened) plan.limits = wish.limits;  // later ones hold for their call
   if (asks_python) plan.python_version = other_python(wish);
+  if (wish.undo != 0) plan.undo = wish.undo;
   add_dependencies(plan, wish);
   return plan;
 }
@@ -179,7 +183,8 @@ bool same_packages(const SessionPlan& one, const SessionPlan& other) {
 }
 
 bool same_session(const SessionPlan& one, const SessionPlan& other) {
-  return one.room == other.room && same_packages(one, other) && one.limits == other.limits;
+  return one.room == other.room && same_packages(one, other) && one.limits == other.limits &&
+         one.undo == other.undo;
 }
 
 }  // namespace pyember::host

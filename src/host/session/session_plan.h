@@ -27,6 +27,7 @@ struct SessionWish {
   std::string python_version;             // "3.12"
   WorkerLimits limits;
   embed::Confinement confinement;
+  std::size_t undo = 0;  // copies to be kept for it; 0: nothing is said
 
   bool limited() const;
   bool empty() const;
@@ -42,17 +43,18 @@ struct SessionPlan {
   std::vector<std::string> dependencies;  // of all calls so far
   std::string resolved_on;                // the day of the last upgrade, "2026-01-31"; empty: none
   std::string python_version;             // asked for; empty: the server's
+  std::size_t undo = 0;                   // how many cells can be undone
   std::shared_ptr<const void> in_use;     // keeps the environment of `place`; shared with a move
 };
 
 // The plan of a new session, or why the wishes contradict each other. What its first cell asks for
-// besides isolation and confinement is not in it yet: that comes by changed_plan(), and a cell whose
-// packages can't be had leaves nothing behind.
+// besides isolation and confinement is not in it yet: that comes by changed_plan(), and a cell
+// whose packages can't be had leaves nothing behind.
 Result<SessionPlan> new_plan(const SessionWish& wish, Isolation by_default);
 
 // Whether a session that exists can serve the call, and what its plan is then; `opened` says that
-// it has had an interpreter: limits hold for the session when they come before, else for their call.
-// The caller compares the two plans to see what must be done.
+// it has had an interpreter: limits hold for the session when they come before, else for their
+// call. The caller compares the two plans to see what must be done.
 Result<SessionPlan> changed_plan(const std::string& session, SessionPlan plan,
                                  const SessionWish& wish, bool opened);
 

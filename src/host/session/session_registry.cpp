@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "host/session/race.h"
+
 namespace pyember::host {
 
 namespace {
@@ -56,8 +58,23 @@ SessionRegistry::~SessionRegistry() {
 
 Result<embed::CellNumber> SessionRegistry::run(const std::string& name, CellSpec spec,
                                                std::unique_ptr<CellObserver> observer) {
+  const Result<HostSession*> session = with_room_for_a_cell(name, spec.wish.get());
+  if (!session) return session.error();
+  return session.value()->submit(std::move(spec), std::move(observer));
+}
+
+Result<embed::CellNumber> SessionRegistry::race(const std::string& name, CellSpec spec,
+                                                RaceOrder order,
+                                                std::unique_ptr<CellObserver> observer) {
+  const Result<HostSession*> session = with_room_for_a_cell(name, spec.wish.get());
+  if (!session) return session.error();
+  return session.value()->submit_race(std::move(spec), std::move(order), std::move(observer));
+}
+
+Result<HostSession*> SessionRegistry::with_room_for_a_cell(const std::string& name,
+                                                           const SessionWish* wish) {
   if (!refusal_.empty()) return Error{ErrorCode::Unavailable, refusal_};
-  const Result<HostSession*> found = find_or_make(name, spec.wish ? *spec.wish : SessionWish{});
+  const Result<HostSession*> found = find_or_make(name, wish != nullptr ? *wish : SessionWish{});
   if (!found) return found.error();
   HostSession* session = found.value();
   if (session->cells().size() >= settings_.maximum_queued_cells) {
@@ -67,7 +84,7 @@ Result<embed::CellNumber> SessionRegistry::run(const std::string& name, CellSpec
                              "interrupt_session, or use another session.",
                              name, session->cells().size())};
   }
-  return session->submit(std::move(spec), std::move(observer));
+  return session;
 }
 
 Result<HostSession*> SessionRegistry::find_or_make(const std::string& name,
@@ -199,8 +216,42 @@ Result<void> SessionRegistry::close(const std::string& name) {
                fmt::format("The cell was stopped or not run: session '{}' was closed with "
                            "close_session. Send it again to run it in a new session.",
                            name));
+  state_gone(name);
   outputs_changed();
   return {};
+}
+
+void SessionRegistry::give_up(const std::string& name, const std::string& why) {
+  const auto found = sessions_.find(name);
+  if (found == sessions_.end()) return;
+  const std::unique_ptr<HostSession> session = std::move(found->second);
+  sessions_.erase(found);
+  remember({name, "it could not begin", session->next_number(), now_ns(), true});
+  session->end(embed::Status::Lost, fmt::format("The cell was not run: {}", why));
+  outputs_changed();
+}
+
+std::unique_ptr<HostSession> SessionRegistry::set_aside(const std::string& name) {
+  const auto found = sessions_.find(name);
+  if (found == sessions_.end()) return nullptr;
+  std::unique_ptr<HostSession> session = std::move(found->second);
+  sessions_.erase(found);
+  return session;
+}
+
+void SessionRegistry::put_back(std::unique_ptr<HostSession> session) {
+  sessions_[session->name()] = std::move(session);
+}
+
+void SessionRegistry::discard(const std::string& name, const std::string& why) {
+  if (const std::unique_ptr<HostSession> session = set_aside(name)) {
+    session->end(embed::Status::Interrupted, why);
+    outputs_changed();
+  }
+}
+
+void SessionRegistry::begin_all_now() {
+  for (const auto& [name, session] : sessions_) session->begin_now();
 }
 
 void SessionRegistry::remember(Tombstone tombstone) {
@@ -282,14 +333,8 @@ std::unique_ptr<SessionLink> SessionRegistry::open_link(HostSession& session,
   home_.release_loop();
   id = next_link_++;
   by_link_.emplace(id, &session);
-  embed::SessionOptions options{session.name(), settings_.working_directory};
-  if (!settings_.folders_directory.empty()) {
-    if (const Result<void> given = give_folder(session)) {
-      options.folder = session.products().folder()->path();
-    } else {
-      session.add_notice(given.error().message);
-    }
-  }
+  embed::SessionOptions options = options_for(session);
+  options.working_directory = settings_.working_directory;
   const SessionPlan& plan = session.plan();
   options.look_ahead = plan.asked == Isolation::Auto;
   options.confinement = plan.confinement;
@@ -298,8 +343,54 @@ std::unique_ptr<SessionLink> SessionRegistry::open_link(HostSession& session,
     if (plan.room == Isolation::InProcess) {
       return rooms_.open_in_process(std::move(options), listener);
     }
-    return rooms_.open_worker(plan.place.python.empty() ? rooms_.own_place() : plan.place,
-                              plan.limits, std::move(options), listener);
+    auto worker = rooms_.open_worker(plan.place.python.empty() ? rooms_.own_place() : plan.place,
+                                     plan.limits, std::move(options), listener);
+    if (plan.undo != 0) rooms_.keep_copies(*worker, plan.undo);
+    return worker;
+  };
+  return link_to(open, owner, id);
+}
+
+std::unique_ptr<SessionLink> SessionRegistry::open_copied_link(HostSession& session,
+                                                               SessionLink::Owner& owner,
+                                                               embed::Session& original,
+                                                               Copied copied, std::uint64_t& id) {
+  id = next_link_++;
+  by_link_.emplace(id, &session);
+  embed::SessionOptions options = options_for(session);
+  const SessionLink::Opener open = [&](embed::SessionListener& listener) {
+    auto copy = rooms_.open_copy(original, std::move(options), listener, std::move(copied));
+    if (session.plan().undo != 0) rooms_.keep_copies(*copy, session.plan().undo);
+    return copy;
+  };
+  return link_to(open, owner, id);
+}
+
+embed::SessionOptions SessionRegistry::options_for(HostSession& session) {
+  embed::SessionOptions options{session.name(), {}};
+  if (settings_.folders_directory.empty()) return options;
+  if (const Result<void> given = give_folder(session)) {
+    options.folder = session.products().folder()->path();
+  } else {
+    session.add_notice(given.error().message);
+  }
+  return options;
+}
+
+std::unique_ptr<SessionLink> SessionRegistry::link_to(const SessionLink::Opener& open,
+                                                      SessionLink::Owner& owner, std::uint64_t id) {
+  return std::make_unique<SessionLink>(open, SessionLink::Place{loop_, poster_, chunk_}, owner,
+                                       [this, link = id] { wake(link); });
+}
+
+std::unique_ptr<SessionLink> SessionRegistry::open_copy_link(HostSession& session,
+                                                             embed::Session& original,
+                                                             SessionLink::Owner& owner,
+                                                             Copied copied, std::uint64_t& id) {
+  id = next_link_++;
+  by_link_.emplace(id, &session);
+  const SessionLink::Opener open = [&](embed::SessionListener& listener) {
+    return rooms_.open_copy(original, {}, listener, std::move(copied));
   };
   return std::make_unique<SessionLink>(open, SessionLink::Place{loop_, poster_, chunk_}, owner,
                                        [this, link = id] { wake(link); });
@@ -333,6 +424,10 @@ void SessionRegistry::dispatching(HostSession& session) {
   if (home_.home() >= 0 && spread_home_ >= 0 && home_.home() != spread_home_) {
     spread_long_sessions();
   }
+}
+
+void SessionRegistry::leave_home(HostSession& session) {
+  if (session.thread_id() != 0) home_.spread(session.home_thread(), session.thread_id(), 1);
 }
 
 bool SessionRegistry::home_is_taken(const HostSession& next) const {

@@ -54,6 +54,9 @@ class SessionRegistry {
   // Gives a cell to the named session, which is made if there is none.
   Result<embed::CellNumber> run(const std::string& name, CellSpec spec,
                                 std::unique_ptr<CellObserver> observer);
+  // The same for candidates that race in copies of it.
+  Result<embed::CellNumber> race(const std::string& name, CellSpec spec, RaceOrder order,
+                                 std::unique_ptr<CellObserver> observer);
   void cancel(const std::string& name, embed::CellNumber number);
 
   HostSession* find(const std::string& name);
@@ -68,11 +71,27 @@ class SessionRegistry {
   // Why there is no session of that name, and what to do.
   Error no_session(const std::string& name) const;
   Result<void> close(const std::string& name);
+  // Ends a session that could not begin; its cells are answered as lost.
+  void give_up(const std::string& name, const std::string& why);
   const std::map<std::string, std::unique_ptr<HostSession>>& sessions() const { return sessions_; }
   const std::vector<Tombstone>& tombstones() const { return tombstones_; }
 
   // A session of a server before this one, which is gone.
   void mourn(const std::string& name, std::string why, embed::CellNumber next_number);
+
+  // Takes a session out without ending it, and back; null: there is none of that name.
+  std::unique_ptr<HostSession> set_aside(const std::string& name);
+  void put_back(std::unique_ptr<HostSession> session);
+  // Ends a session that is to be forgotten as if it had never been.
+  void discard(const std::string& name, const std::string& why);
+  // Lets sessions begin that wait for their first use.
+  void begin_all_now();
+  // Does something in a later turn of the loop.
+  void later(std::function<void()> work) { poster_.post(std::move(work)); }
+  // Called when a session was closed or emptied by its client.
+  void on_state_gone(std::function<void(const std::string&)> callback) {
+    state_gone_ = std::move(callback);
+  }
 
   // From now on every run() fails with this message.
   void refuse(std::string message) { refusal_ = std::move(message); }
@@ -108,8 +127,21 @@ class SessionRegistry {
   // --- for HostSession ---
   std::unique_ptr<SessionLink> open_link(HostSession& session, SessionLink::Owner& owner,
                                          std::uint64_t& id);
+  // The same, to a live copy of another session's.
+  std::unique_ptr<SessionLink> open_copied_link(HostSession& session, SessionLink::Owner& owner,
+                                                embed::Session& original, Copied copied,
+                                                std::uint64_t& id);
+  // To a copy of the session that is below; wakes this one.
+  std::unique_ptr<SessionLink> open_copy_link(HostSession& session, embed::Session& original,
+                                              SessionLink::Owner& owner, Copied copied,
+                                              std::uint64_t& id);
   void retire_link(std::unique_ptr<SessionLink> link, std::uint64_t id);
   void dispatching(HostSession& session);
+  // It works while no cell of it runs: not where the loop is.
+  void leave_home(HostSession& session);
+  void state_gone(const std::string& name) {
+    if (state_gone_) state_gone_(name);
+  }
   const SessionSettings& settings() const { return settings_; }
   SessionRooms& rooms() { return rooms_; }
 
@@ -123,8 +155,12 @@ class SessionRegistry {
   void remember(Tombstone tombstone);
   HostSession& make(const std::string& name, SessionPlan plan, embed::CellNumber first = 1);
   Result<void> may_open(const std::string& name) const;
+  Result<HostSession*> with_room_for_a_cell(const std::string& name, const SessionWish* wish);
   Result<HostSession*> find_or_make(const std::string& name, const SessionWish& wish);
   Result<void> give_folder(HostSession& session);
+  embed::SessionOptions options_for(HostSession& session);
+  std::unique_ptr<SessionLink> link_to(const SessionLink::Opener& open, SessionLink::Owner& owner,
+                                       std::uint64_t id);
 
   SessionRooms& rooms_;
   EventLoop& loop_;
@@ -139,6 +175,7 @@ class SessionRegistry {
   std::function<void()> long_cells_callback_;
   std::function<void()> outputs_changed_;
   OutputCallback output_callback_;
+  std::function<void(const std::string&)> state_gone_;
 
   std::vector<char> chunk_;
   std::vector<std::unique_ptr<SessionLink>> retired_;

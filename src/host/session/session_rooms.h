@@ -43,7 +43,9 @@ class SessionRooms {
   // What a worker session keeps to go back to (WorkerSession says what that is).
   virtual void keep_copies(embed::Session& worker, std::size_t count) = 0;
   virtual std::size_t copies_kept(const embed::Session& worker) const = 0;
-  virtual Result<Undone> undo(embed::Session& worker, std::size_t steps) = 0;
+  virtual void when_free(embed::Session& worker, std::function<void()> callback) = 0;
+  virtual Result<embed::CellNumber> undo(embed::Session& worker, std::size_t steps,
+                                         Copied ready) = 0;
   // The interpreter of workers that were asked for nothing special: the embedded one's version,
   // with the server's environment.
   virtual WorkerPlace own_place() const = 0;

@@ -125,6 +125,7 @@ SessionPlan plan_in(const Json& object) {
   if (const auto limits = object.find("limits"); limits != object.end() && limits->is_object()) {
     plan.limits = limits_in(*limits);
   }
+  plan.undo = std::min<std::size_t>(number_in(object, "undo").value_or(0), limits::kMaximumUndo);
   plan.confinement.no_network = number_in(object, "no_network").value_or(0) != 0;
   if (object.contains("write_paths")) {
     plan.confinement.write_paths = texts_in(object, "write_paths");
@@ -136,6 +137,7 @@ Json in_json(const SessionPlan& plan) {
   Json object = {{"asked", to_string(plan.asked)},        {"room", to_string(plan.room)},
                  {"dependencies", plan.dependencies},     {"resolved_on", plan.resolved_on},
                  {"python_version", plan.python_version}, {"limits", limits_in_json(plan.limits)}};
+  if (plan.undo != 0) object["undo"] = plan.undo;
   if (plan.confinement.no_network) object["no_network"] = 1;
   if (plan.confinement.write_paths) object["write_paths"] = *plan.confinement.write_paths;
   return object;

@@ -66,6 +66,7 @@ Json describe_session(const HostSession& session) {
     fields["idle_seconds"] = seconds_since(session.idle_since_ns());
   }
   fields["memory_bytes"] = session.memory_bytes();
+  if (session.plan().undo != 0) fields["copies_kept"] = session.copies_kept();
   return fields;
 }
 
@@ -79,13 +80,16 @@ std::string session_line(const HostSession& session) {
                         seconds_since(session.cells().front().running_since_ns));
     if (session.cells().size() > 1) line += fmt::format(", {} wait", session.cells().size() - 1);
   }
+  if (session.plan().undo != 0) {
+    line += fmt::format(", {} cells can be undone", session.copies_kept());
+  }
   return line + fmt::format(", {} cells ended, {:.1f} MB", session.cells_completed(),
                             static_cast<double>(session.memory_bytes()) / 1e6);
 }
 
 // --- list_sessions ---------------------------------------------------------------------------
 
-void list_sessions(const Call& call, SessionRegistry& registry) {
+void list_sessions(const Call& call, SessionRegistry& registry, const StatePlaces& places) {
   std::string text;
   Json sessions = Json::array();
   for (const auto& [name, session] : registry.sessions()) {
@@ -98,7 +102,16 @@ void list_sessions(const Call& call, SessionRegistry& registry) {
         {{"session", grave.name}, {"why", grave.why}, {"seconds_ago", seconds_since(grave.at_ns)}});
   }
   if (text.empty()) text = "No session is open; run_python opens one.";
-  answer(call, std::move(text), {{"sessions", std::move(sessions)}, {"gone", std::move(gone)}});
+  Json restorable = restorable_states(registry, places);
+  for (const Json& each : restorable) {
+    text +=
+        fmt::format("\nrestore_session can open {}: {} of {}", each["session"].get<std::string>(),
+                    each["kind"].get<std::string>(), each["written_at"].get<std::string>());
+  }
+  answer(call, std::move(text),
+         {{"sessions", std::move(sessions)},
+          {"gone", std::move(gone)},
+          {"restorable", std::move(restorable)}});
 }
 
 // --- inspect_session -------------------------------------------------------------------------
@@ -287,7 +300,8 @@ Json session_properties() {
   return {{"session", plain("string")},          {"state", {{"enum", {"idle", "busy"}}}},
           {"running_cell", nullable("integer")}, {"running_seconds", nullable("number")},
           {"queued_cells", plain("integer")},    {"cells_ended", plain("integer")},
-          {"idle_seconds", nullable("number")},  {"memory_bytes", plain("integer")}};
+          {"idle_seconds", nullable("number")},  {"memory_bytes", plain("integer")},
+          {"copies_kept", plain("integer")}};
 }
 
 Json session_required() {
@@ -312,24 +326,30 @@ Json hints(bool read_only, bool destructive) {
           {"openWorldHint", false}};
 }
 
-mcp::Tool list_tool(SessionRegistry& registry) {
+mcp::Tool list_tool(SessionRegistry& registry, const StatePlaces& places) {
   const Json grave = object_of(
       {{"session", plain("string")}, {"why", plain("string")}, {"seconds_ago", plain("number")}},
       {"session", "why", "seconds_ago"});
+  const Json restorable = object_of({{"session", plain("string")},
+                                     {"kind", {{"enum", {"saved", "checkpoint"}}}},
+                                     {"written_at", plain("string")},
+                                     {"bytes", plain("integer")}},
+                                    {"session", "kind", "written_at", "bytes"});
   mcp::Tool tool;
   tool.name = "list_sessions";
   tool.title = "List sessions";
   tool.description =
-      "Lists the open Python sessions, what runs in each, and sessions that are gone and why. "
-      "Never waits.";
+      "Lists the open Python sessions, what runs in each, sessions that are gone and why, and what "
+      "restore_session can bring back. Never waits.";
   tool.input_schema = {{"type", "object"}, {"additionalProperties", false}};
   tool.output_schema = object_of(
       {{"sessions",
         {{"type", "array"}, {"items", object_of(session_properties(), session_required())}}},
-       {"gone", {{"type", "array"}, {"items", grave}}}},
+       {"gone", {{"type", "array"}, {"items", grave}}},
+       {"restorable", {{"type", "array"}, {"items", restorable}}}},
       {"sessions", "gone"});
   tool.annotations = hints(true, false);
-  tool.handler = [&registry](const Call& call) { list_sessions(call, registry); };
+  tool.handler = [&registry, &places](const Call& call) { list_sessions(call, registry, places); };
   return tool;
 }
 
@@ -411,8 +431,8 @@ mcp::Tool close_tool(SessionRegistry& registry) {
 }  // namespace
 
 void add_session_tools(mcp::ToolCatalog& catalog, SessionRegistry& registry,
-                       const SessionToolSettings& settings) {
-  catalog.add(list_tool(registry));
+                       const SessionToolSettings& settings, const StatePlaces& places) {
+  catalog.add(list_tool(registry, places));
   catalog.add(inspect_tool(registry, settings));
   catalog.add(interrupt_tool(registry));
   catalog.add(reset_tool(registry));

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <string_view>
 
+#include "base/limits.h"
 #include "host/tools/arguments.h"
 
 namespace pyember::host {
@@ -107,6 +108,9 @@ Result<std::unique_ptr<SessionWish>> wish_in(const Json& arguments) {
   if (const Json* given = member(arguments, "limits")) {
     if (auto read = read_limits(*given, asked().limits); !read) return read.error();
   }
+  if (const Json* given = member(arguments, "undo")) {
+    asked().undo = given->get<std::size_t>();
+  }
   if (const Json* given = member(arguments, "confine")) {
     if (auto read = read_confinement(*given, asked().confinement); !read) return read.error();
   }
@@ -134,6 +138,10 @@ void add_wish_properties(Json& properties) {
                           {"properties", limits},
                           {"additionalProperties", false},
                           {"description", "of a new session; in later calls of that call alone"}};
+  properties["undo"] = {{"type", "integer"},
+                        {"minimum", 1},
+                        {"maximum", limits::kMaximumUndo},
+                        {"description", "so many cells undo_session can take back"}};
   properties["confine"] = {
       {"type", "object"},
       {"properties",

@@ -44,6 +44,7 @@ ProcessSession::ProcessSession(EventLoop& loop, std::unique_ptr<Source> source, 
 }
 
 ProcessSession::~ProcessSession() {
+  tell_free();
   parked_.clear();  // before the worker, which may be about to make one
   if (original_ != nullptr) {
     std::erase_if(original_->wanted_copies_,
@@ -99,6 +100,13 @@ void ProcessSession::output_drained(embed::CellNumber number) {
 void ProcessSession::inspect(std::uint64_t ticket) {
   inspect_ticket_ = ticket;
   advance();
+}
+
+void ProcessSession::checkpoint(embed::CheckpointOrder order) {
+  if (is_free() && queue_.empty()) {
+    const std::string header = checkpoint_header(order);
+    worker_->send(header, std::move(order.state));
+  }
 }
 
 void ProcessSession::change_packages(const WorkerPlace& place) {
@@ -390,6 +398,7 @@ void ProcessSession::lose(const std::string& reason) {
   worker_.reset();
   for (const WantedCopy& each : std::exchange(wanted_copies_, {})) each.session->not_copied(reason);
   tell_copied(Error{ErrorCode::Unavailable, reason});
+  tell_free();
   listener_.session_lost(reason);
 }
 

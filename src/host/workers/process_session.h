@@ -51,6 +51,7 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   void output_drained(embed::CellNumber number) override;
   void inspect(std::uint64_t ticket) override;
   void reset(std::uint64_t ticket) override;
+  void checkpoint(embed::CheckpointOrder order) override;
   std::optional<embed::RunningCell> running() const override { return running_; }
   std::int64_t memory_bytes() const override { return memory_bytes_; }
   pid_t thread_id() const override {
@@ -64,7 +65,8 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   pid_t process_id() const override { return worker_ ? worker_->pid() : 0; }
   void keep_copies(std::size_t count) override { parked_.keep(count); }
   std::size_t copies_kept() const override { return parked_.size(); }
-  Result<Undone> undo(std::size_t steps) override;
+  void when_free(std::function<void()> callback) override;
+  Result<embed::CellNumber> undo(std::size_t steps, Copied ready) override;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -73,7 +75,7 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   void worker_ready() override;
   void worker_done(CellDone& done) override;
   void worker_names(WorkerNames& names) override;
-  void worker_forked() override { advance(); }
+  void worker_forked() override;
   void worker_ended() override;
 
   // A copy that is to be made, behind the cell of that number.
@@ -88,6 +90,7 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   void begin_as_copy(WorkerProcess& worker);
   void not_copied(const std::string& why);
   void tell_copied(Result<std::vector<std::string>> left);
+  void tell_free();
   void measure_family();
   bool is_free() const;
   void advance();
@@ -115,6 +118,7 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   ProcessSession* original_ = nullptr;  // of which this will be a copy; null: it has its own worker
   std::string why_not_copied_;
   Copied copied_;  // to be told
+  std::vector<std::function<void()>> when_free_;
   ParkedCopies parked_;
   bool packages_changed_ = false;  // ever: a state to go back to may have others
   Clock::time_point measured_{};   // the memory of worker and copies together

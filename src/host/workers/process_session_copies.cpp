@@ -80,6 +80,20 @@ void ProcessSession::tell_copied(Result<std::vector<std::string>> left) {
   if (const Copied told = std::exchange(copied_, nullptr)) told(std::move(left));
 }
 
+void ProcessSession::worker_forked() {
+  tell_free();
+  advance();
+}
+
+void ProcessSession::when_free(std::function<void()> callback) {
+  when_free_.push_back(std::move(callback));
+  if (!worker_ || !worker_->forking()) tell_free();
+}
+
+void ProcessSession::tell_free() {
+  for (const auto& callback : std::exchange(when_free_, {})) callback();
+}
+
 // --- states to go back to ------------------------------------------------------------------------
 
 // True: a copy is being forked first.
@@ -89,7 +103,7 @@ bool ProcessSession::park_before(embed::CellNumber cell) {
   return worker_->forking();
 }
 
-Result<Undone> ProcessSession::undo(std::size_t steps) {
+Result<embed::CellNumber> ProcessSession::undo(std::size_t steps, Copied ready) {
   const bool busy = running_ || !queue_.empty() || reset_ticket_ || undrained_ != 0 ||
                     (worker_ && worker_->forking());
   if (busy && !lost_) {
@@ -110,7 +124,9 @@ Result<Undone> ProcessSession::undo(std::size_t steps) {
   memory_kills_ = worker_->memory_kills_in_group();
   measured_ = {};
   measure_family();
-  return Undone{state.value().cell, worker_->left()};
+  copied_ = std::move(ready);
+  if (worker_->ready()) tell_copied(worker_->left());
+  return state.value().cell;
 }
 
 // What worker and copies share is private to none of them, so none of them can tell.

@@ -14,7 +14,7 @@ namespace pyember::host {
 // there is none. Not called for a copy that was destroyed before.
 using Copied = std::function<void(Result<std::vector<std::string>> left)>;
 
-// What a session went back to.
+// What a session has gone back to.
 struct Undone {
   embed::CellNumber cell = 0;     // the oldest one that is undone
   std::vector<std::string> left;  // what the state lacks that there was then

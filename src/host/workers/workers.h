@@ -30,10 +30,13 @@ class WorkerSession : public embed::Session {
   virtual void keep_copies(std::size_t count) = 0;
   // How many there are, also when the session was lost.
   virtual std::size_t copies_kept() const = 0;
+  // Calls back when no copy of it is being made: at once, or within milliseconds; in any case once.
+  virtual void when_free(std::function<void()> callback) = 0;
   // Goes back to the state before the last `steps` cells, at once; also when the session was lost,
-  // which it then is no more. An error when cells run or wait, or there is no such copy: nothing
-  // has happened then. A reset ends all copies.
-  virtual Result<Undone> undo(std::size_t steps) = 0;
+  // which it then is no more. Returns the oldest cell that is undone; `ready` is called with what the
+  // state lacks, from within this or later. An error when cells run or wait, a copy is being
+  // made, or there is no such copy: nothing has happened then. A reset ends all copies.
+  virtual Result<embed::CellNumber> undo(std::size_t steps, Copied ready) = 0;
 };
 
 // Owns the zygotes, one a place: started at its first use, kept warm, replaced when it died (its
