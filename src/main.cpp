@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <limits.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "embed/runtime.h"
 #include "host/app.h"
 #include "host/logging.h"
+#include "host/session/state_store.h"
 #include "journal/journal_memory.h"
 #include "journal/upgrade_order.h"
 #include "supervisor/next_program.h"
@@ -37,11 +39,12 @@ int serve(const host::Options& options, journal::JournalMemory& memory) {
 
 // Until a server ends in order; when it is asked to, as another program.
 int supervise(const host::Options& options, journal::JournalMemory& memory, bool goes_on,
-              char** arguments) {
+              const host::CheckpointSlot* slot, char** arguments) {
   for (;;) {
     const supervisor::Outcome outcome = supervisor::supervise(
         memory, [&] { return serve(options, memory); }, goes_on);
     if (outcome.program.empty()) return outcome.exit_code;
+    if (slot != nullptr) slot->leave_word();
     const Error failed = supervisor::become(outcome.program, arguments, memory);
     journal::UpgradeOrder(memory.layout()).clear();
     fmt::print(stderr, "pyember: {}\n", failed.message);
@@ -49,7 +52,25 @@ int supervise(const host::Options& options, journal::JournalMemory& memory, bool
   }
 }
 
-int serve_client(const host::Options& options, char** arguments) {
+// Checkpoints can't be written without a place for them, but the server can do without.
+std::optional<host::CheckpointSlot> take_checkpoint_slot(host::Options& options) {
+  if (!options.checkpoints || options.profile == host::Profile::Scripts) return std::nullopt;
+  char directory[PATH_MAX];
+  if (getcwd(directory, sizeof directory) == nullptr) return std::nullopt;
+  using Contents = host::CheckpointSlot::Contents;
+  auto slot = host::CheckpointSlot::take(host::find_state_directory(), directory,
+                                         options.resume ? Contents::Newest : Contents::Fresh);
+  if (!slot) {
+    fmt::print(stderr, "pyember: sessions will not outlive the server: {}\n",
+               slot.error().message);
+    return std::nullopt;
+  }
+  options.checkpoint_folder = slot.value().folder();
+  return slot.take();
+}
+
+int serve_client(host::Options options, char** arguments) {
+  const std::optional<host::CheckpointSlot> slot = take_checkpoint_slot(options);
   using Kind = journal::JournalMemory::Kind;
   std::optional<Result<journal::JournalMemory>> memory = supervisor::inherited_journal();
   const bool goes_on = memory.has_value();
@@ -62,7 +83,7 @@ int serve_client(const host::Options& options, char** arguments) {
   }
   journal::UpgradeOrder(memory->value().layout()).clear();
   if (!options.supervised) return serve(options, memory->value());
-  return supervise(options, memory->value(), goes_on, arguments);
+  return supervise(options, memory->value(), goes_on, slot ? &*slot : nullptr, arguments);
 }
 
 }  // namespace

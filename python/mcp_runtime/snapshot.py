@@ -20,11 +20,14 @@ from builtins import (
     BaseException,
     __import__,
     any,
+    bool,
+    bytearray,
     dict,
     frozenset,
     id,
     len,
     list,
+    min,
     set,
     sorted,
     str,
@@ -34,13 +37,15 @@ from builtins import (
 
 from mcp_runtime import bundled, errors, snapshot_surroundings
 from mcp_runtime.result_text import printable
-from mcp_runtime.snapshot_file import Reader, SnapshotError, Writer
+from mcp_runtime.snapshot_file import Reader, SnapshotError, TooLarge, Writer
 from mcp_runtime.snapshot_records import (
     PLAIN_TYPES,
+    Care,
     NotPlain,
     RecordReader,
     RecordWriter,
     plain_class_ids,
+    reduces_itself,
 )
 
 TYPE_CHECKING = False
@@ -67,14 +72,17 @@ _NOT_THE_USERS = frozenset({
     "__builtins__", "__name__", "__doc__", "__loader__", "__spec__", "__package__",
     "__warningregistry__", "__annotate__", "__conditional_annotations__", "__annotations_cache__",
 })  # fmt: skip
-_REDUCERS = (
-    "__reduce__", "__reduce_ex__", "__getstate__", "__getnewargs__", "__getnewargs_ex__",
-    "__getattr__", "__getattribute__",
-)  # fmt: skip
 _TOO_LATE = "the time was over before its turn"
+# Of one text in a checkpoint that somebody may wait for: copying it takes a fraction of a millisecond.
+MAXIMUM_BLOCK = 2 << 20
+_BLOCKS = (str, bytearray)
+# What cloudpickle imports: each for itself, where somebody may wait.
+_SLOW_TO_IMPORT = (
+    "collections.abc", "enum", "functools", "weakref", "types", "ast", "opcode", "dis", "tokenize",
+    "inspect", "copy", "dataclasses", "logging", "platform", "typing", "uuid", "threading",
+)  # fmt: skip
 
 (_DEFINITIONS, _OBJECTS, _CONTAINERS, _RISKY) = (1, 2, 3, 4)
-_get_class_names: Any = type.__dict__["__dict__"].__get__
 _get_mro: Any = type.__dict__["__mro__"].__get__
 
 
@@ -84,15 +92,53 @@ def save(session: Session, order: str) -> Carried:
     The order is a path. Of a state that is kept two texts follow, what is told about it and more,
     each behind a zero character; notices are empty then.
     """
-    path, *about = order.split("\0", 2)
-    texts = [text.encode("utf-8", "surrogatepass") for text in (*about, "", "")[:2]]
-    writer = Writer(path, (texts[0], texts[1]))
-    writer.durable = bool(about)
+    writer, kept = _writer_for(order)
+    writer.durable = kept
     try:
         summary, notices = _Saving(session, writer).run()
     finally:
         writer.discard()
-    return summary, [] if about else notices
+    return summary, [] if kept else notices
+
+
+class GaveUp(BaseException):
+    """Somebody waits for the session, whose state was being written unasked."""
+
+
+def checkpoint(session: Session, order: str, limit: int, waits: Callable[[], bool] | None) -> None:
+    """Writes the session's state unasked, as save() does one that is kept: `limit` bytes at most, and
+    not made to outlast the machine.
+
+    `waits` says whether somebody waits for the session; then GaveUp is raised within about a
+    millisecond, nothing is written, and no code of the user's is run at any time. Without it nobody
+    waits: this is a process of its own. What does not fit is left behind by its name.
+    """
+
+    def look() -> None:
+        if waits is not None and waits():
+            raise GaveUp
+
+    care = Care(look)
+    care.runs_user_code = waits is None
+    look()
+    for name in _SLOW_TO_IMPORT if waits is not None else ():
+        __import__(name)
+        look()
+    sys.modules["__main__"] = session.main  # as before every cell
+    writer = _writer_for(order)[0]
+    try:
+        writer.limit = limit
+        writer.between = look
+        _Saving(session, writer, care).run()
+    finally:
+        writer.discard()
+
+
+def _writer_for(order: str) -> tuple[Writer, bool]:
+    """(the file that an order names, whether the state is to be kept)."""
+    path, *about = order.split("\0", 2)
+    texts = [text.encode("utf-8", "surrogatepass") for text in (*about, "", "")[:2]]
+    return Writer(path, (texts[0], texts[1])), bool(about)
 
 
 def restore(session: Session, path: str) -> Carried:
@@ -107,10 +153,11 @@ def restore(session: Session, path: str) -> Carried:
 
 
 class _Saving:
-    def __init__(self, session: Session, writer: Writer) -> None:
+    def __init__(self, session: Session, writer: Writer, care: Care | None = None) -> None:
         self._session = session
         self._writer = writer
-        self._records = RecordWriter(session.namespace, session.main)
+        self._care = care
+        self._records = RecordWriter(session.namespace, session.main, care)
         self._left_behind: dict[str, str] = {}
         self._plain: list[list[Any]] = []  # [name, place, length]
         self._objects: list[list[Any]] = []
@@ -183,6 +230,8 @@ class _Saving:
         chunks, failure = (None, None) if self._over() else _guarded(self._session, begin)
         if chunks is not None:
             return self._writer.append(chunks)
+        if type(failure) is GaveUp:
+            raise failure
         self._stopped = self._stopped or _is_stop(self._session, failure)
         reason = _TOO_LATE if failure is None or self._stopped else _reason(self._session, failure)
         for _, name in others:
@@ -194,11 +243,18 @@ class _Saving:
         if self._over():
             self._left_behind[name] = _TOO_LATE
             return True
+        if self._care is not None:
+            refused = self._refused(value)
+            if refused:
+                self._left_behind[name] = refused
+                return True
         chunks, failure = _guarded(self._session, self._records.record, value)
         if chunks is not None:
             place, length = self._writer.append(chunks)
             records.append([name, place, length])
             return True
+        if type(failure) is GaveUp:
+            raise failure
         self._records.undo()
         if type(failure) is NotPlain:
             return False
@@ -208,6 +264,21 @@ class _Saving:
         else:
             self._left_behind[name] = _reason(self._session, failure)
         return True
+
+    def _refused(self, value: Any) -> str:
+        """Why a checkpoint does without a value; empty when it does not."""
+        care, kind = self._care, type(value)
+        if care is None:
+            return ""
+        care.look()
+        room = self._records.room = self._writer.room()
+        if kind in _BLOCKS and room is not None:
+            # Copied as one, however long that takes.
+            if len(value) > (room if care.runs_user_code else min(room, MAXIMUM_BLOCK)):
+                return "it is larger than what a checkpoint has room for"
+        if not care.runs_user_code and reduces_itself(kind):
+            return "its class says itself how it is pickled: save_session asks it, checkpoints don't"
+        return ""
 
     def _over(self) -> bool:
         self._stopped = self._stopped or self._session.native.stop_requested()
@@ -372,7 +443,7 @@ def _reason(session: Session, failure: BaseException) -> str:
     if broken is not None or not message:
         return kind
     text = printable(message).replace("\n", " ")
-    if type(failure) is not SnapshotError:
+    if type(failure) is not SnapshotError and type(failure) is not TooLarge:
         text = f"{kind}: {text}"
     return text if len(text) <= MAXIMUM_REASON else text[: MAXIMUM_REASON - 1] + "…"
 
@@ -382,10 +453,8 @@ def _group_of(value: Any) -> int:
     kind = type(value)
     if kind is _Function or type in _get_mro(kind):
         return _DEFINITIONS
-    for cls in _get_mro(kind):
-        names = _get_class_names(cls)
-        if names.get("__module__") == "__main__" and any(name in names for name in _REDUCERS):
-            return _RISKY
+    if reduces_itself(kind):
+        return _RISKY
     return _CONTAINERS if any(cls in PLAIN_TYPES for cls in _get_mro(kind)) else _OBJECTS
 
 

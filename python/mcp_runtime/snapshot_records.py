@@ -23,6 +23,7 @@ from builtins import (
     Exception,
     NotImplemented,
     __import__,
+    any,
     bool,
     bytearray,
     bytes,
@@ -46,9 +47,11 @@ from builtins import (
     type,
 )
 
+from mcp_runtime.snapshot_file import TooLarge
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
     from typing import Any
 
@@ -84,12 +87,34 @@ _HELPERS = (
 )  # fmt: skip
 
 
+REDUCERS = (
+    "__reduce__", "__reduce_ex__", "__getstate__", "__getnewargs__", "__getnewargs_ex__",
+    "__getattr__", "__getattribute__",
+)  # fmt: skip
+_OWN_REDUCER = (
+    "its class says itself how it is pickled, which checkpoints don't ask for; save_session does"
+)
+_get_class_names: Any = type.__dict__["__dict__"].__get__
+_get_mro: Any = type.__dict__["__mro__"].__get__
+
 # A pickle that takes what its reader supplies (persistent_load) into the memo.
 _HEAD, _SUPPLIED, _TAIL = b"\x80\x05", b"NQ\x940", b"N."
 
 
 class NotPlain(Exception):
     """The value is not plain data only."""
+
+
+class Care:
+    """What a pickling minds that nobody has asked for: how much it writes, and whom it keeps waiting.
+
+    `look` is called at least once for every 64 KB and for every object with a class of its own, and
+    may raise.
+    """
+
+    def __init__(self, look: Callable[[], object]) -> None:
+        self.look = look
+        self.runs_user_code = True  # False: objects whose classes say how to be pickled are refused
 
 
 def plain_class_ids() -> dict[int, Any]:
@@ -107,7 +132,11 @@ def plain_class_ids() -> dict[int, Any]:
 class RecordWriter:
     """Makes records; every call but the constructor may run user code."""
 
-    def __init__(self, namespace: dict[str, Any], main: ModuleType) -> None:
+    def __init__(
+        self, namespace: dict[str, Any], main: ModuleType, care: Care | None = None
+    ) -> None:
+        self._care = care
+        self.room: int | None = None  # bytes that a record may have; None: no matter how many
         self._namespace = namespace
         self._main = main
         self._chunks: list[bytes] = []
@@ -115,6 +144,11 @@ class RecordWriter:
 
     def write(self, data: Any) -> None:
         """The pickler's file. What is not bytes is only lent."""
+        if self._care is not None:
+            self._care.look()
+            self._size += len(data)
+            if self.room is not None and self._size > self.room:
+                raise TooLarge("it is larger than what a checkpoint has room for")
         self._chunks.append(data if type(data) is bytes else bytes(data))
 
     def begin_objects(self, cloudpickle: ModuleType) -> list[bytes]:
@@ -126,6 +160,7 @@ class RecordWriter:
         pickler = _pickler_class(cloudpickle)(self, protocol=PROTOCOL)
         pickler.memo = memo
         pickler.namespace = self._namespace
+        pickler.care = self._care
         # Functions of the session keep its namespace, which the memo stands for.
         pickler.globals_ref[id(self._namespace)] = self._namespace
         self._pickler = pickler
@@ -135,6 +170,7 @@ class RecordWriter:
     def record(self, value: Any) -> list[bytes]:
         """The chunks of the record of one value. Raises what pickling raises; then undo()."""
         self._chunks = []
+        self._size = 0
         self._marker: list[Any] = []
         self._pickler.dump(self._marker)
         self._pickler.dump(value)
@@ -170,9 +206,14 @@ def _pickler_class(cloudpickle: ModuleType) -> Any:
 
     class SessionPickler(cloudpickle.Pickler):  # type: ignore[name-defined,misc]
         namespace: dict[str, Any]
+        care: Care | None
 
         def reducer_override(self, value: Any) -> Any:
             kind = type(value)
+            if self.care is not None:
+                self.care.look()
+                if not self.care.runs_user_code and reduces_itself(kind):
+                    raise pickle.PicklingError(_OWN_REDUCER)
             if kind is _Function or issubclass(kind, type):
                 home = _standard_home(value)
                 if home is not None:
@@ -194,6 +235,15 @@ def _pickler_class(cloudpickle: ModuleType) -> Any:
             return reduced
 
     return SessionPickler
+
+
+def reduces_itself(kind: type) -> bool:
+    """Whether a class that a cell made says how its objects are pickled."""
+    for cls in _get_mro(kind):
+        names = _get_class_names(cls)
+        if names.get("__module__") == "__main__" and any(name in names for name in REDUCERS):
+            return True
+    return False
 
 
 def cached(function: Any, maxsize: int | None, typed: bool) -> Any:

@@ -94,6 +94,14 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
       ->check(CLI::Validator(module_problem, "MODULE"));
   app.add_flag("--no-supervisor", unsupervised_, "Don't start another server when this one dies")
       ->envname("PYEMBER_NO_SUPERVISOR");
+  app.add_option("--checkpoints", checkpoints_,
+                 "Write down idle sessions, so that they outlive a server that dies: on, off")
+      ->envname("PYEMBER_CHECKPOINTS")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->capture_default_str();
+  app.add_flag("--resume", options.resume,
+               "Begin with the sessions of the last server in this working directory")
+      ->envname("PYEMBER_RESUME");
   app.add_option("--project-root", options.project_root,
                  "Folder of scripts/ and autosaved_scripts/ (else PYTHON_MCP_HOME, else here)");
   app.add_option("--log-level", options.log_level, "Least severe level logged to stderr")
@@ -105,6 +113,7 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
 Result<void> ServeOptions::finish() {
   if (const auto profile = host::parse_profile(profile_)) options_.profile = *profile;
   options_.supervised = !unsupervised_;
+  options_.checkpoints = checkpoints_ == "on";
   options_.isolation = host::parse_isolation(isolation_);
   options_.timeout = to_duration(timeout_);
   options_.maximum_timeout = to_duration(maximum_timeout_);

@@ -25,6 +25,7 @@ class ServeOptions {
  private:
   host::Options& options_;
   std::string profile_;    // empty: the program's name decides
+  std::string checkpoints_ = "on";
   std::string isolation_;  // empty: the profile decides
   bool unsupervised_ = false;
   double timeout_;  // seconds, as people write them

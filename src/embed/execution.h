@@ -70,6 +70,14 @@ struct CellRequest {
   std::atomic<std::uint8_t>* begun = nullptr;      // set to 1 before any of it runs; null: nothing
 };
 
+// A state that is written unasked, while nothing runs. Nobody is told of its end: the file appears
+// when it is whole.
+struct CheckpointOrder {
+  std::string state;  // as a CellRequest of kind Snapshot has it: a path and two texts
+  std::uint64_t maximum_bytes = 0;      // of the file; names that don't fit are left behind
+  std::chrono::milliseconds timeout{};  // names whose turn did not come are left behind
+};
+
 struct CellOutcome {
   Status status = Status::Completed;
   std::optional<std::string> result;  // repr of the last expression; nullopt when it was None

@@ -25,6 +25,7 @@ InProcessSession::~InProcessSession() {
   {
     const std::lock_guard lock(core_->mutex);
     core_->closing = true;
+    core_->awaited.store(true, std::memory_order_relaxed);
     core_->queue.clear();
     core_->pipes.close();
     if (core_->thread && core_->running) core_->thread->interrupt(StopCause::Close);
@@ -36,6 +37,7 @@ void InProcessSession::submit(CellRequest request) {
   {
     const std::lock_guard lock(core_->mutex);
     core_->queue.push_back(std::move(request));
+    core_->awaited.store(true, std::memory_order_relaxed);
   }
   core_->changed.notify_one();
 }
@@ -79,6 +81,7 @@ void InProcessSession::inspect(std::uint64_t ticket) {
   {
     const std::lock_guard lock(core_->mutex);
     core_->inspect_ticket = ticket;
+    core_->awaited.store(true, std::memory_order_relaxed);
   }
   core_->changed.notify_one();
 }
@@ -87,7 +90,20 @@ void InProcessSession::reset(std::uint64_t ticket) {
   {
     const std::lock_guard lock(core_->mutex);
     core_->reset_ticket = ticket;
+    core_->awaited.store(true, std::memory_order_relaxed);
     if (core_->thread && core_->running) core_->thread->interrupt(StopCause::Interrupt);
+  }
+  core_->changed.notify_one();
+}
+
+void InProcessSession::checkpoint(CheckpointOrder order) {
+  {
+    const std::lock_guard lock(core_->mutex);
+    if (core_->running || !core_->queue.empty() || core_->reset_ticket || core_->inspect_ticket) {
+      return;
+    }
+    core_->awaited.store(false, std::memory_order_relaxed);
+    core_->checkpoint = std::move(order);
   }
   core_->changed.notify_one();
 }

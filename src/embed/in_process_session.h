@@ -22,6 +22,7 @@ class InProcessSession final : public Session {
   void output_drained(CellNumber number) override;
   void inspect(std::uint64_t ticket) override;
   void reset(std::uint64_t ticket) override;
+  void checkpoint(CheckpointOrder order) override;
   std::optional<RunningCell> running() const override;
   std::int64_t memory_bytes() const override;
   pid_t thread_id() const override;

@@ -171,6 +171,7 @@ Result<void> Interpreter::bootstrap(const RuntimeOptions& options) {
                             {"ask", &methods_.ask},
                             {"restore", &methods_.restore},
                             {"names", &methods_.names},
+                            {"checkpoint", &methods_.checkpoint},
                             {"close", &methods_.close},
                             {"reset", &methods_.reset}}) {
     *slot = PyObject_GetAttrString(runtime.get(), name);
@@ -236,6 +237,17 @@ std::vector<NameInfo> Interpreter::names() {
                      item_text(attached, entry, 2), item_text(attached, entry, 3)});
   }
   return names;
+}
+
+bool Interpreter::checkpoint(const CheckpointOrder& order) {
+  const Attached attached(thread_state_);
+  Reference state = to_str(attached, order.state);
+  Reference bytes(PyLong_FromUnsignedLongLong(order.maximum_bytes));
+  Reference answer(state && bytes ? PyObject_CallFunctionObjArgs(methods_.checkpoint, state.get(),
+                                                                 bytes.get(), nullptr)
+                                  : nullptr);
+  if (!answer) PyErr_Clear();
+  return answer.get() == Py_True;
 }
 
 bool Interpreter::call_for_truth(PyObject* method) {

@@ -37,6 +37,7 @@ class Interpreter {
   Result<void> open(const SessionOptions& options, std::uint64_t serial);
   RunResult run(const CellRequest& request);  // or snapshot, or restore, by its kind
   std::vector<NameInfo> names();
+  bool checkpoint(const CheckpointOrder& order);  // false: nothing was written
   bool close();
   bool reset();
 
@@ -57,6 +58,7 @@ class Interpreter {
     PyObject* ask = nullptr;
     PyObject* restore = nullptr;
     PyObject* names = nullptr;
+    PyObject* checkpoint = nullptr;
     PyObject* close = nullptr;
     PyObject* reset = nullptr;
   };

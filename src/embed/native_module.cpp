@@ -30,12 +30,19 @@ PyObject* stop_requested(PyObject*, PyObject*) {
   return PyBool_FromLong(thread && thread->stop_requested());
 }
 
+PyObject* cell_waits(PyObject*, PyObject*) {
+  const SessionThread* thread = SessionThread::current();
+  return PyBool_FromLong(thread && thread->cell_waits());
+}
+
 PyMethodDef hot_functions[] = {
     {"stoppable", stoppable, METH_O,
      "stoppable(on): user code runs from here on (True) or no more (False). Only then may the\n"
      "session's own thread be stopped with KeyboardInterrupt. Ignored on other threads."},
     {"stop_requested", stop_requested, METH_NOARGS,
      "stop_requested() -> bool: the current cell's time is over, or it was interrupted."},
+    {"cell_waits", cell_waits, METH_NOARGS,
+     "cell_waits() -> bool: a checkpoint is being written, and somebody waits for the session."},
     {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace

@@ -91,6 +91,10 @@ class Session {
   // been withdrawn by the owner.
   virtual void reset(std::uint64_t ticket) = 0;
 
+  // Writes the state of an idle session; a session that is not does nothing. Gives up when a cell
+  // comes, unless the cell need not wait for it. Sessions that can't do it do nothing.
+  virtual void checkpoint(CheckpointOrder) {}
+
   virtual std::optional<RunningCell> running() const = 0;
   virtual std::int64_t memory_bytes() const = 0;
 

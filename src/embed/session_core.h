@@ -64,7 +64,11 @@ struct SessionCore {
   bool held_back = false;     // … and nothing at all until what waits behind it was taken back
   std::optional<std::uint64_t> reset_ticket;
   std::optional<std::uint64_t> inspect_ticket;
-  SessionThread* thread = nullptr;  // null until an interpreter is there
+  std::optional<CheckpointOrder> checkpoint;  // to be begun while nothing else is asked
+  SessionThread* thread = nullptr;            // null until an interpreter is there
+
+  // Somebody has asked for something: a checkpoint under way gives up at its next look.
+  std::atomic<bool> awaited{false};
 
   // Odd while the loop reads the pipes; even otherwise. Changes with every read.
   std::atomic<std::uint64_t> read_epoch{0};

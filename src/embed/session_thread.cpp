@@ -39,7 +39,8 @@ constexpr std::chrono::milliseconds kInspectDeadline{5'000};
 constexpr std::chrono::milliseconds kCloseDeadline{5'000};
 constexpr std::chrono::milliseconds kThreadsDeadline{500};
 constexpr std::chrono::milliseconds kChildrenDeadline{1'000};
-constexpr std::chrono::milliseconds kReportGrace{100};  // to format a traceback after a stop
+constexpr std::chrono::milliseconds kCheckpointGrace{5'000};  // beyond the time it was given
+constexpr std::chrono::milliseconds kReportGrace{100};        // to format a traceback after a stop
 
 constexpr char kMended[] =
     "An earlier cell had closed descriptor 1 or 2 (stdout, stderr), so they were opened again "
@@ -276,10 +277,10 @@ bool SessionThread::serve_requests(SessionCore& core) {
   std::unique_lock lock(core.mutex);
   for (;;) {
     core.changed.wait(lock, [&] {
-      const bool may_run =
-          core.drained >= undrained && !core.queue.empty() && !core.held_back &&
-          (!core.only_carries || core.queue.front().kind == CellKind::Snapshot);
-      return core.closing || slot_.condemned || core.reset_ticket || core.inspect_ticket || may_run;
+      const bool may_run = core.drained >= undrained && !core.queue.empty() && !core.held_back &&
+                           (!core.only_carries || core.queue.front().kind == CellKind::Snapshot);
+      return core.closing || slot_.condemned || core.reset_ticket || core.inspect_ticket ||
+             core.checkpoint || may_run;
     });
     if (slot_.condemned) {
       lock.unlock();
@@ -297,6 +298,12 @@ bool SessionThread::serve_requests(SessionCore& core) {
       auto names = watched(kInspectDeadline, [this] { return interpreter_->names(); });
       core.notify(
           [&](SessionListener& listener) { listener.names_ready(ticket, std::move(names)); });
+      lock.lock();
+    } else if (core.checkpoint) {
+      const CheckpointOrder order = *std::exchange(core.checkpoint, std::nullopt);
+      if (!core.queue.empty()) continue;  // a cell is quicker
+      lock.unlock();
+      write_checkpoint(core, order);
       lock.lock();
     } else {
       CellRequest request = std::move(core.queue.front());
@@ -319,6 +326,15 @@ bool SessionThread::serve_requests(SessionCore& core) {
       lock.lock();
     }
   }
+}
+
+// Asked for by nobody, so the ladder must not end a session for it: the runtime looks by itself
+// whether its time is over or a cell waits. Only what hangs far beyond that is stopped.
+void SessionThread::write_checkpoint(SessionCore& core, const CheckpointOrder& order) {
+  checkpoint_ends_ = StopState::Clock::now() + order.timeout;
+  checkpointing_.store(&core, std::memory_order_release);
+  (void)watched(order.timeout + kCheckpointGrace, [&] { return interpreter_->checkpoint(order); });
+  checkpointing_.store(nullptr, std::memory_order_release);
 }
 
 SessionThread::Ran SessionThread::run_cell(SessionCore& core, CellRequest& request, bool mended) {

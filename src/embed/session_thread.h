@@ -39,7 +39,12 @@ class SessionThread final : public Stoppable {
 
   // --- called by the native module, attached, on any of the session's threads
   void stoppable(bool on);
-  bool stop_requested() const { return stop_.cause() != StopCause::None; }
+  bool stop_requested() const { return stop_.cause() != StopCause::None || checkpoint_is_late(); }
+  // While a checkpoint is written: a cell is there, or something else that must not wait.
+  bool cell_waits() const {
+    const SessionCore* core = checkpointing_.load(std::memory_order_acquire);
+    return core && core->awaited.load(std::memory_order_relaxed);
+  }
 
   // The session thread the calling thread belongs to; null elsewhere.
   static SessionThread* current();
@@ -78,6 +83,11 @@ class SessionThread final : public Stoppable {
   Ran run_cell(SessionCore& core, CellRequest& request, bool mended);
   CellOutcome outcome_of(RunResult result, StopCause cause) const;
   bool wrote_output(const SessionCore& core, std::uint64_t epoch_before) const;
+  void write_checkpoint(SessionCore& core, const CheckpointOrder& order);
+  bool checkpoint_is_late() const {
+    return checkpointing_.load(std::memory_order_acquire) &&
+           StopState::Clock::now() >= checkpoint_ends_;
+  }
   bool reset_session(SessionCore& core, std::uint64_t ticket);
   bool close_session();
   bool end_everything();
@@ -109,6 +119,9 @@ class SessionThread final : public Stoppable {
   std::atomic<std::uint64_t> asked_region_{0};
   bool exception_pending_ = false;  // with the GIL: an asynchronous exception was set
   bool tracing_ = false;            // with the GIL: the insisting trace function is in place
+
+  std::atomic<SessionCore*> checkpointing_{nullptr};  // set by its own thread
+  StopState::Clock::time_point checkpoint_ends_{};
 };
 
 }  // namespace pyember::embed

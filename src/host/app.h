@@ -19,12 +19,14 @@
 #include "host/output/output_resources.h"
 #include "host/output/resource_router.h"
 #include "host/script_executor.h"
+#include "host/session/checkpoints.h"
 #include "host/session/server_rooms.h"
 #include "host/session/session_file_resources.h"
 #include "host/session/session_registry.h"
 #include "host/tools/progress.h"
 #include "host/tools/run_python.h"
 #include "host/tools/session_tools.h"
+#include "host/tools/state_tools.h"
 #include "host/transport/stdio.h"
 #include "journal/journal.h"
 #include "mcp/server.h"
@@ -59,6 +61,7 @@ class App {
   void adopt_jobs();
   void warm_workers();
   void resume();
+  bool revive(const std::string& name, embed::CellNumber next_number, const std::string& why);
   void input_ended();
   void signalled(int number);
   void end_soon(Ending stage);
@@ -76,6 +79,7 @@ class App {
   RuntimeFactory make_runtime_;
   const RunPythonSettings run_settings_;
   const SessionToolSettings session_settings_;
+  const StatePlaces state_places_;
   const JobRegistry::Settings job_settings_;
 
   EventLoop loop_;
@@ -89,6 +93,7 @@ class App {
   std::optional<Environments> environments_;
   std::optional<ServerRooms> rooms_;
   std::optional<SessionRegistry> registry_;
+  std::optional<Checkpoints> checkpoints_;
   std::optional<ProgressTicker> progress_;
   std::optional<JobRegistry> jobs_;
   std::optional<OutputResources> output_resources_;

@@ -127,6 +127,14 @@ std::string find_environments_directory() { return cache_folder() + "/environmen
 
 std::string find_session_folders_directory() { return cache_folder() + "/sessions"; }
 
+std::string find_state_directory() {
+  if (const std::string given = variable("PYEMBER_STATE_DIR"); !given.empty()) {
+    return absolute(given);
+  }
+  const std::string state = variable("XDG_STATE_HOME");
+  return (state.starts_with('/') ? state : home_folder() + "/.local/state") + "/pyember";
+}
+
 Result<embed::TestSwitches> parse_test_switches(const std::string& text) {
   embed::TestSwitches switches;
   std::string_view rest = text;

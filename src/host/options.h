@@ -33,6 +33,9 @@ struct Options {
   std::optional<Isolation> isolation;  // --isolation; unset: the profile's default
   Profile profile = Profile::Full;     // --profile, or what the program's name stands for
   std::string project_root;            // --project-root; empty: found
+  bool checkpoints = true;             // --checkpoints
+  bool resume = false;                 // --resume; sessions of the last server here are back
+  std::string checkpoint_folder;       // taken by main(); empty: no checkpoints are written
   embed::TestSwitches test;
 };
 
@@ -68,6 +71,10 @@ std::string find_environments_directory();
 
 // Where the folders of sessions are kept while they live: pyember/sessions in the same place.
 std::string find_session_folders_directory();
+
+// Where states of sessions are kept: PYEMBER_STATE_DIR, else pyember in the user's state folder
+// ($XDG_STATE_HOME, ~/.local/state).
+std::string find_state_directory();
 
 // Reads PYEMBER_TEST_SWITCHES, a comma-separated list; unknown words are errors.
 Result<embed::TestSwitches> parse_test_switches(const std::string& text);

@@ -31,10 +31,15 @@ class Recorder final : public CellObserver {
 struct Sessions : LoopFixture {
   FakeRuntime runtime;
   FakeRooms rooms{runtime};
-  SessionRegistry registry{rooms, loop, poster, {}};
+  SessionRegistry registry{rooms, loop, poster, settings()};
   SessionStateFile file;
   std::vector<std::string> ended;  // "3 result", in the order of their ends
 
+  static SessionSettings settings() {
+    SessionSettings settings;
+    settings.isolation = Isolation::Auto;
+    return settings;
+  }
   void run(const std::string& name, const std::string& code) {
     REQUIRE(registry.run(name, {code, 60s, false}, std::make_unique<Recorder>(ended)));
   }

@@ -124,6 +124,8 @@ class RawClient:
         supervised: bool = False,  # by default a server that dies stays dead, so that tests see it
     ) -> None:
         self.supervised = supervised
+        # Where it keeps states of sessions: no server under test sees those of another, unless told to.
+        self._states = tempfile.TemporaryDirectory(prefix="pyember-states-")
         self.command = command or [server_binary(), *(arguments or [])]
         self.process = subprocess.Popen(
             self.command,
@@ -131,7 +133,7 @@ class RawClient:
             stdout=subprocess.PIPE,
             stderr=stderr,
             cwd=cwd,
-            env={"PYTHON_MCP_META": jobs_folder(), "PYEMBER_NO_SUPERVISOR": "0" if supervised else "1", **(os.environ if variables is None else variables),
+            env={"PYTHON_MCP_META": jobs_folder(), "PYEMBER_STATE_DIR": self._states.name, "PYEMBER_NO_SUPERVISOR": "0" if supervised else "1", **(os.environ if variables is None else variables),
                  **(environment or {})},
             start_new_session=True,  # what a cell does to its process group stays there
         )
@@ -183,6 +185,7 @@ class RawClient:
             raise NoAnswer(f"the server did not end within {timeout} s of its stdin closing") from None
         self._reader.join(timeout)
         self.process.stdout.close()  # type: ignore[union-attr]
+        self._states.cleanup()
         return code
 
     def kill(self) -> None:

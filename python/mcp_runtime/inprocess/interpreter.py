@@ -111,6 +111,22 @@ class Interpreter:
         """Answer a question of the server's about the session, as `run` answers."""
         return self._carried(self._session.ask, question, number)
 
+    def checkpoint(self, order, limit):
+        """Write the session's state unasked. False: a cell came, or it can't be written."""
+        import gc
+        collects = gc.isenabled()
+        gc.disable()  # a collection takes longer than a cell may wait
+        try:
+            from .. import snapshot
+            self._in_context(
+                snapshot.checkpoint, self._session, order, limit, self._native.cell_waits)
+            return True
+        except:  # noqa: E722
+            return False
+        finally:
+            if collects:
+                gc.enable()
+
     def _carried(self, carry, path, number):
         try:
             outcome = self._in_context(carry, path, number)

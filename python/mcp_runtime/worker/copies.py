@@ -160,7 +160,7 @@ class _Birth:
             _close([reader, writer])
             raise RuntimeError("this Python was built without ctypes, which forks of sessions need")
         try:
-            pid = _fork()
+            pid = quiet_fork()
         except BaseException:
             linux.adopt_orphans()
             _close([reader, writer])
@@ -217,7 +217,8 @@ def _deliver(order: dict[str, Any], writer: int) -> None:
                 os._exit(0)
 
 
-def _fork() -> int:
+def quiet_fork() -> int:
+    """os.fork() without its warning of threads: they end in the child, which is meant."""
     if not linux.threads() > 1:
         return os.fork()
     with warnings.catch_warnings():  # that threads run: that is told, and nothing to be done

@@ -38,6 +38,7 @@ from builtins import (
 from mcp_runtime import figures
 from mcp_runtime.session import Session
 from mcp_runtime.worker import limits, linux, long_calls, packages, place, replies
+from mcp_runtime.worker.checkpoints import Checkpoints
 from mcp_runtime.worker.copies import Copier
 from mcp_runtime.worker.outputs import REOPENED, Outputs
 from mcp_runtime.worker.stops import WorkerNative
@@ -153,6 +154,7 @@ class Worker:
         self._spare = [bytes(1 << 20)]
         self._session = Session(native, order["name"])
         self._session.preloaded = frozenset(sys.modules)
+        self._checkpoints = Checkpoints(self._session, self._leave_to_child)
         self._copier = Copier(
             self._session, native, self._wire, outputs, self._usage, self._ours, order["zygote"]
         )
@@ -177,11 +179,14 @@ class Worker:
         read = self._wire.read
         mend = self._native.mend
         mend_outputs = self._outputs.mend
+        checkpoints = self._checkpoints
         while True:
             frame = read()
             if frame is None:
                 self._close()
             header, body = frame
+            if checkpoints.child:
+                checkpoints.reap()
             operation = header["op"]
             if operation == "run" and "limits" not in header:
                 self._cell(self._session.run, str(body, "utf-8"), header["cell"])
@@ -234,6 +239,8 @@ class Worker:
                 self._limits.end_cell()
         elif operation in ("snapshot", "restore", "ask"):
             self._cell(getattr(self._session, operation), text, header["cell"])
+        elif operation == "checkpoint":
+            self._checkpoints.begin(text, header["limit"], header["seconds"])
         elif operation == "fork":
             self._copier.fork(header)
         elif operation == "names":

@@ -209,6 +209,11 @@ std::string names_header(std::uint64_t ticket) {
   return fmt::format(R"({{"op":"names","ticket":{}}})", ticket);
 }
 
+std::string checkpoint_header(const embed::CheckpointOrder& order) {
+  return fmt::format(R"({{"op":"checkpoint","limit":{},"seconds":{}}})", order.maximum_bytes,
+                     static_cast<double>(order.timeout.count()) / 1000);
+}
+
 std::string packages_header(const std::vector<std::string>& directories, const std::string& root) {
   return mcp::to_json_text({{"op", "packages"}, {"sites", directories}, {"root", root}});
 }

@@ -55,6 +55,7 @@ Result<WorkerMessage> read_worker_message(Frame& frame);
 // Headers of what is sent to a worker.
 std::string cell_header(const embed::CellRequest& request);
 std::string names_header(std::uint64_t ticket);
+std::string checkpoint_header(const embed::CheckpointOrder& order);  // body: what it writes
 std::string packages_header(const std::vector<std::string>& directories, const std::string& root);
 
 // What the zygote is asked to make, or a worker that is to make a copy of itself; that one keeps

@@ -1,0 +1,94 @@
+"""A state that is written unasked: it gives way, keeps to its size and runs no code of the user's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from carried import find_bundled
+from prompt import Prompt
+
+from mcp_runtime import bundled, snapshot
+from mcp_runtime.plain import PlainNative
+
+pytestmark = pytest.mark.skipif(
+    find_bundled() is None, reason="nothing is built: run ./dev build, which fetches cloudpickle")
+
+
+@pytest.fixture(autouse=True)
+def cloudpickle_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundled, "_told", find_bundled())
+
+
+def order(path: Path) -> str:
+    return f"{path}\0{{}}\0"
+
+
+def after(count: int) -> Callable[[], bool]:
+    """Somebody waits from the `count`-th look on."""
+    looks = [0]
+
+    def waits() -> bool:
+        looks[0] += 1
+        return looks[0] >= count
+
+    return waits
+
+
+def checkpoint(prompt: Prompt, path: Path, limit: int = 1 << 26, waits: Callable[[], bool] | None = None) -> None:
+    snapshot.checkpoint(prompt.session, order(path), limit, waits)
+
+
+def restored(path: Path, prompt: Prompt) -> dict[str, str]:
+    """What is missing of it."""
+    status, result, error, *_ = prompt.session.restore(str(path), 1)
+    assert status == 0, error
+    import json
+
+    return dict(json.loads(result or "{}")["missing"])
+
+
+@pytest.mark.parametrize("look", [1, 2, 40, 60, 80])
+def test_it_gives_up_wherever_a_cell_comes_and_leaves_nothing(tmp_path: Path, look: int) -> None:
+    prompt = Prompt(PlainNative())
+    prompt.run("x = [list(range(100)) for _ in range(20000)]; f = lambda: x; g = [f]; t = 'a' * 300000")
+    with pytest.raises(snapshot.GaveUp):
+        checkpoint(prompt, tmp_path / "state", waits=after(look))
+    assert os.listdir(tmp_path) == []
+    checkpoint(prompt, tmp_path / "state", waits=lambda: False)
+    assert os.listdir(tmp_path) == ["state"]
+
+
+def test_what_does_not_fit_is_left_behind_and_the_rest_is_not(tmp_path: Path) -> None:
+    prompt = Prompt(PlainNative())
+    prompt.run("a = 1; big = bytes(3 << 20); text = 'x' * (3 << 20); many = list(range(10**6)); z = lambda: a")
+    checkpoint(prompt, tmp_path / "state", limit=1 << 20)
+    assert (tmp_path / "state").stat().st_size < 2 << 20
+    new = Prompt(PlainNative())
+    missing = restored(tmp_path / "state", new)
+    assert set(missing) == {"big", "text", "many"}
+    assert all("larger than what a checkpoint has room for" in reason for reason in missing.values())
+    assert new.value("a, z()") == "(1, 1)"
+
+
+def test_while_somebody_may_wait_no_code_of_the_users_runs(tmp_path: Path) -> None:
+    prompt = Prompt(PlainNative())
+    prompt.run("asked = []\nclass C:\n    def __getstate__(self):\n        asked.append(1); return {}\n"
+               "c = C(); inside = {'c': [c]}\nclass D(C): pass\nd = D(); x = 1")
+    checkpoint(prompt, tmp_path / "state", waits=lambda: False)
+    assert prompt.value("asked") == "[]"
+    checkpoint(prompt, tmp_path / "whole")  # in a process of its own
+    assert prompt.value("len(asked)") == "2"
+    missing = restored(tmp_path / "state", Prompt(PlainNative()))
+    assert set(missing) == {"c", "d", "inside"}
+    assert "save_session" in missing["c"]
+    assert restored(tmp_path / "whole", Prompt(PlainNative())) == {}
+
+
+def test_a_large_text_is_not_copied_while_somebody_may_wait(tmp_path: Path) -> None:
+    prompt = Prompt(PlainNative())
+    prompt.run("text = 'x' * (3 << 20); data = b'x' * (3 << 20)")
+    checkpoint(prompt, tmp_path / "state", waits=lambda: False)
+    assert set(restored(tmp_path / "state", Prompt(PlainNative()))) == {"text"}
