@@ -9,6 +9,7 @@
 #include "host/tools/background_cell.h"
 #include "host/tools/cell_answer.h"
 #include "host/tools/install_lines.h"
+#include "host/tools/race_call.h"
 #include "host/tools/session_wish.h"
 
 namespace pyember::host {
@@ -135,6 +136,10 @@ void handle(const std::shared_ptr<mcp::ToolCall>& call, const Parts& parts) {
   const std::string session = session_of(call->arguments());
   Result<std::unique_ptr<SessionWish>> wish = wish_in(call->arguments());
   if (!wish) return call->complete(mcp::tool_error(wish.error().message));
+  if (speaks_of_race(call->arguments())) {
+    return begin_race_call(call, {parts.registry, parts.ticker, parts.settings}, session,
+                           timeout.value(), wish.take());
+  }
   const auto background = call->arguments().find("background");
   CellSpec spec;
   spec.timeout = timeout.value();
@@ -189,7 +194,10 @@ mcp::Tool run_python_tool(SessionRegistry& registry, ProgressTicker& ticker, Job
   properties["background"] = {
       {"type", "boolean"},
       {"description", "answer at once; inspect_session shows the cell and its output"}};
-  if (settings.chooses_isolation) add_wish_properties(properties);
+  if (settings.chooses_isolation) {
+    add_race_properties(properties);
+    add_wish_properties(properties);
+  }
   mcp::Tool tool;
   tool.name = "run_python";
   tool.title = "Run Python";
@@ -203,6 +211,7 @@ mcp::Tool run_python_tool(SessionRegistry& registry, ProgressTicker& ticker, Job
                        {"required", {"code"}},
                        {"additionalProperties", false}};
   tool.output_schema = cell_output_schema();
+  if (settings.chooses_isolation) add_race_fields(tool.output_schema["properties"]);
   tool.annotations = {{"readOnlyHint", false},
                       {"destructiveHint", true},
                       {"idempotentHint", false},
