@@ -6,9 +6,11 @@ The worker, which adopts its orphans at other times, doesn't do so meanwhile; wh
 orphan in these few milliseconds is ended by the zygote as it ends what dead workers leave behind.
 The server has told the zygote to expect a copy, and tells it afterwards which of its children it is.
 
-The first fork is Python's, with what is registered for forks, threads' locks and all; the second is
-the plain one of libc, so that hooks run once. Nobody runs a cell meanwhile; the copy goes on where
-the worker is, reading its wire, under the same number.
+What Python does around a fork (hooks, locks) is done once, around both: before the first in the
+worker, after it in the worker and in the copy; the midwife does nothing that needs it. With threads
+in the worker that would not be right, for one of them may have asked for the GIL, which the midwife
+would wait for in vain: then the first fork is Python's own, and the second one libc's. Nobody runs a
+cell meanwhile; the copy goes on where the worker is, reading its wire, under the same number.
 """
 
 from __future__ import annotations
@@ -160,7 +162,7 @@ class _Birth:
             _close([reader, writer])
             raise RuntimeError("this Python was built without ctypes, which forks of sessions need")
         try:
-            pid = quiet_fork()
+            pid, around = _first_fork()
         except BaseException:
             linux.adopt_orphans()
             _close([reader, writer])
@@ -168,6 +170,8 @@ class _Birth:
         if pid == 0:
             self.midwife = os.getpid()
             _deliver(order, writer)
+            if around:
+                linux.after_fork(True)
             _close([reader, writer])
             return 0
         os.close(writer)
@@ -215,6 +219,18 @@ def _deliver(order: dict[str, Any], writer: int) -> None:
                 os.write(writer, b"%d" % pid)
             finally:
                 os._exit(0)
+
+
+def _first_fork() -> tuple[int, bool]:
+    """The id, and whether after_fork() is to be called in the copy."""
+    if linux.threads() > 1 or not linux.before_fork():
+        return quiet_fork(), False
+    pid = linux.plain_fork()
+    if pid != 0:
+        linux.after_fork(False)
+    if pid < 0:
+        raise OSError(-pid, os.strerror(-pid))
+    return pid, True
 
 
 def quiet_fork() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from builtins import OSError, int, len, list, str, sum, tuple
 
 # More than that stays where it is, and is named: the copy is waited for.
@@ -18,11 +17,16 @@ def take_folder(folder: str) -> list[str]:
     os.environ[_VARIABLE] = folder
     if not before or not os.path.isdir(before):
         return []
+    if not os.listdir(before):
+        _move_there(before, folder)
+        return []
     left: list[str] = []
     files = _files(before)
     if len(files) > _MAXIMUM_FILES or sum([size for _, size in files]) > _MAXIMUM_BYTES:
         left.append(f"the files in {before}: they are too many or too large to be copied")
-    else:
+    elif files:
+        import shutil  # takes as long as a copy itself
+
         for path, _ in files:
             try:
                 os.makedirs(os.path.join(folder, os.path.dirname(path)), exist_ok=True)

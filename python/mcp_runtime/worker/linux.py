@@ -9,16 +9,26 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import sys
 from builtins import OSError, bool, bytes, int, list, open
 
 try:
     import ctypes
 
-    _fork = ctypes.PyDLL(None, use_errno=True).fork
+    _libc = ctypes.PyDLL(None, use_errno=True)  # keeps the GIL
+    _fork = _libc.fork
+    # What os.fork() does around the system call.
+    _around_fork = (
+        _libc.PyOS_BeforeFork,
+        _libc.PyOS_AfterFork_Parent,
+        _libc.PyOS_AfterFork_Child,
+    )
+    for _each in _around_fork:
+        _each.restype = None
     _prctl = ctypes.CDLL(None, use_errno=True).prctl
     _prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 except (ImportError, OSError, AttributeError):
-    _prctl = _fork = None
+    _prctl = _fork = _around_fork = None
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -62,6 +72,21 @@ def children() -> list[int]:
         except OSError:  # the thread has ended, or the kernel was built without this file
             pass
     return found
+
+
+def before_fork() -> bool:
+    """Begins what Python does around a fork; after_fork() must follow in both processes, and little
+    between. False: this Python does not offer it."""
+    if _around_fork is None:
+        return False
+    sys.audit("os.fork")
+    _around_fork[0]()
+    return True
+
+
+def after_fork(in_child: bool) -> None:
+    if _around_fork is not None:
+        _around_fork[2 if in_child else 1]()
 
 
 def threads() -> int:

@@ -86,6 +86,7 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
 
   void open_worker();
   bool make_wanted_copy();
+  void leave_home_cpu();
   bool park_before(embed::CellNumber cell);
   void begin_as_copy(WorkerProcess& worker);
   void not_copied(const std::string& why);

@@ -57,8 +57,14 @@ bool ProcessSession::make_wanted_copy() {
   const WantedCopy next = wanted_copies_.front();
   if (!queue_.empty() && queue_.front().number <= next.after) return false;
   wanted_copies_.pop_front();
+  leave_home_cpu();
   next.session->begin_as_copy(*worker_);
   return true;
+}
+
+// A copy begins where its original may run, and three processes are at work for a moment.
+void ProcessSession::leave_home_cpu() {
+  if (plain_) release_process_to_all_cpus(worker_->pid());
 }
 
 void ProcessSession::begin_as_copy(WorkerProcess& worker) {
@@ -99,6 +105,7 @@ void ProcessSession::tell_free() {
 // True: a copy is being forked first.
 bool ProcessSession::park_before(embed::CellNumber cell) {
   if (!parked_.wants(cell)) return false;
+  leave_home_cpu();
   parked_.park(*worker_, order_of_copy(order_), pipes_, cell);
   return worker_->forking();
 }
