@@ -75,10 +75,11 @@ def identity(number: int) -> Identity:
     return status.st_dev, status.st_ino
 
 
-def running() -> list[str]:
-    """Threads and children, which no copy has; in the worker, right before the fork."""
+def running(ours: int) -> list[str]:
+    """Threads and children, which no copy has, but for the child of that id; in the worker, right
+    before the fork."""
     left = _threads()
-    children = linux.children()
+    children = [pid for pid in linux.children() if pid != ours]
     for pid in children[:_NAMED]:
         left.append(f"child process {pid}{_command(pid)}")
     if len(children) > _NAMED:

@@ -81,12 +81,13 @@ class Copier:
         self._zygote = zygote
         self.forking = False  # the fork that happens now is ours, not user code's
 
-    def fork(self, order: dict[str, Any]) -> None:
-        """Follows a fork order. Returns in the worker, and in the copy, which has said ready."""
+    def fork(self, order: dict[str, Any], child: int) -> None:
+        """Follows a fork order. Returns in the worker, and in the copy, which has said ready. `child`:
+        one of the worker's that is none of the session's; 0: none."""
         self._wire.write('{"op":"forking"}')
         given = self._wire.receive_descriptors(_DESCRIPTORS)
         try:
-            birth = _Birth(self._ours + tuple(given), self._session)
+            birth = _Birth(self._ours + tuple(given), self._session, child)
             self.forking = True
             pid = birth.fork(order)
         except BaseException as error:  # hooks of the user's may raise anything
@@ -146,12 +147,12 @@ class Copier:
 class _Birth:
     """One fork: what the worker saw right before it, and what the copy mends right after it."""
 
-    def __init__(self, ours: tuple[int, ...], session: Session) -> None:
+    def __init__(self, ours: tuple[int, ...], session: Session, child: int) -> None:
         self._loop = None if session.loop is None else session.loop.current()
         self._random = _random_state()
         self._sockets: dict[int, bool] = {}
         self.midwife = 0
-        self.left = belongings.running()
+        self.left = belongings.running(child)
         self.unnamed = set() if self._loop is None else belongings.own_descriptors(self._loop)
         self.descriptors = belongings.descriptors(ours)
 

@@ -242,7 +242,7 @@ class Worker:
         elif operation == "checkpoint":
             self._checkpoints.begin(text, header["limit"], header["seconds"])
         elif operation == "fork":
-            self._copier.fork(header)
+            self._copier.fork(header, self._checkpoints.child)
         elif operation == "names":
             replies.names(self._wire, header["ticket"], self._names())
         elif operation == "packages":
