@@ -24,6 +24,7 @@ from tests.hostile.churn import Churn  # noqa: E402
 from tests.hostile.endings import run_endings  # noqa: E402
 from tests.hostile.fuzz_stdin import Fuzz  # noqa: E402
 from tests.hostile.jobs import flood, kill_servers  # noqa: E402
+from tests.hostile.killed_copies import KilledCopies  # noqa: E402
 from tests.hostile.killed_servers import KilledServers  # noqa: E402
 from tests.hostile.killed_workers import KilledWorkers  # noqa: E402
 
@@ -83,6 +84,15 @@ def soak_kills(options: argparse.Namespace) -> Lines:
         f"the zygote's {before.zygote_descriptors} -> {after.zygote_descriptors}, threads {before.threads} -> {after.threads}, "
         f"files {len(before.files)} -> {len(after.files)}",
     ], problems
+
+
+def soak_copies(options: argparse.Namespace) -> Lines:
+    report = KilledCopies(200 if options.quick else 2000, options.seed).run()
+    return [
+        f"copies: {report.kills} kills of workers, copies and zygotes while sessions were forked {report.forked} "
+        f"times and went back {report.undone} times, seed {report.seed}; {len(report.problems)} problems: an answer "
+        "that is missing or not right, or something left over",
+    ], list(report.problems)
 
 
 def soak_servers(options: argparse.Namespace) -> Lines:
@@ -170,6 +180,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], Lines]] = {
     "battery": soak_battery,
     "workers": soak_workers,
     "kills": soak_kills,
+    "copies": soak_copies,
     "servers": soak_servers,
     "churn": soak_churn,
     "endings": soak_endings,
