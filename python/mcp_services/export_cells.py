@@ -171,7 +171,7 @@ def header(about: dict[str, object], more: tuple[str, ...] = ()) -> list[str]:
     python = str(about["python"])
     if python:
         minor = ".".join(python.split(".")[:2])
-        lines.append(f'# requires-python = "=={minor}.*"')
+        lines.append(f'# requires-python = ">={minor}"')
     packages: list[dict[str, str]] = about["packages"]  # type: ignore[assignment]
     wanted = [*more, *(each["requirement"] for each in packages)]
     if wanted:

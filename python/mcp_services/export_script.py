@@ -64,7 +64,8 @@ def render(about: dict[str, Any], cells: list[Cell]) -> str:
     both = list(zip(cells, sources))  # noqa: B905
     live = [source for cell, source in both if cell["status"] == "completed"]
     lines = [*header(about), ""]
-    lines += comment(f"Session '{about['session']}' of pyember, its cells in their order.")
+    python = f" (Python {about['python']})" if about["python"] else ""
+    lines += comment(f"Session '{about['session']}' of pyember{python}, its cells in their order.")
     for notice in about["notices"]:
         lines += comment(notice)
     if futures := _futures(live):

@@ -39,6 +39,12 @@ def export_session(
             f"The first {dropped} cells are missing: the session keeps the newest part of its "
             "history only. Names they defined must be defined by hand."
         )
+    bare = sum(1 for cell in cells if cell["stdout"] is None)
+    if bare:
+        notices.append(
+            f"What {bare} cells printed and showed is not kept here any more, or was never: they "
+            "ran in a session that this one came from, or long ago."
+        )
     packages, local = _imported(cells, loaded)
     if loaded is None:
         packages = [_asked(each) for each in asked_for or []]
