@@ -299,7 +299,7 @@ def show_configurations(server: Path) -> None:
 def environment(folder: str) -> dict[str, str]:
     """The server's: what the demo's scripts and jobs leave behind goes with the folder."""
     own_python = str(Path(sys.base_prefix) / "bin")
-    return {**os.environ, "PYTHON_MCP_HOME": folder, "PYTHON_MCP_META": f"{folder}/meta",
+    return {**os.environ, "PYTHON_MCP_HOME": folder, "PYTHON_MCP_META": f"{folder}/meta", "PYEMBER_STATE_DIR": f"{folder}/states",
             "PATH": os.pathsep.join([own_python, os.environ.get("PATH", "")])}
 
 

@@ -18,6 +18,7 @@ import json
 import sys
 from builtins import (
     BaseException,
+    Exception,
     __import__,
     any,
     bool,
@@ -73,6 +74,8 @@ _NOT_THE_USERS = frozenset({
     "__warningregistry__", "__annotate__", "__conditional_annotations__", "__annotations_cache__",
 })  # fmt: skip
 _TOO_LATE = "the time was over before its turn"
+# How often a checkpoint begins anew; each time one more name is known.
+MAXIMUM_ATTEMPTS = 50
 # Of one text in a checkpoint that somebody may wait for: copying it takes a fraction of a millisecond.
 MAXIMUM_BLOCK = 2 << 20
 _BLOCKS = (str, bytearray)
@@ -119,19 +122,32 @@ def checkpoint(session: Session, order: str, limit: int, waits: Callable[[], boo
             raise GaveUp
 
     care = Care(look)
-    care.runs_user_code = waits is None
+    care.hurried = waits is not None
     look()
     for name in _SLOW_TO_IMPORT if waits is not None else ():
         __import__(name)
         look()
     sys.modules["__main__"] = session.main  # as before every cell
-    writer = _writer_for(order)[0]
-    try:
-        writer.limit = limit
-        writer.between = look
-        _Saving(session, writer, care).run()
-    finally:
-        writer.discard()
+    known: dict[str, str | None] = {}
+    while True:
+        writer = _writer_for(order)[0]
+        try:
+            writer.limit = limit
+            writer.between = look
+            saving = _Saving(session, writer, care)
+            saving.known = known
+            saving.run()
+            return
+        except _Again:
+            if len(known) > MAXIMUM_ATTEMPTS:
+                raise
+        finally:
+            writer.discard()
+
+
+class _Again(Exception):
+    """A name failed, and taking back what it left in the memo would take too long: the writing begins
+    anew, with what is known by now."""
 
 
 def _writer_for(order: str) -> tuple[Writer, bool]:
@@ -162,6 +178,9 @@ class _Saving:
         self._plain: list[list[Any]] = []  # [name, place, length]
         self._objects: list[list[Any]] = []
         self._stopped = False
+        self._apart = False  # objects were written without what plain records share
+        # Of names that failed before: why they are left behind; None: they are no plain data.
+        self.known: dict[str, str | None] = {}
         # A copy: other threads of the session may bind names meanwhile.
         self._names: dict[str, Any] = {
             name: value
@@ -183,6 +202,7 @@ class _Saving:
             "submodules": _submodules(set(modules.values())),
             "plain": self._plain,
             "helpers": helpers,
+            "apart": self._apart,
             "objects": self._objects,
             "results": self._session.results_shown(),
         })  # fmt: skip
@@ -217,6 +237,7 @@ class _Saving:
                 others.append((_group_of(value), name))
         if not others:
             return None
+        self._apart = self._records.apart()
         helpers = self._begin_objects(others)
         if helpers is not None:
             for _, name in sorted(others, key=_group):
@@ -244,10 +265,12 @@ class _Saving:
             self._left_behind[name] = _TOO_LATE
             return True
         if self._care is not None:
-            refused = self._refused(value)
+            refused = self.known.get(name) or self._refused(value)
             if refused:
                 self._left_behind[name] = refused
                 return True
+            if name in self.known and records is self._plain:
+                return False
         chunks, failure = _guarded(self._session, self._records.record, value)
         if chunks is not None:
             place, length = self._writer.append(chunks)
@@ -255,6 +278,10 @@ class _Saving:
             return True
         if type(failure) is GaveUp:
             raise failure
+        if self._records.apart():
+            plain = type(failure) is not NotPlain
+            self.known[name] = _reason(self._session, failure) if plain else None
+            raise _Again
         self._records.undo()
         if type(failure) is NotPlain:
             return False
@@ -274,9 +301,9 @@ class _Saving:
         room = self._records.room = self._writer.room()
         if kind in _BLOCKS and room is not None:
             # Copied as one, however long that takes.
-            if len(value) > (room if care.runs_user_code else min(room, MAXIMUM_BLOCK)):
+            if len(value) > (min(room, MAXIMUM_BLOCK) if care.hurried else room):
                 return "it is larger than what a checkpoint has room for"
-        if not care.runs_user_code and reduces_itself(kind):
+        if care.hurried and reduces_itself(kind):
             return "its class says itself how it is pickled: save_session asks it, checkpoints don't"
         return ""
 
@@ -366,7 +393,7 @@ class _Restoring:
 
         def begin() -> None:
             bundled.cloudpickle()
-            records.begin_objects(session.namespace, session.main, table["helpers"])
+            records.begin_objects(session.namespace, session.main, table["helpers"], table["apart"])
 
         failure = None if self._stopped else _guarded(session, begin)[1]
         if failure is not None:

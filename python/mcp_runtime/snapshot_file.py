@@ -46,7 +46,7 @@ _HEADER = struct.Struct("<8s4HQQQQ32s32s")
 _CHECKED = _HEADER.size - 32  # of the header; the rest is the checksum
 _READ_BYTES = 1 << 20
 # Written and digested at once; whoever may be interrupted looks up between two.
-_SLICE_BYTES = 1 << 18
+_SLICE_BYTES = 1 << 16
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 

@@ -22,7 +22,7 @@ DEADLINE = 60.0
 @asynccontextmanager
 async def connect(mode: str, *arguments: str, **options: Any) -> AsyncIterator[Client]:
     server = StdioServerParameters(command=server_binary(), args=["serve", *arguments],
-                                   env={"PYTHON_MCP_META": jobs_folder()})
+                                   env={"PYTHON_MCP_META": jobs_folder(), "PYEMBER_STATE_DIR": jobs_folder()})
     async with Client(server, mode=mode, read_timeout_seconds=DEADLINE, **options) as client:
         yield client
 

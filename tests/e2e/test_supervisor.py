@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import contextlib
 import os
 import random
 import shutil
@@ -244,7 +245,10 @@ def test_the_pipe_is_the_clients_own() -> None:
     with RawClient(supervised=True) as client:
         client.run("1")
         pipe = os.stat(client.process.stdout.fileno()).st_ino  # type: ignore[union-attr]
-        links = [os.readlink(f"/proc/{client.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{client.pid}/fd")]
+        links = []
+        for descriptor in Path(f"/proc/{client.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed since
+                links.append(os.readlink(descriptor))
         assert f"pipe:[{pipe}]" in links
 
 

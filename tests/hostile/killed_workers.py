@@ -202,7 +202,7 @@ class KilledWorkers:
 
     @contextlib.contextmanager
     def _server(self) -> Iterator[RawClient]:
-        places = {name: str(self._folder / name) for name in ("TMPDIR", "XDG_CACHE_HOME", "PYTHON_MCP_META")}
+        places = {name: str(self._folder / name) for name in ("TMPDIR", "XDG_CACHE_HOME", "PYTHON_MCP_META", "PYEMBER_STATE_DIR")}
         for place in places.values():
             os.mkdir(place)
         os.mkdir(self._folder / "markers")

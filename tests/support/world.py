@@ -68,6 +68,7 @@ class World:
             "HOME": str(self.home),
             "PYTHON_MCP_HOME": str(self.project),
             "PYTHON_MCP_META": str(self.store),
+            "PYEMBER_STATE_DIR": f"{self.store}-states",
             "XDG_CACHE_HOME": str(self.home / ".cache"),
             "XDG_STATE_HOME": str(self.home / ".state"),
             "XDG_DATA_HOME": str(self.home / ".data"),

@@ -17,7 +17,7 @@ const INFO = { name: "pyember-e2e", version: "1.0.0" };
 // Background cells are jobs: never in the user's own store.
 const JOBS = mkdtempSync(join(tmpdir(), "pyember-meta-"));
 process.on("exit", () => rmSync(JOBS, { recursive: true, force: true }));
-const SERVER = { command: BINARY, args: ["serve"], stderr: "ignore", env: { PYTHON_MCP_META: JOBS } };
+const SERVER = { command: BINARY, args: ["serve"], stderr: "ignore", env: { PYTHON_MCP_META: JOBS, PYEMBER_STATE_DIR: JOBS } };
 const UPDATED = "notifications/resources/updated";
 
 // Each says which client it is and what revision it must end up with.
