@@ -39,6 +39,7 @@ from builtins import (
     iter,
     len,
     list,
+    memoryview,
     range,
     set,
     str,
@@ -154,11 +155,13 @@ class RecordWriter:
         """The pickler's file. What is not bytes is only lent."""
         if self._care is not None:
             self._care.look()
-            self._size += len(data)
+            size = len(data) if type(data) is bytes else memoryview(data).nbytes
+            self._size += size
             if self.room is not None and self._size > self.room:
                 raise TooLarge("it is larger than what a checkpoint has room for")
             if self._care.hurried:
-                self.remembered += data.count(_MEMOIZE) if len(data) <= _FRAME_BYTES else 1
+                told = type(data) is bytes and size <= _FRAME_BYTES
+                self.remembered += data.count(_MEMOIZE) if told else 1
                 if self.remembered > MAXIMUM_REMEMBERED:
                     raise TooLarge(
                         "it is made of too many objects for a checkpoint in-process; save_session "

@@ -73,6 +73,26 @@ def test_what_does_not_fit_is_left_behind_and_the_rest_is_not(tmp_path: Path) ->
     assert new.value("a, z()") == "(1, 1)"
 
 
+@pytest.mark.parametrize("size", [5, 100_000, 300_000])
+def test_buffers_go_along_as_arrays_have_them(tmp_path: Path, size: int) -> None:
+    """numpy pickles an array's memory as such a buffer; a large one reaches the file as it is."""
+    prompt = Prompt(PlainNative())
+    prompt.run(
+        "import pickle\n"
+        "class Array:\n"
+        "    def __init__(self, data): self.data = bytearray(data)\n"
+        "    def __reduce_ex__(self, protocol): return Array, (pickle.PickleBuffer(self.data),)\n"
+        f"array = Array(b'x' * {size})")
+    checkpoint(prompt, tmp_path / "state", limit=200_000)
+    new = Prompt(PlainNative())
+    missing = restored(tmp_path / "state", new)
+    if size > 200_000:
+        assert "larger than what a checkpoint has room for" in missing["array"]
+    else:
+        assert missing == {}
+        assert new.value("len(array.data)") == str(size)
+
+
 def test_while_somebody_may_wait_no_code_of_the_users_runs(tmp_path: Path) -> None:
     prompt = Prompt(PlainNative())
     prompt.run("asked = []\nclass C:\n    def __getstate__(self):\n        asked.append(1); return {}\n"
