@@ -98,9 +98,9 @@ _OWN_REDUCER = (
 _get_class_names: Any = type.__dict__["__dict__"].__get__
 _get_mro: Any = type.__dict__["__mro__"].__get__
 
-# How many objects a hurried pickler remembers: to let go of so many takes half a millisecond. To copy
+# How many objects a hurried pickler remembers: to let go of so many takes a millisecond. To copy
 # what it remembers takes ten times as long.
-MAXIMUM_REMEMBERED = 40_000
+MAXIMUM_REMEMBERED = 20_000
 MAXIMUM_COPIED = 4_000
 _MEMOIZE, _FRAME_BYTES = b"\x94", 1 << 17
 
@@ -172,7 +172,9 @@ class RecordWriter:
     def begin_objects(self, cloudpickle: ModuleType) -> list[bytes]:
         """After the plain records: from here on anything can be pickled. Returns a record."""
         memo: dict[int, tuple[int, Any]] = {}
-        if not self.apart():
+        if self.apart():
+            self.remembered = 0
+        else:
             memo = self._pickler.memo.copy()
         first = len(memo)
         memo[id(self._namespace)] = (first, self._namespace)

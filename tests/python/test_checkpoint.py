@@ -116,10 +116,10 @@ def test_a_large_text_is_not_copied_while_somebody_may_wait(tmp_path: Path) -> N
 
 def test_too_many_objects_are_not_taken_while_somebody_may_wait(tmp_path: Path) -> None:
     prompt = Prompt(PlainNative())
-    prompt.run("few = [[i] for i in range(9_000)]; many = [[i] for i in range(60_000)]; more = [[i] for i in range(9_000)]\n"
+    prompt.run("few = [[i] for i in range(7_000)]; many = [[i] for i in range(60_000)]; more = [[i] for i in range(7_000)]\n"
                "class C: pass\nc = C(); c.few = few; mixed = [c]; f = lambda: few; x = 1")
     checkpoint(prompt, tmp_path / "state", waits=lambda: False)
     new = Prompt(PlainNative())
     missing = restored(tmp_path / "state", new)
     assert set(missing) == {"many"} and "too many objects" in missing["many"]
-    assert new.value("len(few), len(more), mixed[0] is c, f() is few, c.few == few, x") == "(9000, 9000, True, True, True, 1)"
+    assert new.value("len(few), len(more), mixed[0] is c, f() is few, c.few == few, x") == "(7000, 7000, True, True, True, 1)"

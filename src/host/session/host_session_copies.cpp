@@ -85,6 +85,7 @@ void HostSession::take_up_undone(embed::CellNumber cell) {
   }
   home_thread_ = {};
   history_.forget_from(cell);
+  registry_.state_gone(name_);  // a checkpoint would bring back what was undone
   idle_since_ns_ = now_ns();
 }
 
