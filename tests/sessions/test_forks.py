@@ -135,3 +135,11 @@ def test_limits_hold_for_the_fork(client: RawClient) -> None:
     copy = forked(prompt)
     assert copy.run("b = bytes(600_000_000)").structured["error"]["type"] == "MemoryError"
     assert copy.value("x") == "1"
+
+
+def test_a_session_with_few_processes_can_be_forked(client: RawClient) -> None:
+    prompt = Prompt(client, "process", limits={"processes": 1, "memory_mb": 400})
+    prompt.value("import subprocess")
+    copy = forked(prompt)
+    assert copy.value("subprocess.run(['true']).returncode") == "0"
+    assert prompt.value("subprocess.run(['true']).returncode") == "0"

@@ -156,3 +156,23 @@ def test_back_and_forth_many_times(undoing: Prompt) -> None:
         if number % 3 == 0:
             assert not undo(undoing, steps=2).is_error
             assert undoing.value("x") == str(number - 2)
+
+
+def test_undo_with_limits(client: RawClient) -> None:
+    prompt = Prompt(client, "process", undo=2, limits={"processes": 2, "memory_mb": 400})
+    prompt.value("x = 1")
+    prompt.value("x = 2")
+    assert prompt.run("held = bytes(900_000_000)").structured["error"]["type"] == "MemoryError"
+    assert not undo(prompt, steps=2).is_error
+    assert prompt.value("x") == "1"
+    prompt.close()
+
+
+def test_memory_of_copies_is_counted_once_where_it_is_shared(client: RawClient) -> None:
+    prompt = Prompt(client, "process", undo=3)
+    prompt.value("held = bytearray(range(256)) * 400_000")
+    prompt.value("import time; time.sleep(1.1)")
+    prompt.value("1")
+    listed = until(lambda: [each for each in client.tool("list_sessions").structured["sessions"] if each["session"] == prompt.name and each["memory_bytes"]], "the memory")
+    assert 90e6 < listed[0]["memory_bytes"] < 190e6, listed
+    prompt.close()

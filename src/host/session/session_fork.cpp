@@ -147,6 +147,7 @@ void fork_session(SessionRegistry& registry, const std::string& original, const 
                                         "close_session first.",
                                         original, name)});
   }
+  session->begin_now();  // if it only waits for its first use since the server's start
   session->when_settled([pending] { fork_now(pending); });
 }
 
