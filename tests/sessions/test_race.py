@@ -121,8 +121,7 @@ def test_an_interrupted_race_leaves_the_session_as_it_was(racer: Prompt) -> None
     pending = racer.send(["x = 2; import time; time.sleep(60)"] * 3, branch=True)  # type: ignore[arg-type]
     until(lambda: racer.tool("interrupt_session").structured["interrupted"], "a race to interrupt")
     answer = CellAnswer(pending, 30)
-    # One that had not begun, because the session was still moving, has no candidates to tell of.
-    assert answer.status == "interrupted" and answer.structured.get("adopted") is None
+    assert answer.status == "interrupted" and answer.structured["adopted"] is None
     assert racer.client.run("x", session=racer.name).result == "1"
 
 
@@ -197,6 +196,39 @@ def test_nothing_is_left_of_races_when_their_server_is_killed() -> None:
         assert len(family) >= 5 and children(own.pid)
         own.kill()
         until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in family), "the end of all processes")
+
+
+@pytest.mark.parametrize("tool", ["reset_session", "close_session"])
+def test_a_session_that_is_emptied_or_closed_ends_its_race(client: RawClient, tool: str) -> None:
+    prompt = Prompt(client, "process")
+    prompt.run("x = 1")
+    pending = prompt.send(["import time; time.sleep(60)"] * 2, branch=True)  # type: ignore[arg-type]
+    time.sleep(0.3)
+    assert not prompt.tool(tool).is_error
+    answer = CellAnswer(pending, 30)
+    assert answer.status in ("interrupted", "lost") and answer.structured["adopted"] is None
+    assert client.run("'x' in globals()", session=prompt.name).result == "False"
+    prompt.close()
+
+
+def test_a_race_whose_server_dies_is_answered_as_lost_and_leaves_nothing() -> None:
+    with RawClient(["serve"], supervised=True) as own:
+        prompt = Prompt(own, "process")
+        prompt.run("1")
+        pending = prompt.send(["import time; time.sleep(60)"] * 4, branch=True)  # type: ignore[arg-type]
+        time.sleep(0.5)
+        family = descendants(own.pid)
+        os.kill(own.pid, 9)
+        answer = CellAnswer(pending, 30)
+        assert answer.status == "lost" and "server died" in answer.error["message"]
+        until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in family), "the end of all processes")
+
+
+def test_what_changes_in_arrays_is_seen(racer: Prompt) -> None:
+    racer.run("import array; a = array.array('d', range(100)); b = array.array('d', [1])")
+    answer = race(racer, "a[7] = 0", pick="all")
+    changes = answer.structured["candidates"][0]["changes"]
+    assert changes["mutated"] == ["a"] and changes["unknown"] == []
 
 
 def test_exports_have_the_adopted_candidates_code(racer: Prompt) -> None:

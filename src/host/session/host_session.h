@@ -242,6 +242,7 @@ class HostSession final : private SessionLink::Owner {
   void begin_race(Held& held);
   bool race_runs(embed::CellNumber number) const;
   void race_ended();
+  void close_race();
   void adopt(Race& race, const OutputStore& printed);
   void lose_race(const std::string& why);
   void forget_held();

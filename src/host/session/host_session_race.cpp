@@ -120,7 +120,16 @@ bool HostSession::race_runs(embed::CellNumber number) const {
   return race_ && race_->number() == number;
 }
 
+// The session may be forking another copy just now: only when it has told of that one, and of those
+// before, are they known to be nobody's children but the zygote's.
 void HostSession::race_ended() {
+  if (!race_->has_winner()) return close_race();
+  registry_.rooms().when_free(link_->session(), [this, alive = race_->alive()] {
+    if (!alive.expired()) close_race();
+  });
+}
+
+void HostSession::close_race() {
   const std::unique_ptr<Race> race = std::move(race_);  // ends after us
   RaceResult result = race->take_result();
   embed::CellOutcome outcome = outcome_without_winner(result);

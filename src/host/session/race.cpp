@@ -147,6 +147,10 @@ class Race::Runner final : public SessionLink::Owner {
   }
 
   void lost(const std::string& why) {
+    if (ended_ && race_.result_.adopted == at_) {
+      race_.result_.adopted.reset();
+      ended_ = false;
+    }
     if (ended_) return;
     ended_ = true;
     if (!has_outcome_) {
@@ -250,7 +254,7 @@ void Race::pump() {
   const std::weak_ptr<const bool> alive = alive_;
   for (std::size_t at = 0; at < runners_.size(); ++at) {
     if (SessionLink* link = runners_[at]->link()) link->pump();
-    if (alive.expired() || over_) return;
+    if (alive.expired()) return;
   }
 }
 
@@ -263,6 +267,7 @@ void Race::marked(Runner& runner, const std::string& problem) {
 }
 
 void Race::candidate_ended(Runner& runner) {
+  if (over_) return;
   const bool ok = runner.candidate().outcome.status == embed::Status::Completed;
   if (ok && result_.order.pick == RaceOrder::Pick::FirstOk) {
     result_.adopted = runner.at();

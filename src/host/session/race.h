@@ -63,7 +63,7 @@ struct RaceResult {
 // first to end, or is stopped, is gone with its copy at once.
 //
 // Owned by the HostSession; loop's thread only. Destroying it ends the copies; `ended` is not
-// called then. It may be destroyed from within `ended`, and from there only.
+// called then. It may be destroyed from within `ended`, or while it handles nothing.
 class Race {
  public:
   // A link to a new copy of the session, and what is done with one that is no more needed.
@@ -83,6 +83,10 @@ class Race {
   Race& operator=(const Race&) = delete;
 
   embed::CellNumber number() const { return number_; }
+  // A candidate is to be adopted: it waits for take_adopted(), and may die until then.
+  bool has_winner() const { return result_.adopted.has_value(); }
+  // Gone when the race is.
+  std::weak_ptr<const bool> alive() const { return alive_; }
   std::chrono::nanoseconds elapsed() const;
 
   // Handles what the copies have told.
@@ -90,7 +94,7 @@ class Race {
   // Ends it without a choice; `ended` is called.
   void stop(const std::string& why);
 
-  // From within `ended`.
+  // From `ended` on.
   RaceResult take_result();
   std::unique_ptr<SessionLink> take_adopted(std::uint64_t& id);
 

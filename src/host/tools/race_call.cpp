@@ -244,6 +244,14 @@ mcp::ToolResult answer_for_race(CellEnd& end, std::size_t budget) {
   return answer;
 }
 
+// Of one that never began, or lost its session, there are no candidates to tell of.
+mcp::ToolResult answer_without_race(CellEnd& end, std::size_t budget) {
+  mcp::ToolResult answer = answer_for(end, budget);
+  answer.structured["candidates"] = Json::array();
+  answer.structured["adopted"] = nullptr;
+  return answer;
+}
+
 class RaceCall final : public CellObserver {
  public:
   RaceCall(std::shared_ptr<mcp::ToolCall> call, const RaceParts& parts)
@@ -258,9 +266,8 @@ class RaceCall final : public CellObserver {
   void cell_ended(CellEnd end) override {
     if (feed_) feed_->flush();
     const std::size_t budget = parts_.settings.output_budget;
-    // One that never began has no candidates to tell of.
     mcp::ToolResult answer =
-        end.race != nullptr ? answer_for_race(end, budget) : answer_for(end, budget);
+        end.race != nullptr ? answer_for_race(end, budget) : answer_without_race(end, budget);
     const bool linked = answer.content.size() > 1;
     call_->complete(std::move(answer));
     if (linked) parts_.registry.outputs_changed();
