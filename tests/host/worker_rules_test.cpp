@@ -229,6 +229,43 @@ TEST_CASE("Worker: saying twice that it is ready ends it") {
   CHECK(says(reason_after("send({'op': 'ready'})"), "twice"));
 }
 
+TEST_CASE("Worker: speaking of a copy that nobody asked for ends it") {
+  CHECK(says(reason_after("send({'op': 'forking'})"), "unasked"));
+  CHECK(says(reason_after("send({'op': 'forked', 'pid': 12345})"), "nobody asked for"));
+  CHECK(says(reason_after("send({'op': 'fork_failed', 'error': 'x'})"), "nobody asked for"));
+}
+
+// The fake answers no fork order.
+TEST_CASE("Worker: a copy whose original is closed while it forks is lost, and says why") {
+  Fake fake;
+  HeardSession session(fake.loop, fake.workers, fake.place);
+  REQUIRE(session.run("pass") != nullptr);
+  std::optional<Result<std::vector<std::string>>> copied;
+  HeardSession copy(fake.loop, [&](embed::SessionListener& listener) {
+    return fake.workers.open_copy(
+        session.session(), {}, listener,
+        [&](Result<std::vector<std::string>> left) { copied.emplace(std::move(left)); });
+  });
+  bool free = false;
+  copy.submit("pass");
+  fake.loop.poster.post([&] { session.worker().when_free([&] { free = true; }); });
+  REQUIRE(!fake.loop.until([&] { return free || !copy.lost.empty(); }, 100ms));
+  session.close();
+  CHECK(free);
+  REQUIRE(fake.loop.until([&] { return !copy.lost.empty(); }));
+  REQUIRE(copied.has_value());
+  CHECK(!*copied);
+  CHECK(says(copy.lost.front(), "a copy of ended meanwhile"));
+}
+
+TEST_CASE("Worker: a copy or its lacks in another form end it") {
+  CHECK(says(reason_after("send({'op': 'forked', 'pid': 1})"), "without its process"));
+  CHECK(says(reason_after("send({'op': 'forked', 'pid': 1 << 40})"), "without its process"));
+  CHECK(says(reason_after("send({'op': 'fork_failed'})"), "mutely"));
+  CHECK(says(reason_after("send({'op': 'ready', 'left': 'x'})"), "of no form"));
+  CHECK(says(reason_after("send({'op': 'ready', 'left': [1]})"), "no texts"));
+}
+
 TEST_CASE("Worker: closing the wire ends it, and its process") {
   Fake fake;
   HeardSession session(fake.loop, fake.workers, fake.place);
