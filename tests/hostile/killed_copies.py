@@ -16,7 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.hostile.killed_workers import children, wait_for
-from tests.support.raw_client import CellAnswer, NoAnswer, RawClient, ServerGone, open_descriptors
+from tests.support.raw_client import (
+    CellAnswer,
+    NoAnswer,
+    RawClient,
+    ServerGone,
+    open_descriptors,
+)
 
 LANES = 3
 ANSWER_WITHIN = 60.0

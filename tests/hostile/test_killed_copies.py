@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.hostile.killed_copies import KilledCopies  # noqa: E402
+from tests.hostile.killed_copies import KilledCopies
 
 
 class KilledCopiesTest(unittest.TestCase):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 
 from tests.sessions.prompt import Prompt
 from tests.support.raw_client import CellAnswer, RawClient

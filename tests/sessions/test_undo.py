@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.sessions.test_forks import fork_of
 from tests.sessions.prompt import Prompt, until
+from tests.sessions.test_forks import fork_of
 from tests.support.raw_client import CellAnswer, RawClient
 
 
@@ -113,12 +114,12 @@ def test_copies_are_told_counted_and_ended(undoing: Prompt) -> None:
     listed = {each["session"]: each for each in undoing.client.tool("list_sessions").structured["sessions"]}
     assert listed[undoing.name]["copies_kept"] == 3
     zygote = int(str(undoing.value("import os; os.getppid()")))
-    children = f"/proc/{zygote}/task/{zygote}/children"
-    mine = set(open(children).read().split())
+    children = Path(f"/proc/{zygote}/task/{zygote}/children")
+    mine = set(children.read_text().split())
     undoing.tool("reset_session")
     assert undoing.tool("inspect_session").structured["copies_kept"] == 0
     assert undo(undoing).is_error
-    until(lambda: len(mine & set(open(children).read().split())) <= 1 or None, "the copies' ends")
+    until(lambda: len(mine & set(children.read_text().split())) <= 1 or None, "the copies' ends")
 
 
 def test_printed_output_is_of_the_right_cell(undoing: Prompt) -> None:

@@ -116,7 +116,7 @@ def _command(pid: int) -> str:
 
 
 def replace(found: Found, outputs: dict[Identity, int], unnamed: set[int]) -> list[str]:
-    """In the copy. `outputs` tells which pipes were the worker's own, and the copy's in their place.
+    """In the copy. `outputs` tells which pipes were the worker's own, and what is in their place.
     Returns what was not carried, for people, those with `unnamed` numbers left out."""
     left: list[str] = []
     pipes: dict[Identity, tuple[int, int]] = {}
@@ -266,7 +266,8 @@ def renew_loop(loop: Any, sockets: dict[int, bool]) -> bool:
         if key.fd in sockets and key.fd not in ours:
             _give_up(loop, selector, key, sockets[key.fd])
             continue
-        events = (select.EPOLLIN if key.events & 1 else 0) | (select.EPOLLOUT if key.events & 2 else 0)
+        events = select.EPOLLIN if key.events & 1 else 0
+        events |= select.EPOLLOUT if key.events & 2 else 0
         try:
             epoll.register(key.fd, events)
         except OSError:  # closed behind the loop's back

@@ -4,13 +4,13 @@ fork() does it, twice: the zygote is to be the parent of all workers, and a proc
 parent only when its own has ended. So the worker forks a *midwife*, which forks the copy and ends.
 The worker, which adopts its orphans at other times, doesn't do so meanwhile; what else becomes an
 orphan in these few milliseconds is ended by the zygote as it ends what dead workers leave behind.
-The server has told the zygote to expect a copy, and tells it afterwards which of its children it is.
+The server has told the zygote to expect a copy, and tells it afterwards which child that is.
 
 What Python does around a fork (hooks, locks) is done once, around both: before the first in the
 worker, after it in the worker and in the copy; the midwife does nothing that needs it. With threads
 in the worker that would not be right, for one of them may have asked for the GIL, which the midwife
-would wait for in vain: then the first fork is Python's own, and the second one libc's. Nobody runs a
-cell meanwhile; the copy goes on where the worker is, reading its wire, under the same number.
+would wait for in vain: then the first fork is Python's own, and the second one libc's. Nobody runs
+a cell meanwhile; the copy goes on where the worker is, reading its wire, under the same number.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from mcp_runtime.worker.wire import encode_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any
 
     from mcp_runtime.session import Session
     from mcp_runtime.worker.outputs import Outputs
@@ -82,8 +82,8 @@ class Copier:
         self.forking = False  # the fork that happens now is ours, not user code's
 
     def fork(self, order: dict[str, Any], child: int) -> None:
-        """Follows a fork order. Returns in the worker, and in the copy, which has said ready. `child`:
-        one of the worker's that is none of the session's; 0: none."""
+        """Follows a fork order. Returns in the worker, and in the copy, which has said ready.
+        `child`: one of the worker's that is none of the session's; 0: none."""
         self._wire.write('{"op":"forking"}')
         given = self._wire.receive_descriptors(_DESCRIPTORS)
         try:

@@ -29,7 +29,6 @@ from builtins import (
     BaseException,
     KeyboardInterrupt,
     RuntimeError,
-    ValueError,
     bool,
     frozenset,
     int,
@@ -142,7 +141,7 @@ class WorkerNative:
         _set_handler(_SIGXCPU, self._on_cpu_time)
 
     def move_to(self, page: mmap.mmap) -> mmap.mmap:
-        """In the copy of a worker: stops are asked for in another page. Returns the one of before."""
+        """In the copy of a worker: stops are asked for in another page. Returns the former one."""
         before, self._page = self._page, page
         self._thread = _this_thread()
         self._number = 0

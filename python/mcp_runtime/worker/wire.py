@@ -26,7 +26,6 @@ from builtins import (
     tuple,
     type,
 )
-
 from os import close
 from socket import recv_fds
 
