@@ -164,10 +164,10 @@ void append_names(std::string& text, const char* label, const std::vector<std::s
   text += label;
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (i == 20) {
-      text += fmt::format(" … {} more", names.size() - i);
+      text += fmt::format(" and {} more", names.size() - i);
       break;
     }
-    text += " " + names[i];
+    text += (i == 0 ? ": " : ", ") + names[i];
   }
 }
 
@@ -208,8 +208,8 @@ void append_candidate(std::string& text, const RaceCandidate& candidate, std::si
 
 std::string headline(const RaceResult& race, const embed::CellOutcome& outcome) {
   if (race.adopted) {
-    return fmt::format("Candidate {} of 0–{} was adopted: the session is as it left it.\n",
-                       *race.adopted, race.candidates.size() - 1);
+    return fmt::format("Candidate [{}] was adopted: the session is as it left it.\n",
+                       *race.adopted);
   }
   if (outcome.error) return outcome.error->message + "\n";
   return "None was adopted (pick='all'): the session is as it was.\n";
