@@ -104,7 +104,8 @@ def value_of(session: Session, expression: str) -> dict[str, Any]:
 
 def _compiled(session: Session, expression: str) -> CodeType:
     flags = session.future_flags() | PyCF_ALLOW_TOP_LEVEL_AWAIT
-    return compile(expression.strip(), "<pick>", "eval", flags, True)
+    code: CodeType = compile(expression.strip(), "<pick>", "eval", flags, True)
+    return code
 
 
 def packages(session: Session) -> dict[str, Any]:

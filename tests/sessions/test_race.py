@@ -42,6 +42,16 @@ def test_the_first_that_runs_to_its_end_becomes_the_session(racer: Prompt) -> No
     assert racer.client.run("x, y, z", session=racer.name).result == "([1, 5], 2, 3)"
 
 
+def test_a_winner_that_is_through_at_once_outlives_the_session_it_came_from(client: RawClient) -> None:
+    """It was adopted, and gone with its original, while that was forking the next candidate."""
+    prompt = Prompt(client, "process")
+    prompt.run("x = 0")
+    for done in range(1, 31):
+        assert race(prompt, "x += 1", *["import time; time.sleep(60)"] * 3).structured["adopted"] == 0
+        assert prompt.value("x") == str(done)
+    prompt.close()
+
+
 def test_the_greatest_value_wins_and_what_has_none_is_disqualified(racer: Prompt) -> None:
     answer = race(racer, "a = 1", "a = 7", "a = 'text'", "b = 1", "a = nobody", "a = float('nan')", pick="best: a * 2")
     assert answer.structured["adopted"] == 1
