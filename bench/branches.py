@@ -1,4 +1,4 @@
-"""What live copies cost: issue 6's figures for a branch of a session and for an undone cell."""
+"""What live copies cost: a branch of a session and an undone cell."""
 
 from __future__ import annotations
 

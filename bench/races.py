@@ -1,4 +1,4 @@
-"""What a race of candidates costs: issue 6's figure, beside one candidate's own time."""
+"""What a race of candidates costs, beside one candidate's own time."""
 
 from __future__ import annotations
 

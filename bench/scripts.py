@@ -1,4 +1,4 @@
-"""What scripts, jobs and benchmarks cost: issue 4's table, by turns with what they are compared to."""
+"""What scripts, jobs and benchmarks cost: by turns with what they are compared to."""
 
 from __future__ import annotations
 

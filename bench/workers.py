@@ -1,4 +1,4 @@
-"""What worker sessions cost: issue 5's table, by turns with what they are compared to.
+"""What worker sessions cost: by turns with what they are compared to.
 
 numpy and pandas come from the package index the first time, into .dev/bench/cache; afterwards
 nothing is asked of the network. They are preloaded as for any user, because sessions have imported
