@@ -251,7 +251,7 @@ def renew_loop(loop: Any, sockets: dict[int, bool]) -> bool:
     The descriptors of its selector and of the pair of sockets that wakes it have been replaced, and
     so have the `sockets`, of which it is told whether they listened.
     """
-    selector = getattr(loop, "_selector", None)
+    selector: Any = getattr(loop, "_selector", None)
     epoll = getattr(selector, "_selector", None)
     wakes, waker = getattr(loop, "_ssock", None), getattr(loop, "_csock", None)
     if type(epoll) is not select.epoll or wakes is None or waker is None:

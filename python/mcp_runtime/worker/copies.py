@@ -212,6 +212,9 @@ def _deliver(order: dict[str, Any], writer: int) -> None:
     """In the midwife: forks the copy, tells its id and ends. Returns in the copy."""
     pid = -1
     try:
+        # Out of the worker's process group, which is killed when the worker dies: that may be before
+        # the copy has come so far as to lead one of its own.
+        os.setsid()
         limits.enter_groups(order)  # here, so that the worker's own count one process less
         pid = linux.plain_fork()  # of an error its number, negative
     finally:

@@ -50,6 +50,19 @@ def test_copies_and_their_workers_die_alone(zygote: Zygote) -> None:
     assert zygote.exit_of(third) == (5, None)
 
 
+def test_a_worker_that_dies_right_after_the_fork_leaves_its_copy(zygote: Zygote) -> None:
+    for _ in range(20):
+        worker = zygote.fork()
+        worker.value("x = 1")
+        copy = worker.copy_unready()
+        os.kill(worker.pid, signal.SIGKILL)
+        zygote.adopt(copy)
+        assert copy.receive()[0]["op"] == "ready"
+        assert copy.value("x") == "1"
+        os.kill(copy.pid, signal.SIGKILL)
+        assert zygote.exit_of(copy) == (None, 9)
+
+
 def test_what_a_copy_left_behind_is_ended(worker: Worker, zygote: Zygote) -> None:
     copy, _ = worker.copy()
     child = int(copy.value("import subprocess; p = subprocess.Popen(['sleep', '60'], start_new_session=True); p.pid"))

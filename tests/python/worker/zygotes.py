@@ -106,6 +106,12 @@ class Worker:
         copy.cell = self.cell
         return copy, header["left"]
 
+    def copy_unready(self) -> Worker:
+        """A live copy that has not been adopted, and perhaps not said that it is ready."""
+        copy = self._copy(False, {})
+        assert isinstance(copy, Worker), copy
+        return copy
+
     def try_copy(self) -> str:
         """Why there is none."""
         refusal = self._copy(True, {})
