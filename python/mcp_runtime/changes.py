@@ -53,6 +53,7 @@ MAXIMUM_BUFFER = 1 << 20
 ALL_BUFFERS = 8 << 20
 # Names in one list of the answer.
 MAXIMUM_NAMES = 100
+MAXIMUM_CHARACTERS = 200
 
 _CONTAINERS = frozenset({list, dict, set, bytearray})
 _IMMUTABLE = frozenset(
@@ -105,7 +106,10 @@ def changes(session: Session, mark: Mark) -> dict[str, Any]:
             name for name in same if name not in mark.digests and not _is_constant(before[name])
         ],
     }
-    told: dict[str, Any] = {name: sorted(names)[:MAXIMUM_NAMES] for name, names in found.items()}
+    told: dict[str, Any] = {
+        kind: [name[:MAXIMUM_CHARACTERS] for name in sorted(names)[:MAXIMUM_NAMES]]
+        for kind, names in found.items()
+    }
     told["more"] = sum([len(names) - len(told[name]) for name, names in found.items()])
     return told
 
@@ -179,5 +183,5 @@ def _names(session: Session) -> dict[str, Any]:
     return {
         name: value
         for name, value in list(session.namespace.items())
-        if name not in hidden and not (name[:2] == "__" and name[-2:] == "__")
+        if type(name) is str and name not in hidden and not (name[:2] == "__" and name[-2:] == "__")
     }

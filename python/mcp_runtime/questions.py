@@ -55,14 +55,19 @@ def answer(session: Session, question: str) -> str:
     asked = json.loads(question)
     what = asked["what"]
     if what == "packages":
-        return json.dumps(packages(session))
+        return _json(packages(session))
     if what == "mark":
-        return json.dumps(mark(session, asked["expression"]))
+        return _json(mark(session, asked["expression"]))
     if what == "changes":
-        return json.dumps(changes_since_mark(session))
+        return _json(changes_since_mark(session))
     if what == "value":
-        return json.dumps(value_of(session, asked["expression"]))
+        return _json(value_of(session, asked["expression"]))
     raise ValueError(f"the question {what!r} is not known")
+
+
+def _json(value: dict[str, Any]) -> str:
+    """Half a surrogate pair, which names and paths may hold, is no text on the wire."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def mark(session: Session, expression: str | None) -> dict[str, Any]:

@@ -46,6 +46,13 @@ def test_names_are_bounded(prompt: Prompt) -> None:
     assert len(found["new"]) == 100 and found["more"] == 50
 
 
+def test_names_that_are_hardly_any_do_no_harm(prompt: Prompt) -> None:
+    ask(prompt, "mark", expression=None)
+    prompt.run(r"globals().update({1: 2, '\ud800': 3, 'n' * 10**6: 4})")
+    found = ask(prompt, "changes")
+    assert found["new"] == ["n" * 200, "?"]
+
+
 @pytest.mark.parametrize(
     ("expression", "value"),
     [("x", 3.0), ("len(y) / 2", 1.0), (" -x ", -3.0), ("True", 1.0), ("await asyncio.sleep(0, 5)", 5.0)],
