@@ -132,6 +132,7 @@ class FakeSession final : public embed::Session {
         embed::CellRequest request = std::move(queue_.front());
         queue_.pop_front();
         running_ = request.number;
+        if (request.begun != nullptr) *request.begun = 1;
         interrupted_ = false;
         lock.unlock();
         if (run(request)) undrained = request.number;
