@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from mcp_runtime.event_loop import EventLoop
     from mcp_runtime.inspect_names import NameEntry
     from mcp_runtime.native_api import Native
+    from mcp_runtime.snapshot_file import Writer
 
     # (status, result, error, notices) and, when the cell showed something, (mime, data) pairs.
     Shown = tuple[tuple[str, bytes | str], ...] | None
@@ -100,6 +101,7 @@ class Session:
         self.confined: str | None = None  # the notice for code that is refused something
         self.shelf: Shelf | None = None  # made when something is shown
         self.displays: Shelf | None = None  # the same, while there may be something on it
+        self.abandoned: Writer | None = None  # of a checkpoint that gave way
         self.loads_all_packages = False  # as a process of its own does
         self.preloaded: frozenset[str] = frozenset()  # modules somebody else had imported for it
         # What snapshots compare with, to tell what the session has changed.
@@ -181,6 +183,12 @@ class Session:
         finally:
             del failure
 
+    def forget_abandoned(self) -> None:
+        """Removes what a checkpoint that gave way has left; while nobody waits."""
+        writer, self.abandoned = self.abandoned, None
+        if writer is not None:
+            writer.discard()
+
     def future_flags(self) -> int:
         """The `from __future__ import …` of earlier cells, as the compiler's flags."""
         return self._flags & FUTURE_FLAGS
@@ -228,6 +236,7 @@ class Session:
         if loop is not None:
             self._guarded(loop.close, "closing the event loop")
         self._results = (_MISSING, _MISSING, _MISSING)
+        self.forget_abandoned()
         self.shelf = self.displays = None
         self._guarded(_forget_last_error, "dropping the last error")
         self._guarded(self._clear_namespace, "clearing the namespace")

@@ -128,6 +128,7 @@ def checkpoint(session: Session, order: str, limit: int, waits: Callable[[], boo
         __import__(name)
         look()
     sys.modules["__main__"] = session.main  # as before every cell
+    session.forget_abandoned()
     known: dict[str, str | None] = {}
     while True:
         writer = _writer_for(order)[0]
@@ -141,8 +142,12 @@ def checkpoint(session: Session, order: str, limit: int, waits: Callable[[], boo
         except _Again:
             if len(known) > MAXIMUM_ATTEMPTS:
                 raise
+        except GaveUp:
+            session.abandoned = writer  # to remove it may take the disk some milliseconds
+            raise
         finally:
-            writer.discard()
+            if session.abandoned is not writer:
+                writer.discard()
 
 
 class _Again(Exception):

@@ -51,14 +51,23 @@ def restored(path: Path, prompt: Prompt) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("look", [1, 2, 40, 60, 80])
-def test_it_gives_up_wherever_a_cell_comes_and_leaves_nothing(tmp_path: Path, look: int) -> None:
+def test_it_gives_up_wherever_a_cell_comes_and_leaves_nothing_for_long(tmp_path: Path, look: int) -> None:
     prompt = Prompt(PlainNative())
     prompt.run("x = [list(range(100)) for _ in range(20000)]; f = lambda: x; g = [f]; t = 'a' * 300000")
     with pytest.raises(snapshot.GaveUp):
         checkpoint(prompt, tmp_path / "state", waits=after(look))
-    assert os.listdir(tmp_path) == []
+    assert not (tmp_path / "state").exists()
     checkpoint(prompt, tmp_path / "state", waits=lambda: False)
     assert os.listdir(tmp_path) == ["state"]
+
+
+def test_a_session_that_closes_takes_what_was_left_with_it(tmp_path: Path) -> None:
+    prompt = Prompt(PlainNative())
+    prompt.run("x = [list(range(100)) for _ in range(20000)]")
+    with pytest.raises(snapshot.GaveUp):
+        checkpoint(prompt, tmp_path / "state", waits=after(60))
+    prompt.session.close()
+    assert os.listdir(tmp_path) == []
 
 
 def test_what_does_not_fit_is_left_behind_and_the_rest_is_not(tmp_path: Path) -> None:
