@@ -13,6 +13,9 @@ from .baseline import Baseline
 
 _NEEDS_WORKER = 3  # session.NEEDS_WORKER
 _modules = sys.modules
+_FIRST_CHECKPOINT = (
+    "copyreg", "_struct", "struct", "re", "_compat_pickle", "_pickle", "pickle", "_json", "json",
+    "_sha2", "_blake2", "_hashlib", "hashlib", "posixpath", "functools")
 _DAMAGED = (
     "The cell ran, but its outcome could not be told: it changed modules or classes that the "
     "session's runtime is made of. They were put back, and the session's names are still there. "
@@ -117,6 +120,13 @@ class Interpreter:
         collects = gc.isenabled()
         gc.disable()  # a collection takes longer than a cell may wait
         try:
+            for name in _FIRST_CHECKPOINT:  # each for itself: a cell may come
+                if self._native.cell_waits():
+                    return False
+                try:
+                    __import__(name)
+                except ImportError:  # this Python was built without it
+                    pass
             from .. import snapshot
             self._in_context(
                 snapshot.checkpoint, self._session, order, limit, self._native.cell_waits)
