@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.sessions.prompt import Prompt
+from tests.sessions.test_packages import OTHER, OTHERS, needs_another_python
 from tests.support.raw_client import CellAnswer, RawClient
 
 EVERYTHING = """
@@ -224,23 +225,20 @@ def test_a_server_killed_while_it_saves_leaves_the_old_file(room: str, tmp_path:
         assert client.run("x == 'old' or len(x)").result in ("True", "64")
 
 
-def test_another_version_of_python_brings_plain_data_and_names_the_rest(
-    prompt: Prompt, client: RawClient, path: str
-) -> None:
+@needs_another_python
+def test_another_version_of_python_brings_plain_data_and_names_the_rest(prompt: Prompt, path: str) -> None:
     prompt.run("import math\ndata = {'a': (1, 2.5, 'x')}\ndef f(): pass\nclass C: pass\nc = C()")
     saved(prompt, path)
-    other = Prompt(client, "process", python_version="3.12")
-    opened = other.run("import sys; version = sys.version_info[:2]; del sys; _v = None; del _v")
-    if opened.status != "completed":
-        pytest.skip(f"there is no Python 3.12 here: {opened}")
-    other.run("del version")
-    told = restored(other, path)
-    missing = reasons(told["missing"])
-    assert {"f", "C", "c"} <= set(missing)
-    assert "3.12" in missing["f"]
-    assert {"math", "data"} <= set(told["restored"])
-    assert other.value("data, math.floor(2.5)") == "({'a': (1, 2.5, 'x')}, 2)"
-    other.close()
+    folders = os.pathsep.join([*OTHERS.values(), os.environ["PATH"]])
+    with RawClient(["serve"], environment={"PATH": folders}) as client:
+        other = Prompt(client, "process", python_version=OTHER)
+        other.value("pass", wait=120)
+        told = restored(other, path)
+        missing = reasons(told["missing"])
+        assert {"f", "C", "c"} <= set(missing)
+        assert OTHER in missing["f"]
+        assert {"math", "data"} <= set(told["restored"])
+        assert other.value("data, math.floor(2.5)") == "({'a': (1, 2.5, 'x')}, 2)"
 
 
 def test_packages_come_back_with_the_names(client: RawClient, path: str) -> None:
