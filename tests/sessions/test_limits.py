@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import time
+
 import pytest
 
 from tests.sessions.prompt import Prompt, until
@@ -158,6 +160,20 @@ def test_memory_of_a_session_and_its_children_together(client: RawClient, groupe
         assert str(answer.result) in ("'killed: 1'", "'killed: 2'", "'killed: 3'"), answer
         assert told(answer, "The kernel killed a process that the session had started, for memory"), answer
         assert prompt.value("1 + 1") == "2"
+    prompt.close()
+
+
+def test_checkpoints_take_none_of_a_sessions_processes_and_memory(client: RawClient, grouped: bool) -> None:
+    """They are written by a child of the worker, a second after a cell: right when the next one runs."""
+    if not grouped:
+        pytest.skip("control groups can't be made here")
+    prompt = Prompt(client, "process", limits={"processes": 1, "memory_mb": 200})
+    prompt.run("import subprocess\nheld = [list(range(50_000)) for _ in range(40)]")
+    for number in range(4):
+        prompt.run(f"x = {number}")
+        time.sleep(1.0 + number * 0.05)
+        for _ in range(20):
+            assert prompt.value("subprocess.run(['true']).returncode") == "0"
     prompt.close()
 
 

@@ -26,6 +26,8 @@ _INFINITY = resource.RLIM_INFINITY
 _get_limit = resource.getrlimit
 _set_limit = resource.setrlimit
 _cpu_seconds = time.process_time
+# The control groups that this process has entered, the latest last.
+_groups: list[str] = []
 
 
 def apply(limits: dict[str, int]) -> None:
@@ -49,9 +51,25 @@ def enter_groups(order: dict[str, Any]) -> dict[str, int]:
     return left
 
 
+def in_groups() -> bool:
+    return len(_groups) > 0
+
+
+def leave_groups() -> None:
+    """In a child of ours that is no part of the session: it shall not count for its limits, lest
+    the kernel refuse the session a process, or end it for memory."""
+    for folder in _groups[-2:]:
+        _move_to(folder.rpartition("/")[0])
+
+
 def _enter_group(folder: str | None) -> bool:
-    if not folder:
+    if not folder or not _move_to(folder):
         return False
+    _groups.append(folder)
+    return True
+
+
+def _move_to(folder: str) -> bool:
     try:
         with open(f"{folder}/cgroup.procs", "wb", buffering=0) as file:
             file.write(b"0")
