@@ -10,7 +10,7 @@
 #include "embed/runtime.h"
 #include "host/app.h"
 #include "host/logging.h"
-#include "host/session/state_store.h"
+#include "host/state/state_store.h"
 #include "journal/journal_memory.h"
 #include "journal/upgrade_order.h"
 #include "supervisor/next_program.h"
@@ -61,8 +61,7 @@ std::optional<host::CheckpointSlot> take_checkpoint_slot(host::Options& options)
   auto slot = host::CheckpointSlot::take(host::find_state_directory(), directory,
                                          options.resume ? Contents::Newest : Contents::Fresh);
   if (!slot) {
-    fmt::print(stderr, "pyember: sessions will not outlive the server: {}\n",
-               slot.error().message);
+    fmt::print(stderr, "pyember: sessions will not outlive the server: {}\n", slot.error().message);
     return std::nullopt;
   }
   options.checkpoint_folder = slot.value().folder();

@@ -532,7 +532,7 @@ def _named(reasons: dict[str, str]) -> str:
 def _summary(
     done: str, names: list[str], left_behind: dict[str, str], more: dict[str, Any]
 ) -> str:
-    """What src/host/session/carried_state.h reads."""
+    """What src/host/state/carried_state.h reads."""
     told = {done: len(names), "names": _bounded_names(names), "left_behind": _bounded(left_behind)}
     return json.dumps({**told, "left_behind_count": len(left_behind), **more})
 

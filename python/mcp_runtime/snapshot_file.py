@@ -2,7 +2,7 @@
 
     magic, format, Python's version, length of the rest, place of the table,
     lengths of the two texts, sha256 of the first, sha256 of the rest and of the header before it
-    two texts about the session: what the server reads (src/host/session/state_file.h), and more
+    two texts about the session: what the server reads (src/host/state/state_file.h), and more
     the pieces, one after the other
     the table, JSON
 

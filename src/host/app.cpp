@@ -13,8 +13,8 @@
 
 #include "base/limits.h"
 #include "host/output/excerpt.h"
-#include "host/session/revive.h"
-#include "host/session/state_store.h"
+#include "host/state/revive.h"
+#include "host/state/state_store.h"
 #include "host/tools/branch_tools.h"
 #include "host/tools/export_tool.h"
 #include "host/tools/file_tools.h"

@@ -5,9 +5,9 @@
 
 #include "fake_rooms.h"
 #include "fake_runtime.h"
-#include "host/session/carried_state.h"
 #include "host/session/session_registry.h"
-#include "host/session/state_file.h"
+#include "host/state/carried_state.h"
+#include "host/state/state_file.h"
 #include "loop_fixture.h"
 #include "support/catch.h"
 

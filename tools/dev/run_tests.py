@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -141,7 +142,11 @@ def run(suite: Suite) -> Outcome:
     suite.report.unlink(missing_ok=True)
     started = time.monotonic()
     timed_out = False
-    process = subprocess.Popen(suite.command, cwd=ROOT, env={**os.environ, **suite.environment},
+    # Servers of tests leave nothing where those of people look for it.
+    states = suite.report.with_suffix(".states")
+    shutil.rmtree(states, ignore_errors=True)
+    environment = {**os.environ, "PYEMBER_STATE_DIR": str(states), **suite.environment}
+    process = subprocess.Popen(suite.command, cwd=ROOT, env=environment,
                                stdin=subprocess.DEVNULL, start_new_session=True)
     try:
         code = process.wait(SUITE_DEADLINE)

@@ -19,7 +19,7 @@
 #include "host/session/session_plan.h"
 #include "host/session/session_products.h"
 #include "host/session/session_rooms.h"
-#include "host/session/session_state_file.h"
+#include "host/state/session_state_file.h"
 #include "journal/session_log.h"
 
 namespace pyember::host {
@@ -43,7 +43,7 @@ struct CellSpec {
 struct StateOrder {
   std::string path;                     // absolute
   std::chrono::milliseconds timeout{};  // what was not pickled by then is left behind
-  // A state that is kept tells about its session (session/state_file.h), and is on the disk when it
+  // A state that is kept tells about its session (state/state_file.h), and is on the disk when it
   // is done; one that is carried elsewhere at once needs neither.
   enum class Use { Carried, Kept } use = Use::Carried;
   std::string more = {};  // kept beside it

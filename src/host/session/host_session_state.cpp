@@ -4,7 +4,7 @@
 #include "base/limits.h"
 #include "host/session/host_session.h"
 #include "host/session/session_registry.h"
-#include "host/session/state_file.h"
+#include "host/state/state_file.h"
 #include "mcp/json.h"
 
 // A session's state goes to a file and comes from one, as cells of their own kinds that stand in

@@ -5,8 +5,8 @@
 #include <memory>
 #include <utility>
 
-#include "host/session/carried_state.h"
-#include "host/session/session_state_file.h"
+#include "host/state/carried_state.h"
+#include "host/state/session_state_file.h"
 
 namespace pyember::host {
 

@@ -11,9 +11,9 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "host/session/carried_state.h"
-#include "host/session/state_file.h"
-#include "host/session/state_store.h"
+#include "host/state/carried_state.h"
+#include "host/state/state_file.h"
+#include "host/state/state_store.h"
 #include "host/tools/arguments.h"
 
 namespace pyember::host {

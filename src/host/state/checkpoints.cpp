@@ -1,4 +1,4 @@
-#include "host/session/checkpoints.h"
+#include "host/state/checkpoints.h"
 
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
@@ -11,7 +11,7 @@
 #include <system_error>
 
 #include "base/limits.h"
-#include "host/session/state_store.h"
+#include "host/state/state_store.h"
 
 namespace pyember::host {
 

@@ -1,4 +1,4 @@
-#include "host/session/state_store.h"
+#include "host/state/state_store.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

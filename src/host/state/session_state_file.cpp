@@ -1,4 +1,4 @@
-#include "host/session/session_state_file.h"
+#include "host/state/session_state_file.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-#include "host/session/state_file.h"
+#include "host/state/state_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-#include "host/session/revive.h"
+#include "host/state/revive.h"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "host/session/carried_state.h"
-#include "host/session/state_file.h"
+#include "host/state/carried_state.h"
+#include "host/state/state_file.h"
 
 namespace pyember::host {
 

@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "host/session/checkpoints.h"
 #include "host/session/session_registry.h"
+#include "host/state/checkpoints.h"
 
 namespace pyember::host {
 

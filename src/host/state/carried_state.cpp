@@ -1,4 +1,4 @@
-#include "host/session/carried_state.h"
+#include "host/state/carried_state.h"
 
 #include <fmt/format.h>
 
