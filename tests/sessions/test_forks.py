@@ -142,3 +142,26 @@ def test_a_session_with_few_processes_can_be_forked(client: RawClient) -> None:
     copy = forked(prompt)
     assert copy.value("subprocess.run(['true']).returncode") == "0"
     assert prompt.value("subprocess.run(['true']).returncode") == "0"
+
+
+def test_a_copy_is_a_process_like_any_other(client: RawClient) -> None:
+    """What libc and Python note of their process and thread is the copy's; also of a copy's copy."""
+    prompt = Prompt(client, "process")
+    prompt.value("import os, signal, subprocess, threading")
+    for _ in range(3):
+        copy = forked(prompt)
+        code = (
+            "got = []\n"
+            "signal.signal(signal.SIGUSR1, lambda *_: got.append('signal'))\n"
+            "signal.raise_signal(signal.SIGUSR1)\n"
+            "thread = threading.Thread(target=got.append, args=('thread',))\n"
+            "thread.start(); thread.join()\n"
+            "got.append(subprocess.run(['true']).returncode)\n"
+            "child = os.fork()\n"
+            "if child == 0: os._exit(7)\n"
+            "got.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+            "got, threading.get_native_id() == os.getpid(), threading.main_thread().native_id == os.getpid()"
+        )
+        assert copy.value(code) == "(['signal', 'thread', 0, 7], True, True)"
+        assert copy.value("os.getppid()") == prompt.value("os.getppid()")
+        prompt = copy

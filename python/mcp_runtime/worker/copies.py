@@ -1,20 +1,21 @@
 """How a worker makes a live copy of itself, between two cells: a worker like any other.
 
-fork() does it, twice: the zygote is to be the parent of all workers, and a process gets another
-parent only when its own has ended. So the worker forks a *midwife*, which forks the copy and ends.
-The worker, which adopts its orphans at other times, doesn't do so meanwhile; what else becomes an
-orphan in these few milliseconds is ended by the zygote as it ends what dead workers leave behind.
-The server has told the zygote to expect a copy, and tells it afterwards which child that is.
+The zygote is to be the parent of all workers, the copy's too. The kernel can fork such a sibling
+(linux.fork_sibling), but libc can't, which would have to take its locks when other threads run. So
+with threads fork() is called twice, for a process gets another parent only when its own has ended:
+the worker forks a *midwife*, which forks the copy and ends. The worker, which adopts its orphans at
+other times, doesn't do so meanwhile; what else becomes an orphan in these few milliseconds is ended
+by the zygote as it ends what dead workers leave behind. The server has told the zygote to expect a
+copy, and tells it afterwards which child that is.
 
-What Python does around a fork (hooks, locks) is done once, around both: before the first in the
-worker, after it in the worker and in the copy; the midwife does nothing that needs it. With threads
-in the worker that would not be right, for one of them may have asked for the GIL, which the midwife
-would wait for in vain: then the first fork is Python's own, and the second one libc's. Nobody runs
-a cell meanwhile; the copy goes on where the worker is, reading its wire, under the same number.
+What Python does around a fork (hooks, locks) is done around a sibling's as well. Of the two forks
+the first one is Python's own, and the second one libc's, so that it is done once. Nobody runs a cell
+meanwhile; the copy goes on where the worker is, reading its wire, under the same number.
 """
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import sys
@@ -135,7 +136,8 @@ class Copier:
         _close(given)
         self._usage.renew()
         left += birth.mend()
-        os.setsid()
+        if os.getsid(0) != os.getpid():
+            os.setsid()
         linux.adopt_orphans()
         if order.get("name"):
             self._session.name = order["name"]
@@ -158,12 +160,37 @@ class _Birth:
 
     def fork(self, order: dict[str, Any]) -> int:
         """The copy's id; 0 in the copy. Raises OSError when there is none."""
+        if linux.threads() == 1 and linux.before_fork():
+            pid = self._fork_sibling(order)
+            if pid != -errno.ENOSYS:
+                return _checked(pid)
+        return self._fork_twice(order)
+
+    def _fork_sibling(self, order: dict[str, Any]) -> int:
+        """As linux.fork_sibling(), between before_fork() and after_fork()."""
+        reader, writer = os.pipe()
+        pid = linux.fork_sibling()
+        if pid == 0:
+            try:
+                _stand_apart(order)
+            finally:
+                _close([reader, writer])
+            linux.after_fork(True)
+            return 0
+        os.close(writer)
+        if pid > 0:
+            os.read(reader, 1)  # the end of it: the copy stands apart, whatever happens here
+        os.close(reader)
+        linux.after_fork(False)
+        return pid
+
+    def _fork_twice(self, order: dict[str, Any]) -> int:
         reader, writer = os.pipe()
         if not linux.adopt_orphans(False):
             _close([reader, writer])
             raise RuntimeError("this Python was built without ctypes, which forks of sessions need")
         try:
-            pid, around = _first_fork()
+            pid = quiet_fork()
         except BaseException:
             linux.adopt_orphans()
             _close([reader, writer])
@@ -171,8 +198,6 @@ class _Birth:
         if pid == 0:
             self.midwife = os.getpid()
             _deliver(order, writer)
-            if around:
-                linux.after_fork(True)
             _close([reader, writer])
             return 0
         os.close(writer)
@@ -183,10 +208,9 @@ class _Birth:
         linux.adopt_orphans()
         answer = os.read(reader, 32)  # not earlier: the midwife must not be held up
         os.close(reader)
-        copy = int(answer) if answer else 0
-        if copy > 0:
-            return copy
-        raise OSError(-copy, os.strerror(-copy) if copy else "the process that forks it has ended")
+        if not answer:
+            raise OSError(errno.ECHILD, "the process that forks it has ended")
+        return _checked(int(answer))
 
     def look_at_sockets(self) -> None:
         """In the copy, before they are replaced: which of them the event loop waits for."""
@@ -208,14 +232,27 @@ class _Birth:
         return []
 
 
+def _checked(pid: int) -> int:
+    """A copy's id, 0 in the copy; raises OSError for an error's number, negative."""
+    if pid < 0:
+        raise OSError(-pid, os.strerror(-pid))
+    return pid
+
+
+def _stand_apart(order: dict[str, Any]) -> None:
+    """Out of the worker's process group, which is killed when the worker dies, and of the control
+    groups that count for it."""
+    os.setsid()
+    limits.enter_groups(order)
+
+
 def _deliver(order: dict[str, Any], writer: int) -> None:
     """In the midwife: forks the copy, tells its id and ends. Returns in the copy."""
     pid = -1
     try:
-        # Out of the worker's process group, which is killed when the worker dies: that may be before
-        # the copy has come so far as to lead one of its own.
-        os.setsid()
-        limits.enter_groups(order)  # here, so that the worker's own count one process less
+        # Here already: the copy may come so far only when the worker has died, and the worker's own
+        # groups count one process less.
+        _stand_apart(order)
         pid = linux.plain_fork()  # of an error its number, negative
     finally:
         if pid != 0:
@@ -223,18 +260,6 @@ def _deliver(order: dict[str, Any], writer: int) -> None:
                 os.write(writer, b"%d" % pid)
             finally:
                 os._exit(0)
-
-
-def _first_fork() -> tuple[int, bool]:
-    """The id, and whether after_fork() is to be called in the copy."""
-    if linux.threads() > 1 or not linux.before_fork():
-        return quiet_fork(), False
-    pid = linux.plain_fork()
-    if pid != 0:
-        linux.after_fork(False)
-    if pid < 0:
-        raise OSError(-pid, os.strerror(-pid))
-    return pid, True
 
 
 def quiet_fork() -> int:
