@@ -214,3 +214,18 @@ def test_sigterm_writes_them_too(states: Path, environment: dict[str, str]) -> N
         os.kill(client.process.pid, signal.SIGTERM)
         client.process.wait(20)
         assert "main" in checkpoints(states)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_server_that_is_replaced_in_order_writes_them_first(client: RawClient, states: Path, room: str) -> None:
+    """At once after a cell, and while another one runs."""
+    first_run(client, "x = [1, 2]", isolation=room)
+    first_run(client, "y = 3", session="busy", isolation=room)
+    running = client.send_cell("import time; time.sleep(0.5); y = 4; y", session="busy")
+    time.sleep(0.2)
+    before = client.pid
+    os.kill(client.process.pid, signal.SIGUSR2)
+    assert running.wait(30)["result"]["structuredContent"]["result"] == "4"
+    assert client.run("x").result == "[1, 2]"
+    assert client.run("y", session="busy").result == "4"
+    assert client.pid != before

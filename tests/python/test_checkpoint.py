@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from carried import find_bundled
@@ -20,6 +21,22 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(autouse=True)
 def cloudpickle_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundled, "_told", find_bundled())
+
+
+@pytest.fixture(autouse=True)
+def ended(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every prompt that a test makes."""
+    made: list[Prompt] = []
+    begin = Prompt.__init__
+
+    def noted(self: Prompt, *arguments: Any, **names: Any) -> None:
+        begin(self, *arguments, **names)
+        made.append(self)
+
+    monkeypatch.setattr(Prompt, "__init__", noted)
+    yield
+    for prompt in reversed(made):
+        prompt.end()
 
 
 def order(path: Path) -> str:

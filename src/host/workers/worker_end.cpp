@@ -62,8 +62,11 @@ std::string kill_message(const WorkerEnd& end, const WorkerLimits& limits) {
   if (end.memory_ran_out) {
     return fmt::format(
         "The session's process was killed (SIGKILL), most likely by the kernel because memory ran "
-        "out: it has killed processes for that since the session began, so the session's state is "
-        "gone. {}. Work on smaller pieces of the data, or free memory elsewhere.",
+        "out: it has killed processes for that since the session began{}, so the session's state "
+        "is gone. {}. Work on smaller pieces of the data, or free memory elsewhere.",
+        limits.cpu_seconds ? fmt::format(" (or because the limit of {} s of CPU time is used up)",
+                                         *limits.cpu_seconds)
+                           : "",
         kFresh);
   }
   if (limits.cpu_seconds) {
