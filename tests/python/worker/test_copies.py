@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from zygotes import Worker, Zygote, alive, gone
+from zygotes import PATIENCE, Worker, Zygote, alive, gone
 
 
 def test_a_copy_has_the_state_and_goes_its_own_way(worker: Worker) -> None:
@@ -234,6 +234,9 @@ def test_nothing_is_left_when_one_dies_before_the_adoption(victim: str) -> None:
     os.kill(pids[victim], signal.SIGKILL)
     if victim == "zygote":
         assert gone(*pids.values())
+        zygote.process.wait(PATIENCE)
+        for each in zygote.workers:
+            each.close()
         zygote.control.close()
         return
     time.sleep(0.05)
@@ -243,14 +246,9 @@ def test_nothing_is_left_when_one_dies_before_the_adoption(victim: str) -> None:
     assert gone(*pids.values())
 
 
-def test_a_copy_of_many_objects_comes_soon(zygote: Zygote) -> None:
+def test_copies_of_many_objects(zygote: Zygote) -> None:
     worker = zygote.fork()
     worker.value("data = [bytes(100_000) for _ in range(500)]; numbers = [list(range(50000)) for _ in range(25)]")
-    times = []
     for _ in range(5):
-        began = time.monotonic()
         copy, _ = worker.copy()
-        copy.value("len(data)")
-        times.append(time.monotonic() - began)
-    assert min(times) < 0.5  # two forks, milliseconds
-    print(sorted(times))
+        assert copy.value("len(data), sum(map(len, numbers))") == "(500, 1250000)"
