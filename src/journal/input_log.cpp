@@ -39,7 +39,7 @@ void InputLog::change_area() {
   const std::size_t used = read_to() - base();
   const std::string_view kept = unparsed();
   const std::uint64_t other = ~layout_.input.place.load() & 1;
-  std::memcpy(layout_.input_areas[other], kept.data(), kept.size());
+  if (!kept.empty()) std::memcpy(layout_.input_areas[other], kept.data(), kept.size());
   layout_.input.place = parsed_to() << 1 | other;
   clear(old, used);
 }

@@ -63,8 +63,8 @@ void OutputLog::rewind() {
 void OutputLog::append(std::string_view line, std::string_view newline) {
   char* const begin = layout_.output_area + (end() - layout_.output.base);
   CHECK(begin + line.size() + newline.size() <= layout_.output_area + kOutputAreaBytes);
-  std::memcpy(begin, line.data(), line.size());
-  std::memcpy(begin + line.size(), newline.data(), newline.size());
+  // copy(): either may be empty and point nowhere, which memcpy() must not be given.
+  std::copy(newline.begin(), newline.end(), std::copy(line.begin(), line.end(), begin));
   layout_.output.end = end() + line.size() + newline.size();
 }
 

@@ -10,7 +10,7 @@ namespace pyember::journal {
 bool TextLog::write(std::string_view text) {
   if (text.size() > sizeof state_.text[0]) return false;
   const std::uint64_t next = state_.current == 1 ? 1 : 0;
-  std::memcpy(state_.text[next], text.data(), text.size());
+  if (!text.empty()) std::memcpy(state_.text[next], text.data(), text.size());
   state_.size[next] = text.size();
   state_.current = next + 1;
   return true;
