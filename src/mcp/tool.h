@@ -28,6 +28,8 @@ Json text_block(std::string text);
 
 // A result whose only content is this text, marked as an error: what, why, what to do next.
 ToolResult tool_error(std::string text);
+// The same fact twice: for people and models, and as data.
+ToolResult tool_result(std::string text, Json structured);
 
 // Where one call sends what it has to say; the server makes one for each call, tests give a fake.
 // After call_completed or call_failed it is not used again.

@@ -34,6 +34,13 @@ ToolResult tool_error(std::string text) {
   return result;
 }
 
+ToolResult tool_result(std::string text, Json structured) {
+  ToolResult result;
+  result.content.push_back(text_block(std::move(text)));
+  result.structured = std::move(structured);
+  return result;
+}
+
 ToolCatalog::ToolCatalog() = default;
 ToolCatalog::~ToolCatalog() = default;
 ToolCatalog::ToolCatalog(ToolCatalog&&) noexcept = default;

@@ -135,11 +135,9 @@ void fork_now(const Pending& pending) {
 void fork_session(SessionRegistry& registry, const std::string& original, const std::string& name,
                   ForkDone done) {
   const auto pending = std::make_shared<Promise>(registry, original, name, std::move(done));
-  HostSession* session = registry.find(original);
-  if (session == nullptr) {
-    const Result<void> named = check_session_name(original);
-    return pending->refuse(named ? registry.no_session(original) : named.error());
-  }
+  const Result<HostSession*> found = registry.require(original);
+  if (!found) return pending->refuse(found.error());
+  HostSession* session = found.value();
   if (registry.find(name) != nullptr) {
     return pending->refuse({ErrorCode::InvalidArgument,
                             fmt::format("Session '{}' was not forked, because session '{}' is open "

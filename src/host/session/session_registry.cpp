@@ -188,6 +188,12 @@ void SessionRegistry::mourn(const std::string& name, std::string why,
             journal::SessionEntry(settings_.log, name, next_number)});
 }
 
+Result<HostSession*> SessionRegistry::require(const std::string& name) {
+  if (HostSession* session = find(name)) return session;
+  if (const Result<void> named = check_session_name(name); !named) return named.error();
+  return no_session(name);
+}
+
 Error SessionRegistry::no_session(const std::string& name) const {
   const auto grave = std::find_if(tombstones_.begin(), tombstones_.end(),
                                   [&](const Tombstone& each) { return each.name == name; });

@@ -60,6 +60,8 @@ class SessionRegistry {
   void cancel(const std::string& name, embed::CellNumber number);
 
   HostSession* find(const std::string& name);
+  // The same for a caller who needs one: why there is none, and whether there could be.
+  Result<HostSession*> require(const std::string& name);
   // A new session, which counts its cells from `first` on, or from where an earlier one of that
   // name stopped, if that is more. An error when there is one, or no room for it.
   Result<HostSession*> open(const std::string& name, SessionPlan plan, embed::CellNumber first);

@@ -8,6 +8,7 @@
 
 #include "host/session/session_fork.h"
 #include "host/tools/arguments.h"
+#include "host/tools/schemas.h"
 
 namespace pyember::host {
 
@@ -23,10 +24,7 @@ std::string not_carried(const std::vector<std::string>& left) {
 }
 
 void answer(const Call& call, std::string text, Json structured) {
-  mcp::ToolResult result;
-  result.content.push_back(mcp::text_block(std::move(text)));
-  result.structured = std::move(structured);
-  call->complete(std::move(result));
+  call->complete(mcp::tool_result(std::move(text), std::move(structured)));
 }
 
 // --- fork_session --------------------------------------------------------------------------------
@@ -59,27 +57,19 @@ mcp::Tool fork_tool(SessionRegistry& registry) {
       "Copies a session's live state into a new session, to try something without touching the "
       "original. Waits for the cells in front. The answer names what can't be carried (threads, "
       "sockets, children).";
-  tool.input_schema = {
-      {"type", "object"},
-      {"properties",
-       {{"session", {{"type", "string"}, {"description", "to be copied, default 'main'"}}},
-        {"name", {{"type", "string"}, {"description", "of the new session"}}}}},
-      {"required", {"name"}},
-      {"additionalProperties", false}};
-  tool.output_schema = {
-      {"type", "object"},
-      {"properties",
-       {{"session", {{"type", "string"}}},
-        {"from", {{"type", "string"}}},
-        {"next_cell", {{"type", "integer"}}},
-        {"isolation", {{"type", "string"}}},
-        {"live", {{"type", "boolean"}}},
-        {"not_carried", {{"type", "array"}, {"items", {{"type", "string"}}}}}}},
-      {"required", {"session", "from", "next_cell", "isolation", "live", "not_carried"}}};
-  tool.annotations = {{"readOnlyHint", false},
-                      {"destructiveHint", false},
-                      {"idempotentHint", false},
-                      {"openWorldHint", false}};
+  tool.input_schema = {{"type", "object"},
+                       {"properties",
+                        {{"session", described("string", "to be copied, default 'main'")},
+                         {"name", described("string", "of the new session")}}},
+                       {"required", {"name"}},
+                       {"additionalProperties", false}};
+  tool.output_schema = object_of({{"session", text_type()},
+                                  {"from", text_type()},
+                                  {"next_cell", type("integer")},
+                                  {"isolation", text_type()},
+                                  {"live", type("boolean")},
+                                  {"not_carried", list_of(text_type())}});
+  tool.annotations = annotations({});
   tool.handler = [&registry](const Call& call) { fork_call(call, registry); };
   return tool;
 }
@@ -129,13 +119,9 @@ void undo_now(const Call& call, SessionRegistry& registry, const std::string& na
 
 void undo_call(const Call& call, SessionRegistry& registry) {
   const std::string name = Arguments(call->arguments()).text_or("session", "main");
-  HostSession* session = registry.find(name);
-  if (session != nullptr) {
-    return session->when_free([call, &registry, name] { undo_now(call, registry, name); });
-  }
-  const Result<void> named = check_session_name(name);
-  call->complete(
-      mcp::tool_error(named ? registry.no_session(name).message : named.error().message));
+  const Result<HostSession*> session = registry.require(name);
+  if (!session) return call->complete(mcp::tool_error(session.error().message));
+  session.value()->when_free([call, &registry, name] { undo_now(call, registry, name); });
 }
 
 mcp::Tool undo_tool(SessionRegistry& registry) {
@@ -148,26 +134,19 @@ mcp::Tool undo_tool(SessionRegistry& registry) {
       "files, network or processes.";
   tool.input_schema = {{"type", "object"},
                        {"properties",
-                        {{"session", {{"type", "string"}, {"description", "default 'main'"}}},
+                        {{"session", described("string", "default 'main'")},
                          {"steps",
                           {{"type", "integer"},
                            {"minimum", 1},
                            {"maximum", limits::kMaximumUndo},
                            {"description", "cells, default 1"}}}}},
                        {"additionalProperties", false}};
-  tool.output_schema = {
-      {"type", "object"},
-      {"properties",
-       {{"session", {{"type", "string"}}},
-        {"before_cell", {{"type", "integer"}}},
-        {"next_cell", {{"type", "integer"}}},
-        {"copies_left", {{"type", "integer"}}},
-        {"not_carried", {{"type", "array"}, {"items", {{"type", "string"}}}}}}},
-      {"required", {"session", "before_cell", "next_cell", "copies_left", "not_carried"}}};
-  tool.annotations = {{"readOnlyHint", false},
-                      {"destructiveHint", true},
-                      {"idempotentHint", false},
-                      {"openWorldHint", false}};
+  tool.output_schema = object_of({{"session", text_type()},
+                                  {"before_cell", type("integer")},
+                                  {"next_cell", type("integer")},
+                                  {"copies_left", type("integer")},
+                                  {"not_carried", list_of(text_type())}});
+  tool.annotations = annotations({.destructive = true});
   tool.handler = [&registry](const Call& call) { undo_call(call, registry); };
   return tool;
 }

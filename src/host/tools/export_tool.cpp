@@ -12,6 +12,7 @@
 #include "host/export/export_material.h"
 #include "host/loop/pool_work.h"
 #include "host/tools/arguments.h"
+#include "host/tools/schemas.h"
 
 namespace pyember::host {
 
@@ -65,11 +66,9 @@ void Export::begin() {
   session = arguments.text_or("session", "main");
   form = arguments.text_or("format", "script");
   overwrite = arguments.flag("overwrite", false);
-  HostSession* found = parts.registry.find(session);
-  if (found == nullptr) {
-    const Result<void> named = check_session_name(session);
-    return fail(named ? parts.registry.no_session(session).message : named.error().message);
-  }
+  const Result<HostSession*> open = parts.registry.require(session);
+  if (!open) return fail(open.error().message);
+  HostSession* found = open.value();
   if (const auto wanted = arguments.text("path"); wanted && !wanted->empty()) {
     path = absolute_path(*wanted);
     if (auto free = check_target(path, overwrite); !free) return fail(free.error().message);
@@ -208,34 +207,24 @@ void Export::answer() {
   call->complete(std::move(result));
 }
 
-Json nullable(const char* type) { return {{"type", Json::array({type, "null"})}}; }
-
 Json output_schema() {
-  const Json string = {{"type", "string"}};
-  const Json number = {{"type", "integer"}};
-  Json package = {{"type", "object"}, {"properties", {{"name", string}, {"version", string}}}};
-  Json properties = {{"session", string},
-                     {"format", string},
-                     {"cells", number},
-                     {"path", nullable("string")},
-                     {"uri", nullable("string")},
-                     {"bytes", number},
-                     {"text", nullable("string")},
-                     {"python", string},
-                     {"packages", {{"type", "array"}, {"items", std::move(package)}}},
-                     {"notices", {{"type", "array"}, {"items", string}}}};
-  Json required = Json::array();
-  for (const auto& [name, schema] : properties.items()) required.push_back(name);
-  return {
-      {"type", "object"}, {"properties", std::move(properties)}, {"required", std::move(required)}};
+  // What a package has is not promised.
+  const Json package = object_of({{"name?", text_type()}, {"version?", text_type()}});
+  return object_of({{"session", text_type()},
+                    {"format", text_type()},
+                    {"cells", type("integer")},
+                    {"path", nullable("string")},
+                    {"uri", nullable("string")},
+                    {"bytes", type("integer")},
+                    {"text", nullable("string")},
+                    {"python", text_type()},
+                    {"packages", list_of(package)},
+                    {"notices", list_of(text_type())}});
 }
 
 }  // namespace
 
 void add_export_tool(mcp::ToolCatalog& catalog, const ExportParts& parts) {
-  const auto text = [](const char* description) {
-    return Json{{"type", "string"}, {"description", description}};
-  };
   mcp::Tool tool;
   tool.name = "export_session";
   tool.title = "Export session";
@@ -245,17 +234,16 @@ void add_export_tool(mcp::ToolCatalog& catalog, const ExportParts& parts) {
   tool.input_schema = {
       {"type", "object"},
       {"properties",
-       {{"session", text("default 'main'")},
+       {{"session", described("string", "default 'main'")},
         {"format", {{"type", "string"}, {"enum", {"script", "notebook", "pytest"}}}},
-        {"path", text("file to write; without it the text is in the answer, or in the session's "
-                      "folder when it is long")},
-        {"overwrite", {{"type", "boolean"}}}}},
+        {"path",
+         described("string",
+                   "file to write; without it the text is in the answer, or in the session's "
+                   "folder when it is long")},
+        {"overwrite", type("boolean")}}},
       {"additionalProperties", false}};
   tool.output_schema = output_schema();
-  tool.annotations = {{"readOnlyHint", false},
-                      {"destructiveHint", true},
-                      {"idempotentHint", true},
-                      {"openWorldHint", false}};
+  tool.annotations = annotations({.destructive = true, .idempotent = true});
   tool.handler = [parts](const std::shared_ptr<mcp::ToolCall>& call) {
     std::make_shared<Export>(call, parts)->begin();
   };

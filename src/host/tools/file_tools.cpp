@@ -8,6 +8,7 @@
 #include "base/base64.h"
 #include "base/limits.h"
 #include "host/tools/arguments.h"
+#include "host/tools/schemas.h"
 
 namespace pyember::host {
 
@@ -84,20 +85,10 @@ void list_files(const Call& call, const FileToolParts& parts) {
   call->complete(std::move(answer));
 }
 
-Json text_property(const char* description) {
-  return {{"type", "string"}, {"description", description}};
-}
+using Members = std::vector<std::pair<const char*, Json>>;
 
-Json object_of(Json properties) {
-  Json required = Json::array();
-  for (const auto& [name, schema] : properties.items()) required.push_back(name);
-  return {
-      {"type", "object"}, {"properties", std::move(properties)}, {"required", std::move(required)}};
-}
-
-Json file_schema() {
-  const Json text = {{"type", "string"}};
-  return {{"path", text}, {"bytes", {{"type", "integer"}}}, {"uri", text}};
+Members file_members() {
+  return {{"path", text_type()}, {"bytes", type("integer")}, {"uri", text_type()}};
 }
 
 mcp::Tool put_tool(const FileToolParts& parts) {
@@ -109,19 +100,17 @@ mcp::Tool put_tool(const FileToolParts& parts) {
       "os.environ['PYEMBER_SESSION_FOLDER'].";
   tool.input_schema = {{"type", "object"},
                        {"properties",
-                        {{"session", text_property("default 'main'")},
-                         {"path", text_property("relative to the folder")},
-                         {"content", text_property("text")},
-                         {"base64", text_property("bytes, instead of content")}}},
+                        {{"session", described("string", "default 'main'")},
+                         {"path", described("string", "relative to the folder")},
+                         {"content", described("string", "text")},
+                         {"base64", described("string", "bytes, instead of content")}}},
                        {"required", {"path"}},
                        {"additionalProperties", false}};
-  Json fields = file_schema();
-  fields["session"] = fields["folder"] = {{"type", "string"}};
-  tool.output_schema = object_of(std::move(fields));
-  tool.annotations = {{"readOnlyHint", false},
-                      {"destructiveHint", true},
-                      {"idempotentHint", true},
-                      {"openWorldHint", false}};
+  Members members = file_members();
+  members.emplace_back("folder", text_type());
+  members.emplace_back("session", text_type());
+  tool.output_schema = object_of(members);
+  tool.annotations = annotations({.destructive = true, .idempotent = true});
   tool.handler = [parts](const Call& call) { put_file(call, parts); };
   return tool;
 }
@@ -132,17 +121,12 @@ mcp::Tool list_tool(const FileToolParts& parts) {
   tool.title = "List files";
   tool.description = "Lists the files in a session's folder with the links to read them.";
   tool.input_schema = {{"type", "object"},
-                       {"properties", {{"session", text_property("default 'main'")}}},
+                       {"properties", {{"session", described("string", "default 'main'")}}},
                        {"additionalProperties", false}};
-  const Json text = {{"type", "string"}};
-  tool.output_schema =
-      object_of({{"session", text},
-                 {"folder", text},
-                 {"files", {{"type", "array"}, {"items", object_of(file_schema())}}}});
-  tool.annotations = {{"readOnlyHint", true},
-                      {"destructiveHint", false},
-                      {"idempotentHint", true},
-                      {"openWorldHint", false}};
+  tool.output_schema = object_of({{"session", text_type()},
+                                  {"folder", text_type()},
+                                  {"files", list_of(object_of(file_members()))}});
+  tool.annotations = annotations({.read_only = true, .idempotent = true});
   tool.handler = [parts](const Call& call) { list_files(call, parts); };
   return tool;
 }

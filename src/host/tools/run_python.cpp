@@ -10,6 +10,7 @@
 #include "host/tools/cell_answer.h"
 #include "host/tools/install_lines.h"
 #include "host/tools/race_call.h"
+#include "host/tools/schemas.h"
 #include "host/tools/session_wish.h"
 
 namespace pyember::host {
@@ -212,10 +213,7 @@ mcp::Tool run_python_tool(SessionRegistry& registry, ProgressTicker& ticker, Job
                        {"additionalProperties", false}};
   tool.output_schema = cell_output_schema();
   if (settings.chooses_isolation) add_race_fields(tool.output_schema["properties"]);
-  tool.annotations = {{"readOnlyHint", false},
-                      {"destructiveHint", true},
-                      {"idempotentHint", false},
-                      {"openWorldHint", true}};
+  tool.annotations = annotations({.destructive = true, .open_world = true});
   tool.begins = mcp::Tool::Begins::WhenItSays;
   tool.lost = lost_with_server;
   tool.handler = [parts = Parts{registry, ticker, jobs, settings}](

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "host/tools/schemas.h"
 #include "mcp/json.h"
 #include "mcp/tool.h"
 
@@ -47,17 +48,6 @@ enum class Effect { Reads, Runs, Writes, Destroys };
 mcp::Json hints(Effect effect);
 
 // --- what is answered ----------------------------------------------------------------------------
-mcp::Json text_type();
-mcp::Json type(const char* name);
-mcp::Json nullable(const char* name);
-mcp::Json list_of(mcp::Json items);
-// All members named are required unless their name ends with '?'.
-mcp::Json object_of(const std::vector<std::pair<const char*, mcp::Json>>& members);
-// A root of type object that is one of these.
-mcp::Json one_of(std::vector<mcp::Json> schemas);
-// A list, which structured answers wrap as {"result": […]}.
-mcp::Json wrapped_list(mcp::Json items);
-
 mcp::Json run_result_schema();           // RunScriptResult
 mcp::Json dependencies_result_schema();  // RunWithDepsResult
 mcp::Json background_schema();           // {"job_id","status"[,"message"]}

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "host/tools/cell_answer.h"
+#include "host/tools/schemas.h"
 
 namespace pyember::host {
 
@@ -29,21 +30,14 @@ std::string session_of(const mcp::ToolCall& call) {
 
 // The session a call names; null when there is none, and the call has been answered.
 HostSession* find_session(const Call& call, SessionRegistry& registry) {
-  const std::string name = session_of(*call);
-  HostSession* session = registry.find(name);
-  if (session == nullptr) {
-    const Result<void> named = check_session_name(name);
-    call->complete(
-        mcp::tool_error(named ? registry.no_session(name).message : named.error().message));
-  }
-  return session;
+  const Result<HostSession*> session = registry.require(session_of(*call));
+  if (session) return session.value();
+  call->complete(mcp::tool_error(session.error().message));
+  return nullptr;
 }
 
 void answer(const Call& call, std::string text, Json structured) {
-  mcp::ToolResult result;
-  result.content.push_back(mcp::text_block(std::move(text)));
-  result.structured = std::move(structured);
-  call->complete(std::move(result));
+  call->complete(mcp::tool_result(std::move(text), std::move(structured)));
 }
 
 Json describe_session(const HostSession& session) {
@@ -288,29 +282,22 @@ void close_session(const Call& call, SessionRegistry& registry) {
 
 // --- how they are listed -----------------------------------------------------------------------
 
-Json nullable(const char* type) { return {{"type", Json::array({type, "null"})}}; }
-Json plain(const char* type) { return {{"type", type}}; }
+using Members = std::vector<std::pair<const char*, Json>>;
 
-Json object_of(Json properties, Json required) {
-  return {
-      {"type", "object"}, {"properties", std::move(properties)}, {"required", std::move(required)}};
-}
-
-Json session_properties() {
-  return {{"session", plain("string")},          {"state", {{"enum", {"idle", "busy"}}}},
-          {"running_cell", nullable("integer")}, {"running_seconds", nullable("number")},
-          {"queued_cells", plain("integer")},    {"cells_ended", plain("integer")},
-          {"idle_seconds", nullable("number")},  {"memory_bytes", plain("integer")},
-          {"copies_kept", plain("integer")}};
-}
-
-Json session_required() {
-  return {"session",      "state",       "running_cell", "running_seconds",
-          "queued_cells", "cells_ended", "idle_seconds", "memory_bytes"};
+Members session_members() {
+  return {{"session", text_type()},
+          {"state", {{"enum", {"idle", "busy"}}}},
+          {"running_cell", nullable("integer")},
+          {"running_seconds", nullable("number")},
+          {"queued_cells", type("integer")},
+          {"cells_ended", type("integer")},
+          {"idle_seconds", nullable("number")},
+          {"memory_bytes", type("integer")},
+          {"copies_kept?", type("integer")}};
 }
 
 Json input(bool with_cell) {
-  Json properties = {{"session", {{"type", "string"}, {"description", "default 'main'"}}}};
+  Json properties = {{"session", described("string", "default 'main'")}};
   if (with_cell) {
     properties["cell"] = {{"type", "integer"},
                           {"minimum", 1},
@@ -319,22 +306,13 @@ Json input(bool with_cell) {
   return {{"type", "object"}, {"properties", properties}, {"additionalProperties", false}};
 }
 
-Json hints(bool read_only, bool destructive) {
-  return {{"readOnlyHint", read_only},
-          {"destructiveHint", destructive},
-          {"idempotentHint", true},
-          {"openWorldHint", false}};
-}
-
 mcp::Tool list_tool(SessionRegistry& registry, const StatePlaces& places) {
-  const Json grave = object_of(
-      {{"session", plain("string")}, {"why", plain("string")}, {"seconds_ago", plain("number")}},
-      {"session", "why", "seconds_ago"});
-  const Json restorable = object_of({{"session", plain("string")},
+  const Json grave =
+      object_of({{"session", text_type()}, {"why", text_type()}, {"seconds_ago", type("number")}});
+  const Json restorable = object_of({{"session", text_type()},
                                      {"kind", {{"enum", {"saved", "checkpoint"}}}},
-                                     {"written_at", plain("string")},
-                                     {"bytes", plain("integer")}},
-                                    {"session", "kind", "written_at", "bytes"});
+                                     {"written_at", text_type()},
+                                     {"bytes", type("integer")}});
   mcp::Tool tool;
   tool.name = "list_sessions";
   tool.title = "List sessions";
@@ -342,13 +320,10 @@ mcp::Tool list_tool(SessionRegistry& registry, const StatePlaces& places) {
       "Lists the open Python sessions, what runs in each, sessions that are gone and why, and what "
       "restore_session can bring back. Never waits.";
   tool.input_schema = {{"type", "object"}, {"additionalProperties", false}};
-  tool.output_schema = object_of(
-      {{"sessions",
-        {{"type", "array"}, {"items", object_of(session_properties(), session_required())}}},
-       {"gone", {{"type", "array"}, {"items", grave}}},
-       {"restorable", {{"type", "array"}, {"items", restorable}}}},
-      {"sessions", "gone"});
-  tool.annotations = hints(true, false);
+  tool.output_schema = object_of({{"sessions", list_of(object_of(session_members()))},
+                                  {"gone", list_of(grave)},
+                                  {"restorable?", list_of(restorable)}});
+  tool.annotations = annotations({.read_only = true, .idempotent = true});
   tool.handler = [&registry, &places](const Call& call) { list_sessions(call, registry, places); };
   return tool;
 }
@@ -362,18 +337,16 @@ mcp::Tool inspect_tool(SessionRegistry& registry, const SessionToolSettings& set
       "short repr; of a busy one what runs, since when, and its output so far. With 'cell' the "
       "status, outcome and output of that cell, for cells run with background=true. Never waits.";
   tool.input_schema = input(true);
-  Json properties = session_properties();
-  properties["names"] = {{"type", "array"},
-                         {"items", object_of({{"name", plain("string")},
-                                              {"type", plain("string")},
-                                              {"size", plain("string")},
-                                              {"repr", plain("string")}},
-                                             {"name", "type", "size", "repr"})}};
-  properties["running"] = plain("object");
-  properties["cell"] = plain("object");
-  properties["background_cells_ended"] = {{"type", "array"}, {"items", plain("object")}};
-  tool.output_schema = object_of(std::move(properties), session_required());
-  tool.annotations = hints(true, false);
+  Members members = session_members();
+  members.emplace_back("names?", list_of(object_of({{"name", text_type()},
+                                                    {"type", text_type()},
+                                                    {"size", text_type()},
+                                                    {"repr", text_type()}})));
+  members.emplace_back("running?", type("object"));
+  members.emplace_back("cell?", type("object"));
+  members.emplace_back("background_cells_ended?", list_of(type("object")));
+  tool.output_schema = object_of(members);
+  tool.annotations = annotations({.read_only = true, .idempotent = true});
   tool.handler = [&registry, &settings](const Call& call) {
     inspect_session(call, registry, settings.output_budget);
   };
@@ -388,12 +361,11 @@ mcp::Tool interrupt_tool(SessionRegistry& registry) {
       "Stops the cell that runs in a session, as Ctrl-C would. Names stay; cells that wait run "
       "next.";
   tool.input_schema = input(false);
-  tool.output_schema = object_of({{"session", plain("string")},
-                                  {"interrupted", plain("boolean")},
+  tool.output_schema = object_of({{"session", text_type()},
+                                  {"interrupted", type("boolean")},
                                   {"cell", nullable("integer")},
-                                  {"queued_cells", plain("integer")}},
-                                 {"session", "interrupted", "cell", "queued_cells"});
-  tool.annotations = hints(false, false);
+                                  {"queued_cells", type("integer")}});
+  tool.annotations = annotations({.idempotent = true});
   tool.handler = [&registry](const Call& call) { interrupt_session(call, registry); };
   return tool;
 }
@@ -405,10 +377,9 @@ mcp::Tool reset_tool(SessionRegistry& registry) {
   tool.description =
       "Empties a session: stops what runs, forgets waiting cells, all names and imported modules.";
   tool.input_schema = input(false);
-  tool.output_schema = object_of(
-      {{"session", plain("string")}, {"reset", plain("boolean")}, {"note", plain("string")}},
-      {"session", "reset", "note"});
-  tool.annotations = hints(false, true);
+  tool.output_schema =
+      object_of({{"session", text_type()}, {"reset", type("boolean")}, {"note", text_type()}});
+  tool.annotations = annotations({.destructive = true, .idempotent = true});
   tool.handler = [&registry](const Call& call) { reset_session(call, registry); };
   return tool;
 }
@@ -420,10 +391,8 @@ mcp::Tool close_tool(SessionRegistry& registry) {
   tool.description =
       "Ends a session: what runs in it, the processes it started, its names and its held output.";
   tool.input_schema = input(false);
-  tool.output_schema = object_of({{"session", plain("string")}, {"closed", plain("boolean")}},
-                                 {"session", "closed"});
-  tool.annotations = hints(false, true);
-  tool.annotations["idempotentHint"] = false;
+  tool.output_schema = object_of({{"session", text_type()}, {"closed", type("boolean")}});
+  tool.annotations = annotations({.destructive = true});
   tool.handler = [&registry](const Call& call) { close_session(call, registry); };
   return tool;
 }

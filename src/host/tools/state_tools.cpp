@@ -15,6 +15,7 @@
 #include "host/state/state_file.h"
 #include "host/state/state_store.h"
 #include "host/tools/arguments.h"
+#include "host/tools/schemas.h"
 
 namespace pyember::host {
 
@@ -33,10 +34,7 @@ struct StateTools {
 void fail(const Call& call, const std::string& why) { call->complete(mcp::tool_error(why)); }
 
 void answer(const Call& call, std::string text, Json structured) {
-  mcp::ToolResult result;
-  result.content.push_back(mcp::text_block(std::move(text)));
-  result.structured = std::move(structured);
-  call->complete(std::move(result));
+  call->complete(mcp::tool_result(std::move(text), std::move(structured)));
 }
 
 std::string absolute(const std::string& path) {
@@ -107,12 +105,9 @@ void saved(const Save& save, const CarriedState& state, const std::vector<std::s
 void save_session(const Call& call, const StateTools& tools) {
   const Arguments arguments(call->arguments());
   Save save{call, arguments.text_or("session", "main"), arguments.text_or("path", "")};
-  HostSession* session = tools.registry.find(save.session);
-  if (session == nullptr) {
-    const Result<void> named = check_session_name(save.session);
-    return fail(call,
-                named ? tools.registry.no_session(save.session).message : named.error().message);
-  }
+  const Result<HostSession*> found = tools.registry.require(save.session);
+  if (!found) return fail(call, found.error().message);
+  HostSession* session = found.value();
   if (save.path.empty()) {
     const Result<std::string> folder = make_saved_folder(tools.places.root);
     if (!folder) return fail(call, folder.error().message);
@@ -299,31 +294,9 @@ void Restore::restored(const CarriedState& state, const std::vector<std::string>
 
 // --- how they are listed -------------------------------------------------------------------------
 
-Json plain(const char* type) { return {{"type", type}}; }
+Json names() { return list_of(text_type()); }
 
-Json described(const char* type, const char* text) {
-  return {{"type", type}, {"description", text}};
-}
-
-Json object_of(Json properties, Json required) {
-  return {
-      {"type", "object"}, {"properties", std::move(properties)}, {"required", std::move(required)}};
-}
-
-Json names() { return {{"type", "array"}, {"items", plain("string")}}; }
-
-Json reasons() {
-  return {{"type", "array"},
-          {"items", object_of({{"name", plain("string")}, {"reason", plain("string")}},
-                              {"name", "reason"})}};
-}
-
-Json hints(bool destructive) {
-  return {{"readOnlyHint", false},
-          {"destructiveHint", destructive},
-          {"idempotentHint", true},
-          {"openWorldHint", false}};
-}
+Json reasons() { return list_of(object_of({{"name", text_type()}, {"reason", text_type()}})); }
 
 mcp::Tool save_tool(const StateTools& tools) {
   mcp::Tool tool;
@@ -338,17 +311,15 @@ mcp::Tool save_tool(const StateTools& tools) {
        {{"session", described("string", "default 'main'")},
         {"path", described("string", "file to write; default: a store under the session's name")}}},
       {"additionalProperties", false}};
-  tool.output_schema =
-      object_of({{"session", plain("string")},
-                 {"path", plain("string")},
-                 {"bytes", plain("integer")},
-                 {"python", plain("string")},
-                 {"cell", plain("integer")},
-                 {"saved", names()},
-                 {"left_behind", reasons()},
-                 {"notices", names()}},
-                {"session", "path", "bytes", "python", "cell", "saved", "left_behind", "notices"});
-  tool.annotations = hints(false);
+  tool.output_schema = object_of({{"session", text_type()},
+                                  {"path", text_type()},
+                                  {"bytes", type("integer")},
+                                  {"python", text_type()},
+                                  {"cell", type("integer")},
+                                  {"saved", names()},
+                                  {"left_behind", reasons()},
+                                  {"notices", names()}});
+  tool.annotations = annotations({.idempotent = true});
   tool.handler = [tools](const Call& call) { save_session(call, tools); };
   return tool;
 }
@@ -368,19 +339,17 @@ mcp::Tool restore_tool(const StateTools& tools) {
         {"path", described("string", "file to read; default: what is stored under the name")},
         {"replace", described("boolean", "end the session of that name first; default false")}}},
       {"additionalProperties", false}};
-  tool.output_schema = object_of({{"session", plain("string")},
-                                  {"path", plain("string")},
-                                  {"saved_at", plain("string")},
-                                  {"cell", plain("integer")},
-                                  {"next_cell", plain("integer")},
-                                  {"python", plain("string")},
-                                  {"isolation", plain("string")},
+  tool.output_schema = object_of({{"session", text_type()},
+                                  {"path", text_type()},
+                                  {"saved_at?", text_type()},
+                                  {"cell", type("integer")},
+                                  {"next_cell", type("integer")},
+                                  {"python", text_type()},
+                                  {"isolation", text_type()},
                                   {"restored", names()},
                                   {"missing", reasons()},
-                                  {"notices", names()}},
-                                 {"session", "path", "cell", "next_cell", "python", "isolation",
-                                  "restored", "missing", "notices"});
-  tool.annotations = hints(true);
+                                  {"notices", names()}});
+  tool.annotations = annotations({.destructive = true, .idempotent = true});
   tool.handler = [tools](const Call& call) { std::make_shared<Restore>(call, tools)->begin(); };
   return tool;
 }
