@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.raw_client import CellAnswer, NoAnswer, Pending, RawClient, ServerGone
+from tests.support.raw_client import CellAnswer, NoAnswer, Pending, RawClient, ServerGone, having
 
 ANSWER_WITHIN = 60.0
 IN_FLIGHT = 60
@@ -226,11 +226,10 @@ class KilledServers:
                 self.report.problems.append(f"job {job}: {status}")
 
     def _look_for_processes(self) -> None:
-        wanted = f"{TAG}={self._tag}".encode()
         end = time.monotonic() + 10
-        left: list[int] = []
+        left: set[int] = set()
         while time.monotonic() < end:
-            left = [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and has_variable(entry, wanted)]
+            left = having(f"{TAG}={self._tag}")
             if not left:
                 return
             time.sleep(0.05)
@@ -238,10 +237,3 @@ class KilledServers:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         self.report.problems.append(f"{len(left)} processes outlived the server")
-
-
-def has_variable(pid: str, wanted: bytes) -> bool:
-    try:
-        return wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return False

@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.raw_client import CellAnswer, NoAnswer, Pending, RawClient, ServerGone, descendants, open_descriptors, threads
+from tests.support.raw_client import CellAnswer, NoAnswer, Pending, RawClient, ServerGone, descendants, having, open_descriptors, threads
 
 LANES = 6  # sessions that are killed at the same time
 ZYGOTE_EVERY = 20  # kills between two deaths of the zygote
@@ -393,14 +393,7 @@ class KilledWorkers:
 
     def _tagged(self) -> set[int]:
         """What was started by the server, wherever it hangs in the tree of processes by now."""
-        wanted = f"{TAG}={self._tag}".encode()
-        found: set[int] = set()
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                with contextlib.suppress(OSError):
-                    if wanted in Path(f"/proc/{entry}/environ").read_bytes().split(b"\0"):
-                        found.add(int(entry))
-        return found
+        return having(f"{TAG}={self._tag}")
 
     def _traces(self, client: RawClient) -> Traces:
         zygotes = sum(self._zygotes(client), [])

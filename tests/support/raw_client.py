@@ -357,6 +357,19 @@ def children(pid: int) -> list[int]:
         return []
 
 
+def having(variable: str) -> set[int]:
+    """The processes with that NAME=value in their environment, wherever they hang in the tree."""
+    wanted = variable.encode()
+    found: set[int] = set()
+    for entry in os.listdir("/proc"):
+        try:
+            if entry.isdigit() and wanted in Path(f"/proc/{entry}/environ").read_bytes().split(b"\0"):
+                found.add(int(entry))
+        except OSError:  # it has ended, or is somebody else's
+            pass
+    return found
+
+
 def descendants(pid: int) -> list[int]:
     """Children of a process, theirs, and so on."""
     found: list[int] = []

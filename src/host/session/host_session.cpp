@@ -104,23 +104,31 @@ std::string HostSession::excerpt_of(embed::CellKind kind, std::string_view code)
   return std::string(utf8::head(code, limits::kCodeExcerptCharacters));
 }
 
-bool HostSession::withdraw(std::deque<Cell>::iterator cell, const std::string& why) {
-  if (!withdraw_held(cell->number) && !(link_ && link_->session().withdraw(cell->number))) {
-    return false;
-  }
-  Cell withdrawn = std::move(*cell);
+std::deque<Cell>::iterator HostSession::cell_at(embed::CellNumber number) {
+  return std::find_if(cells_.begin(), cells_.end(),
+                      [number](const Cell& each) { return each.number == number; });
+}
+
+Cell HostSession::take_out(std::deque<Cell>::iterator cell) {
+  Cell taken = std::move(*cell);
   cells_.erase(cell);
   if (!cells_.empty() && cells_.front().running_since_ns == 0) {
     cells_.front().running_since_ns = now_ns();
   }
-  finish_unrun(std::move(withdrawn), embed::Status::Interrupted, why);
+  return taken;
+}
+
+bool HostSession::withdraw(std::deque<Cell>::iterator cell, const std::string& why) {
+  if (!withdraw_held(cell->number) && !(link_ && link_->session().withdraw(cell->number))) {
+    return false;
+  }
+  finish_unrun(take_out(cell), embed::Status::Interrupted, why);
   advance();  // what was held behind it
   return true;
 }
 
 void HostSession::cancel(embed::CellNumber number) {
-  const auto cell = std::find_if(cells_.begin(), cells_.end(),
-                                 [&](const Cell& each) { return each.number == number; });
+  const auto cell = cell_at(number);
   if (cell == cells_.end()) return;
   if (race_runs(number)) return race_->stop("The race was cancelled by its caller.");
   if (!withdraw(cell,
@@ -335,12 +343,9 @@ void HostSession::link_cell_finished(embed::CellNumber number, embed::CellOutcom
   if (move_ && move_->number == number) return carried(std::move(outcome));
   if (!outcome.needs_worker.empty()) return needs_worker(number, std::move(outcome));
   link_has_run_ = true;
-  const auto found = std::find_if(cells_.begin(), cells_.end(),
-                                  [&](const Cell& each) { return each.number == number; });
+  const auto found = cell_at(number);
   if (found == cells_.end()) return;
-  Cell cell = std::move(*found);
-  cells_.erase(found);
-  if (!cells_.empty()) cells_.front().running_since_ns = now_ns();
+  Cell cell = take_out(found);
   if (outcome.status != embed::Status::Lost) {
     finish(std::move(cell), std::move(outcome));
     if (!held_.empty()) advance();  // a race waits for the cells before it

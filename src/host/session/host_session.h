@@ -256,6 +256,11 @@ class HostSession final : private SessionLink::Owner {
 
   // Takes a cell that has not begun out of the queue and answers it; false: it has begun.
   bool withdraw(std::deque<Cell>::iterator cell, const std::string& why);
+  // end() when there is none of that number.
+  std::deque<Cell>::iterator cell_at(embed::CellNumber number);
+  std::deque<Held>::iterator held_at(embed::CellNumber number);
+  // Of the queue; the one behind it is then in front.
+  Cell take_out(std::deque<Cell>::iterator cell);
   void open_link();
   void drop_link();
   void take_up_undone(embed::CellNumber cell);

@@ -111,10 +111,13 @@ void HostSession::prepare_place(Held& held) {
       plan, [this, number](Result<PreparedPlace> place) { place_ready(number, std::move(place)); });
 }
 
+std::deque<HostSession::Held>::iterator HostSession::held_at(embed::CellNumber number) {
+  return std::find_if(held_.begin(), held_.end(),
+                      [number](const Held& each) { return each.request.number == number; });
+}
+
 void HostSession::place_ready(embed::CellNumber number, Result<PreparedPlace> place) {
-  const auto held = std::find_if(held_.begin(), held_.end(), [number](const Held& each) {
-    return each.request.number == number;
-  });
+  const auto held = held_at(number);
   if (held == held_.end()) return;
   held->preparing = 0;
   if (place) {
@@ -133,14 +136,7 @@ void HostSession::place_ready(embed::CellNumber number, Result<PreparedPlace> pl
 void HostSession::fail_front() {
   const Held front = std::move(held_.front());
   held_.pop_front();
-  const auto found = std::find_if(cells_.begin(), cells_.end(), [&front](const Cell& each) {
-    return each.number == front.request.number;
-  });
-  Cell cell = std::move(*found);
-  cells_.erase(found);
-  if (!cells_.empty() && cells_.front().running_since_ns == 0) {
-    cells_.front().running_since_ns = now_ns();
-  }
+  Cell cell = take_out(cell_at(front.request.number));
   cell.code.clear();
   finish(std::move(cell), not_possible(front.problem));
   plan_again();
@@ -172,10 +168,7 @@ bool HostSession::become(Held& held) {
   held.plan.reset();
   if (held.wish && !held.packages.empty()) {
     // Cells that run before it may not be over yet.
-    const auto cell = std::find_if(cells_.begin(), cells_.end(), [&held](const Cell& each) {
-      return each.number == held.request.number;
-    });
-    cell->notices.push_back(installed_notice(*held.wish, held.packages));
+    cell_at(held.request.number)->notices.push_back(installed_notice(*held.wish, held.packages));
   }
   if (!link_) {
     plan_ = std::move(plan);
@@ -216,8 +209,7 @@ void HostSession::begin_move(embed::CellNumber number, SessionPlan plan, std::st
 
 // A cell that was not run comes back, with those that were queued behind it.
 void HostSession::needs_worker(embed::CellNumber number, embed::CellOutcome outcome) {
-  const auto cell = std::find_if(cells_.begin(), cells_.end(),
-                                 [number](const Cell& each) { return each.number == number; });
+  const auto cell = cell_at(number);
   if (cell == cells_.end()) return;
   std::vector<embed::CellRequest> behind = link_->session().take_back();
   for (auto each = behind.rbegin(); each != behind.rend(); ++each) {
@@ -289,9 +281,7 @@ void HostSession::forget_held() {
 
 bool HostSession::withdraw_held(embed::CellNumber number) {
   if (race_runs(number)) return false;
-  const auto held = std::find_if(held_.begin(), held_.end(), [number](const Held& each) {
-    return each.request.number == number;
-  });
+  const auto held = held_at(number);
   if (held == held_.end()) return false;
   if (held->preparing != 0) registry_.rooms().cancel(held->preparing);
   held_.erase(held);

@@ -149,10 +149,8 @@ void HostSession::close_race() {
   }
   outcome.elapsed = race->elapsed();
   if (!held_.empty() && held_.front().request.number == race->number()) held_.pop_front();
-  Cell cell = std::move(cells_.front());
-  cells_.pop_front();
+  Cell cell = take_out(cells_.begin());
   cell.code = std::move(code);
-  if (!cells_.empty()) cells_.front().running_since_ns = now_ns();
   finish(std::move(cell), std::move(outcome), &result);
   advance();
 }
