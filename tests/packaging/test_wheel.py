@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -69,12 +68,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 @pytest.fixture(scope="session")
 def wheel(place: Place) -> Path:
-    environment = place.environment
-    if shutil.which("ccache"):
-        environment["PYEMBER_CCACHE"] = "ccache"
-        environment["CCACHE_DIR"] = run(["ccache", "--get-config=cache_dir"], dict(os.environ)).strip()
-    run([find_uv(), "build", "--wheel", "--no-build-isolation", "--python", sys.executable,
-         "--out-dir", str(place.root / "dist"), str(ROOT)], environment, BUILD_DEADLINE)
+    run([sys.executable, str(Path(__file__).parent / "build_wheel.py"), str(place.root / "dist")], dict(os.environ),
+        BUILD_DEADLINE)
     (built,) = (place.root / "dist").glob("*.whl")
     return built
 
