@@ -367,3 +367,20 @@ def test_needs_index_numpy_comes_to_a_session_with_its_state(online: RawClient) 
     assert prompt.names()["array"]["type"].endswith("ndarray")
     assert prompt.run("np.linalg.eigvals(np.random.rand(100, 100)).sum() and [0 for _ in iter(int, 1)]", timeout=1).status == "timed_out"
     assert prompt.value("array.shape") == "(2, 3)"
+
+
+def test_needs_index_a_saved_session_comes_back_with_its_packages(online: RawClient, tmp_path: Path) -> None:
+    kept = {"path": str(tmp_path / "kept.state")}
+    prompt = Prompt(online, "process", dependencies=["numpy"])
+    answer = prompt.run("import numpy as np; a = np.arange(5); view = a[1:3]; f = lambda: a.sum()", wait=240, timeout=230)
+    if any(sign in answer.text for sign in UNREACHABLE):
+        pytest.skip("the package index can't be reached from here")
+    assert answer.status == "completed", answer
+    assert not prompt.tool("save_session", **kept).is_error
+    prompt.close()
+    second = Prompt(online, "process")
+    restored = second.tool("restore_session", **kept)
+    assert not restored.is_error, restored
+    second._first = {}
+    assert second.value("int(f()), a.tolist(), view.tolist()") == "(10, [0, 1, 2, 3, 4], [1, 2])"
+    second.close()

@@ -241,19 +241,6 @@ def test_another_version_of_python_brings_plain_data_and_names_the_rest(prompt: 
         assert other.value("data, math.floor(2.5)") == "({'a': (1, 2.5, 'x')}, 2)"
 
 
-def test_packages_come_back_with_the_names(client: RawClient, path: str) -> None:
-    prompt = Prompt(client, "process")
-    if prompt.run("import numpy").status != "completed":
-        pytest.skip("there is no numpy in the server's environment")
-    prompt.run("import numpy as np; a = np.arange(5); view = a[1:3]; f = lambda: a.sum()")
-    saved(prompt, path)
-    prompt.close()
-    second = Prompt(client, "process")
-    restored(second, path)
-    assert second.value("int(f()), a.tolist(), view.tolist()") == "(10, [0, 1, 2, 3, 4], [1, 2])"
-    second.close()
-
-
 def test_limits_come_back_with_the_names(client: RawClient, path: str) -> None:
     prompt = Prompt(client, "process", limits={"open_files": 64})
     prompt.run("x = 1")
