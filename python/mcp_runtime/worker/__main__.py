@@ -19,27 +19,37 @@ def _forget_how_we_were_started() -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join(kept)
 
 
-def _control_descriptor(arguments: list[str]) -> int:
-    if len(arguments) != 2 or arguments[0] != "--control" or not arguments[1].isdigit():
+def _start(arguments: list[str]) -> tuple[int, str, str]:
+    """Reads the command line: the control socket's descriptor, or -1 and the path at which the
+    server listens for it; and the directory whose descriptor goes with the hello, or nothing."""
+    given = dict(zip(arguments[::2], arguments[1::2]))
+    control, path = given.pop("--control", ""), given.pop("--connect", "")
+    workspace = given.pop("--workspace", "")
+    reached = not control if path else control.isdigit()
+    if len(arguments) % 2 or given or not reached:
         sys.exit(
-            f"mcp_runtime.worker got the arguments {arguments}, not `--control DESCRIPTOR`. It is "
-            "started by pyember and is of no use without it; run `pyember` instead."
+            f"mcp_runtime.worker got the arguments {arguments}, not `--control DESCRIPTOR` or "
+            "`--connect PATH`, with or without `--workspace DIRECTORY`. It is started by pyember "
+            "and is of no use without it; run `pyember` instead."
         )
-    return int(arguments[1])
+    return int(control or -1), path, workspace
 
 
 def main() -> None:
-    control = _control_descriptor(sys.argv[1:])
+    descriptor, path, workspace = _start(sys.argv[1:])
     sys.argv = [""]
     _forget_how_we_were_started()
     from mcp_runtime.worker import keeper
 
-    parent = keeper.keep(control + 1)
+    parent = keeper.keep(max(descriptor, 2) + 1)
     from mcp_runtime import bundled
-    from mcp_runtime.worker import zygote
+    from mcp_runtime.worker import control, zygote
 
+    # The zygote connects, not the keeper: the kernel tells the server whose connection it is.
+    if path:
+        descriptor = control.connect(path)
     bundled.set_directory(os.environ.pop("PYEMBER_BUNDLED", None))
-    order = zygote.serve(control, parent)  # returns in forked workers only
+    order = zygote.serve(descriptor, parent, workspace)  # returns in forked workers only
     from mcp_runtime.worker import worker
 
     worker.live(order)

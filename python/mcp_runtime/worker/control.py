@@ -7,6 +7,7 @@ import json
 import os
 import select
 import socket
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,12 +64,30 @@ class Control:
         """In a forked worker: the socket is the zygote's alone."""
         self._socket.close()
 
-    def send(self, message: dict[str, Any]) -> None:
+    def send(self, message: dict[str, Any], descriptors: tuple[int, ...] = ()) -> None:
         """Sends one packet; a server that is gone is noticed when the next one is read."""
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
+        data = json.dumps(message, separators=(",", ":")).encode()
         try:
-            self._socket.send(json.dumps(message, separators=(",", ":")).encode())
+            self._socket.sendmsg([data], [rights] if descriptors else [])
         except OSError:
             pass
+
+
+def connect(path: str) -> int:
+    """The descriptor of a control socket: a connection to the server that listens at `path`.
+
+    Where there is none the process ends: nobody would hear more of it.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        connection.connect(path)
+    except OSError as error:
+        sys.exit(
+            f"the server can't be reached at {path} ({error.strerror}). It has ended, or this "
+            "process may not use its socket; the server's log has the command that was run."
+        )
+    return connection.detach()
 
 
 def close_all(descriptors: list[int]) -> None:

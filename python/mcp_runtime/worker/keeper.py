@@ -49,4 +49,5 @@ def _end_like(status: int) -> NoReturn:
     if os.WIFSIGNALED(status):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         os.kill(os.getpid(), os.WTERMSIG(status))
+        os._exit(128 + os.WTERMSIG(status))  # the first process of a container can't kill itself
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)

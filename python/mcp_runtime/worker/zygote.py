@@ -55,9 +55,10 @@ _FORK_DESCRIPTORS = 5
 _SPARE_AFTER_SECONDS = 0.03
 
 
-def serve(descriptor: int, parent: int) -> dict[str, Any]:
+def serve(descriptor: int, parent: int, workspace: str = "") -> dict[str, Any]:
     """Serves the control socket, as long as the parent lives. Returns in forked workers only, with
-    the order they follow."""
+    the order they follow. The server gets a descriptor of the directory `workspace`, if one is
+    named: the folder of the session, which the server can't reach by a path."""
     for name in _SHARED:
         importlib.import_module(name)
     try:
@@ -67,7 +68,7 @@ def serve(descriptor: int, parent: int) -> dict[str, Any]:
     linux.adopt_orphans()
     long_calls.install()
     freeze()
-    return Zygote(Control(descriptor), parent).serve()
+    return Zygote(Control(descriptor), parent).serve(workspace)
 
 
 def freeze() -> None:
@@ -93,17 +94,9 @@ class Zygote:
         self._spare_at = 0.0
         self._watch_children()
 
-    def serve(self) -> dict[str, Any]:
+    def serve(self, workspace: str) -> dict[str, Any]:
         """Says hello, then follows orders until the control socket ends."""
-        self._control.send(
-            {
-                "op": "hello",
-                "version": ".".join([str(part) for part in sys.version_info[:3]]),
-                "pid": os.getpid(),
-                "executable": sys.executable,
-                "prefix": sys.prefix,
-            }
-        )
+        self._say_hello(workspace)
         self._want_spare()
         while True:
             ready = [number for number, _ in self._poll.poll(self._patience_ms())]
@@ -115,6 +108,27 @@ class Zygote:
                 order = self._make_spare()
             if order is not None:
                 return order
+
+    def _say_hello(self, workspace: str) -> None:
+        hello = {
+            "op": "hello",
+            "version": ".".join([str(part) for part in sys.version_info[:3]]),
+            "pid": os.getpid(),
+            "executable": sys.executable,
+            "prefix": sys.prefix,
+        }
+        if not workspace:
+            self._control.send(hello)
+            return
+        try:
+            folder = os.open(workspace, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            sys.exit(
+                f"the session's folder {workspace} can't be opened ({error.strerror}). The room it "
+                "was started in has no such directory; the server's log has the command."
+            )
+        self._control.send(hello, (folder,))
+        os.close(folder)
 
     def _patience_ms(self) -> int | None:
         """How long the loop may sleep."""

@@ -189,24 +189,37 @@ class Worker:
         return data
 
 
+def start(python: str, *arguments: str, passed: int | None = None, **environment: str) -> subprocess.Popen[bytes]:
+    """A keeper and its zygote, which say nothing before they can reach the server."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYEMBER"))}
+    return subprocess.Popen(
+        [python, "-m", "mcp_runtime.worker", *arguments],
+        env={**clean, "PYTHONPATH": str(RUNTIME), **environment},
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE if passed is None else None,
+        pass_fds=() if passed is None else (passed,),
+    )
+
+
 class Zygote:
     """A zygote, its control socket, and the workers made from it."""
 
-    def __init__(self, python: str = sys.executable, **environment: str) -> None:
+    def __init__(self, python: str = sys.executable, arguments: tuple[str, ...] = (), **environment: str) -> None:
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.control.settimeout(PATIENCE)
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYEMBER"))}
-        self.process = subprocess.Popen(
-            [python, "-m", "mcp_runtime.worker", "--control", str(theirs.fileno())],
-            env={**clean, "PYTHONPATH": str(RUNTIME), **environment},
-            stdin=subprocess.DEVNULL,
-            pass_fds=(theirs.fileno(),),
-        )
+        self.process = start(python, "--control", str(theirs.fileno()), *arguments, passed=theirs.fileno(), **environment)
         theirs.close()
+        self._greet()
+
+    def _greet(self) -> None:
+        self.control.settimeout(PATIENCE)
         self.workers: list[Worker] = []
         self._exits: dict[int, dict[str, Any]] = {}
         self._count = 0
-        self.hello = self.receive()
+        self.hello, self.given = self.receive_with_descriptors()
+
+    def receive_with_descriptors(self) -> tuple[dict[str, Any], list[int]]:
+        data, descriptors, _, _ = socket.recv_fds(self.control, 1 << 16, 16)
+        return json.loads(data), descriptors
 
     def receive(self) -> dict[str, Any]:
         message: dict[str, Any] = json.loads(self.control.recv(1 << 16))
@@ -295,6 +308,25 @@ class Zygote:
         for worker in self.workers:
             worker.close()
         assert self.process.wait(PATIENCE) == 0
+
+
+class ConnectedZygote(Zygote):
+    """One that was told where the server listens, and connected."""
+
+    def __init__(self, path: Path, *arguments: str, python: str = sys.executable) -> None:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener.bind(str(path))
+        listener.listen(1)
+        listener.settimeout(PATIENCE)
+        self.process = start(python, "--connect", str(path), *arguments)
+        self.control, _ = listener.accept()
+        listener.close()
+        path.unlink()
+        self._greet()
+
+    def peer(self) -> int:
+        """The id of the process that connected, as the kernel tells it."""
+        return struct.unpack("3i", self.control.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
 
 
 def alive(pid: int) -> bool:
