@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def test_a_zygote_connects_where_the_server_listens(python: str, tmp_path: Path)
 
 
 def test_nobody_at_the_path_is_said_and_ends_it(tmp_path: Path) -> None:
-    process = start(sys.executable, "--connect", str(tmp_path / "nobody.sock"))
+    process = start(sys.executable, "--connect", str(tmp_path / "nobody.sock"), stderr=subprocess.PIPE)
     _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert b"the server can't be reached at" in said and b"No such file" in said
@@ -55,7 +56,7 @@ def test_a_folder_that_is_not_there_is_said_and_ends_it(tmp_path: Path) -> None:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(str(tmp_path / "s"))
     listener.listen(1)
-    process = start(sys.executable, "--connect", str(tmp_path / "s"), "--workspace", str(tmp_path / "none"))
+    process = start(sys.executable, "--connect", str(tmp_path / "s"), "--workspace", str(tmp_path / "none"), stderr=subprocess.PIPE)
     _, said = process.communicate(timeout=PATIENCE)
     listener.close()
     assert process.returncode == 1 and b"can't be opened (No such file" in said
@@ -66,6 +67,6 @@ def test_a_folder_that_is_not_there_is_said_and_ends_it(tmp_path: Path) -> None:
     [(), ("--control",), ("--control", "x"), ("--control", "3", "--connect", "/s"), ("--connect", ""), ("--other", "3")],
 )
 def test_other_arguments_are_refused(arguments: tuple[str, ...]) -> None:
-    process = start(sys.executable, *arguments)
+    process = start(sys.executable, *arguments, stderr=subprocess.PIPE)
     _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1 and b"run `pyember` instead" in said

@@ -189,14 +189,16 @@ class Worker:
         return data
 
 
-def start(python: str, *arguments: str, passed: int | None = None, **environment: str) -> subprocess.Popen[bytes]:
+def start(
+    python: str, *arguments: str, passed: int | None = None, stderr: int | None = None, **environment: str
+) -> subprocess.Popen[bytes]:
     """A keeper and its zygote, which say nothing before they can reach the server."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYEMBER"))}
     return subprocess.Popen(
         [python, "-m", "mcp_runtime.worker", *arguments],
         env={**clean, "PYTHONPATH": str(RUNTIME), **environment},
         stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE if passed is None else None,
+        stderr=stderr,
         pass_fds=() if passed is None else (passed,),
     )
 
