@@ -72,7 +72,7 @@ inline constexpr std::chrono::milliseconds kHandOverGrace = 5s;  // for cells, b
 inline constexpr std::chrono::milliseconds kSignalEcho = 200ms;  // sent to us and our supervisor
 inline constexpr int kRestartExitCode = 86;  // asks the supervisor for another server
 inline constexpr int kUpgradeExitCode = 87;  // the same: for another program
-inline constexpr int kGivenUpExitCode = 88;                     // the supervisor's own
+inline constexpr int kGivenUpExitCode = 88;  // the supervisor's own
 inline constexpr std::int64_t kMemoryFloorBytes = 512ll
                                                   << 20;  // or 5 % of the machine's, the lesser
 inline constexpr std::chrono::milliseconds kMemoryStopPause = 2s;    // between two stopped sessions
@@ -94,24 +94,25 @@ inline constexpr std::chrono::milliseconds kCheckpointGrace = 3s;    // … and 
 inline constexpr std::chrono::milliseconds kLastCheckpoints = 2s;    // of all, at the server's end
 inline constexpr std::uint64_t kCheckpointBytes = 64u << 20;         // of one session
 inline constexpr std::uint64_t kCheckpointBytesAll = 512u << 20;     // of one server's sessions
-inline constexpr std::int64_t kCheckpointMemory = 256ll << 20;  // a session in-process with more: none
+inline constexpr std::int64_t kCheckpointMemory = 256ll
+                                                  << 20;  // a session in-process with more: none
 inline constexpr std::size_t kCheckpointHistory = 256u << 10;  // of its cells; more: without them
 inline constexpr std::uint64_t kCheckpointBytesLeft = 1ull << 30;  // of servers that have ended …
 inline constexpr std::chrono::seconds kCheckpointsKept = 7 * 24h;  // … and for how long
 inline constexpr std::chrono::milliseconds kSaveTimeout = 60s;     // of save_session, to pickle
 inline constexpr std::size_t kStateAboutBytes = 1u << 20;  // told about a saved state: its plan
 inline constexpr std::size_t kStateMoreBytes = 64u << 20;  // … and what its cells were
-inline constexpr std::size_t kMaximumTombstones = 256;  // closed or lost sessions we can explain
-inline constexpr std::size_t kRememberedCells = 64;     // ended background cells per session
-inline constexpr std::size_t kHeldCells = 4096;         // cells per session whose output is held
+inline constexpr std::size_t kMaximumTombstones = 256;     // closed or lost sessions we can explain
+inline constexpr std::size_t kRememberedCells = 64;        // ended background cells per session
+inline constexpr std::size_t kHeldCells = 4096;            // cells per session whose output is held
 inline constexpr std::size_t kHistoryBytes = 8u << 20;  // of a session's cells: two of the largest
 inline constexpr std::size_t kHistoryCells = 4096;      // as many as have their output held
-inline constexpr std::size_t kMaximumCandidates = 16;     // of a race; a process each
-inline constexpr std::size_t kRaceOutputBytes = 8u << 20;  // held of one candidate's
+inline constexpr std::size_t kMaximumCandidates = 16;   // of a race; a process each
+inline constexpr std::size_t kRaceOutputBytes = 8u << 20;       // held of one candidate's
 inline constexpr std::chrono::milliseconds kAskDeadline = 10s;  // of what the server asks a session
-inline constexpr std::size_t kExportedStreamBytes = 256u << 10;   // of one cell's, in an export
-inline constexpr std::size_t kExportedOutputBytes = 4u << 20;     // of all of them
-inline constexpr std::size_t kExportInFolderBytes = 32u << 20;    // of pictures; more: to a path
+inline constexpr std::size_t kExportedStreamBytes = 256u << 10;  // of one cell's, in an export
+inline constexpr std::size_t kExportedOutputBytes = 4u << 20;    // of all of them
+inline constexpr std::size_t kExportInFolderBytes = 32u << 20;   // of pictures; more: to a path
 inline constexpr std::size_t kCodeExcerptCharacters =
     400;  // of a running cell's code, when inspected
 inline constexpr std::size_t kOutputPageBytes = 1u << 20;    // of one resource read
@@ -204,6 +205,8 @@ inline constexpr std::size_t kControlPacketBytes = 64u << 10;  // between server
 inline constexpr std::chrono::milliseconds kZygoteStartDeadline = 60s;  // imports from a cold disk
 inline constexpr std::chrono::milliseconds kWorkerStartDeadline = 60s;  // a fork, and preloading
 inline constexpr std::chrono::milliseconds kZygoteIdleTimeout = 300s;   // without a worker
+inline constexpr std::chrono::milliseconds kBoundedSpareDelay =
+    100ms;                                                    // behind a session's first cell
 inline constexpr std::size_t kRememberedPlaces = 64;          // beyond: only those with a zygote
 inline constexpr std::size_t kZygoteLogBytes = 2u << 20;      // of what it prints; then unread
 inline constexpr std::size_t kZygoteLogTailBytes = 4u << 10;  // kept, to say why it ended
@@ -212,10 +215,30 @@ inline constexpr std::chrono::milliseconds kWorkerAskPeriod = 250ms;  // then as
 inline constexpr std::chrono::milliseconds kWorkerStopGrace = 1500ms;  // then it is killed
 inline constexpr std::size_t kMaximumUndo = 8;  // copies a session keeps, each a process
 inline constexpr std::chrono::milliseconds kFamilyMemoryPeriod = 1s;  // of looks at what they take
-inline constexpr std::chrono::milliseconds kWorkerExitWait = 300ms;  // for the zygote's word on an
-                                                                     // end the wire told of
-inline constexpr std::chrono::milliseconds kWorkerReapWait = 5s;     // the same, of one surely dead
-inline constexpr std::size_t kCrashTextBytes = 64u << 10;            // what faulthandler may write
+inline constexpr std::chrono::milliseconds kWorkerExitWait = 300ms;   // for the zygote's word on an
+                                                                      // end the wire told of
+inline constexpr std::chrono::milliseconds kWorkerReapWait = 5s;  // the same, of one surely dead
+inline constexpr std::size_t kCrashTextBytes = 64u << 10;         // what faulthandler may write
+
+// --- host: boundaries (docs/isolation.md)
+// ---------------------------------------------------------
+inline constexpr std::uint64_t kBoundaryMemoryBytes = 512u << 20;         // of all processes in one
+inline constexpr std::uint64_t kSmallestBoundaryMemoryBytes = 64u << 20;  // Python, and some data
+inline constexpr std::uint64_t kBoundaryProcesses = 128;                  // threads count too
+inline constexpr std::uint64_t kSmallestBoundaryProcesses = 16;    // keeper, zygote, spare, worker
+inline constexpr std::uint64_t kBoundaryTmpBytes = 64u << 20;      // /tmp, and /dev/shm
+inline constexpr std::uint64_t kBoundaryFolderBytes = 128u << 20;  // /workspace
+inline constexpr std::uint64_t kBoundaryOpenFiles = 1024;          // of one process
+inline constexpr std::chrono::milliseconds kContainerListDeadline = 60s;   // `ps`, `rm -f`
+inline constexpr std::chrono::milliseconds kContainerPullDeadline = 900s;  // of an image
+
+// --- host: the sandbox
+// -----------------------------------------------------------------------------
+inline constexpr std::uint64_t kSandboxTmpInodes = 16384;  // each takes a kilobyte of the kernel's
+inline constexpr std::uint64_t kSandboxFolderInodes = 65536;  // /workspace; a project with data
+inline constexpr std::uint64_t kSandboxSharedInodes = 4096;   // /dev/shm: multiprocessing's names
+inline constexpr std::chrono::milliseconds kSandboxProbeDeadline = 5s;  // a start takes 6 ms
+inline constexpr std::size_t kSandboxProbeBytes = 4096;                 // of what a failed one says
 
 // --- host: scripts -----------------------------------------------------------------------------
 inline constexpr std::size_t kMaximumScriptBytes = 8u << 20;  // as large as a message's text may be

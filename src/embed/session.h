@@ -24,8 +24,8 @@ struct Confinement {
 struct SessionOptions {
   std::string name;               // shown in tracebacks and log lines
   std::string working_directory;  // absolute; empty: the server's
-  // Look at a cell's imports before it runs, and answer CellOutcome::needs_worker instead of running
-  // one that this kind of session can't serve.
+  // Look at a cell's imports before it runs, and answer CellOutcome::needs_worker instead of
+  // running one that this kind of session can't serve.
   bool look_ahead = false;
   Confinement confinement;
   std::string folder;  // absolute, exists: files of the session that its clients see; empty: none
@@ -47,6 +47,10 @@ class SessionListener {
 
   // The namespace is empty again (answer to Session::reset()).
   virtual void reset_finished(std::uint64_t ticket) noexcept = 0;
+
+  // Its files are in a folder of its own and not in SessionOptions::folder: from now on, before its
+  // first cell. The descriptor is borrowed for this call.
+  virtual void folder_opened(int /*directory*/) noexcept {}
 
   // The session's state is gone and it will run nothing more; cells still queued were not run.
   // `reason` is for people. Comes after cell_finished(…, Lost) of the cell that ran, if any.

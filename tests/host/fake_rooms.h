@@ -40,7 +40,9 @@ class FakeRooms final : public SessionRooms {
   Result<embed::CellNumber> undo(embed::Session&, std::size_t, Copied) override {
     return Error{ErrorCode::Unavailable, "no copy of an earlier state is there"};
   }
-  WorkerPlace own_place() const override { return {"/own/python", {}, {}}; }
+  WorkerPlace own_place(Boundary boundary) const override {
+    return {"/own/python", {}, {}, boundary};
+  }
   std::uint64_t prepare(const SessionPlan& plan, Prepared done) override {
     preparing.emplace(++last_, std::pair{plan, std::move(done)});
     return last_;

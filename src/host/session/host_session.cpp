@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "host/session/race.h"
 #include "host/session/session_registry.h"
+#include "host/workers/boundary_files.h"
 
 namespace pyember::host {
 
@@ -381,6 +382,14 @@ void HostSession::link_reset_finished(std::uint64_t ticket) {
     resets_.erase(resets_.begin());
   }
   for (const ResetCallback& done : answered) done("");
+}
+
+void HostSession::link_folder_opened(int directory) {
+  SessionFolder* folder = products_.folder();
+  if (folder == nullptr) return;
+  if (const Result<void> moved = folder->move_to(directory, kBoundedFolder); !moved) {
+    add_notice(moved.error().message);
+  }
 }
 
 void HostSession::link_lost(std::string reason) { lose(reason); }

@@ -42,7 +42,7 @@ std::size_t HostSession::copies_kept() const {
 }
 
 void HostSession::when_free(std::function<void()> callback) {
-  if (!link_ || plan_.room != Isolation::Process) return callback();
+  if (!link_ || !is_worker(plan_.room)) return callback();
   registry_.rooms().when_free(link_->session(), std::move(callback));
 }
 

@@ -97,13 +97,13 @@ void HostSession::plan_again() {
 
 void HostSession::prepare_place(Held& held) {
   SessionPlan& plan = *held.plan;
-  if (plan.room != Isolation::Process) return;
+  if (!is_worker(plan.room)) return;
   if (same_packages(plan, plan_) && !plan_.place.python.empty()) {
     plan.place = plan_.place;
     return;
   }
   if (plan.dependencies.empty() && plan.python_version.empty()) {
-    plan.place = registry_.rooms().own_place();
+    plan.place = registry_.rooms().own_place(boundary_of(plan.room));
     return;
   }
   const embed::CellNumber number = held.request.number;
@@ -174,7 +174,7 @@ bool HostSession::become(Held& held) {
     plan_ = std::move(plan);
     return true;
   }
-  if (plan_.room == Isolation::InProcess && plan.room == Isolation::Process) {
+  if (plan_.room == Isolation::InProcess && is_worker(plan.room)) {
     const char* why = !plan.dependencies.empty()     ? "it was asked for packages"
                       : !plan.python_version.empty() ? "it was asked for another Python"
                       : held.race                    ? "candidates race in copies of it"
@@ -183,7 +183,7 @@ bool HostSession::become(Held& held) {
     begin_move(held.request.number, std::move(plan), why);
     return false;
   }
-  if (plan_.room == Isolation::Process && !same_packages(plan, plan_)) {
+  if (is_worker(plan_.room) && !same_packages(plan, plan_)) {
     registry_.rooms().change_packages(link_->session(), plan.place);
   }
   if (plan.undo != plan_.undo) registry_.rooms().keep_copies(link_->session(), plan.undo);
@@ -218,7 +218,7 @@ void HostSession::needs_worker(embed::CellNumber number, embed::CellOutcome outc
   held_.push_front(
       {{number, std::move(outcome.code), cell->timeout, cell->kind}, std::nullopt, nullptr});
   SessionPlan plan = plan_;
-  plan.place = registry_.rooms().own_place();
+  plan.place = registry_.rooms().own_place(Boundary::None);
   if (link_has_run_) return begin_move(number, std::move(plan), std::move(outcome.needs_worker));
   plan_ = std::move(plan);
   begin_anew_in_worker(outcome.needs_worker);

@@ -70,7 +70,7 @@ Result<embed::CellNumber> HostSession::submit_race(CellSpec spec, RaceOrder orde
         "a session whose isolation is 'process' or 'auto'.",
         name_, plan.confinement.any() ? "it is confined" : "isolation='inprocess'"));
   }
-  plan.room = Isolation::Process;
+  if (!is_worker(plan.room)) plan.room = Isolation::Process;
   if (spec.wish && spec.wish->limited() && has_been_opened()) order.limits = spec.wish->limits;
   const embed::CellNumber number = next_number_++;
   log_entry_.count(next_number_);

@@ -37,9 +37,11 @@ void HostSession::tell_again(embed::CellRequest& save) const {
 
 bool HostSession::may_checkpoint() const {
   if (busy() || !link_ || !link_has_run_) return false;
+  // A checkpoint is written by the worker itself, and behind a boundary it can't reach the file.
+  if (boundary_of(plan_.room) != Boundary::None) return false;
   // What it may not write to includes the folder of checkpoints.
   if (plan_.confinement.write_paths) return false;
-  return plan_.room == Isolation::Process || memory_bytes() <= limits::kCheckpointMemory;
+  return is_worker(plan_.room) || memory_bytes() <= limits::kCheckpointMemory;
 }
 
 void HostSession::checkpoint(const std::string& path, std::uint64_t maximum_bytes) {

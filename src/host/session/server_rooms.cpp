@@ -83,7 +83,7 @@ Workers& ServerRooms::workers() {
   return *workers_;
 }
 
-void ServerRooms::warm() { workers().warm(own_place()); }
+void ServerRooms::warm() { workers().warm(own_place(Boundary::None)); }
 
 void ServerRooms::change_packages(embed::Session& worker, const WorkerPlace& place) {
   dynamic_cast<WorkerSession&>(worker).change_packages(place);
@@ -114,28 +114,29 @@ Result<embed::CellNumber> ServerRooms::undo(embed::Session& worker, std::size_t 
   return dynamic_cast<WorkerSession&>(worker).undo(steps, std::move(ready));
 }
 
-WorkerPlace ServerRooms::own_place() const {
-  return {environment_.executable, environment_.site_directories, environment_.root};
+WorkerPlace ServerRooms::own_place(Boundary boundary) const {
+  if (boundary == Boundary::Container) return {"python3", {}, {}, boundary};
+  return {environment_.executable, environment_.site_directories, environment_.root, boundary};
 }
 
 std::uint64_t ServerRooms::prepare(const SessionPlan& plan, Prepared done) {
   EnvironmentKey key{plan.python_version, plan.dependencies, plan.resolved_on};
   const bool own_python = key.python_version.empty();
   if (own_python) key.python_version = PYEMBER_PYTHON_EXECUTABLE;
-  return environments_.prepare(
-      std::move(key), [this, plan, own_python, done = std::move(done)](
-                          std::optional<ReadyEnvironment> ready, EnvironmentFailure failure) {
-        if (!ready) return done(not_prepared(plan, failure));
-        WorkerPlace place{ready->python, {packages_of(*ready)}, ready->root};
-        // What the server's own environment has stays importable beside it.
-        const bool same = own_python || minor_version(ready->version) == PYEMBER_PYTHON_VERSION;
-        if (same) {
-          for (const std::string& each : environment_.site_directories) {
-            place.site_directories.push_back(each);
-          }
-        }
-        done(PreparedPlace{std::move(place), std::move(ready->locked), std::move(ready->in_use)});
-      });
+  return environments_.prepare(std::move(key), [this, plan, own_python, done = std::move(done)](
+                                                   std::optional<ReadyEnvironment> ready,
+                                                   EnvironmentFailure failure) {
+    if (!ready) return done(not_prepared(plan, failure));
+    WorkerPlace place{ready->python, {packages_of(*ready)}, ready->root, boundary_of(plan.room)};
+    // What the server's own environment has stays importable beside it.
+    const bool same = own_python || minor_version(ready->version) == PYEMBER_PYTHON_VERSION;
+    if (same) {
+      for (const std::string& each : environment_.site_directories) {
+        place.site_directories.push_back(each);
+      }
+    }
+    done(PreparedPlace{std::move(place), std::move(ready->locked), std::move(ready->in_use)});
+  });
 }
 
 void ServerRooms::cancel(std::uint64_t request) { environments_.cancel(request); }

@@ -42,7 +42,7 @@ class ServerRooms final : public SessionRooms {
   std::size_t copies_kept(const embed::Session& worker) const override;
   void when_free(embed::Session& worker, std::function<void()> callback) override;
   Result<embed::CellNumber> undo(embed::Session& worker, std::size_t steps, Copied ready) override;
-  WorkerPlace own_place() const override;
+  WorkerPlace own_place(Boundary boundary) const override;
   std::uint64_t prepare(const SessionPlan& plan, Prepared done) override;
   void cancel(std::uint64_t request) override;
 

@@ -67,12 +67,20 @@ Error not_put(std::string_view path, const char* step) {
                       path.substr(0, 200), step, strerror(errno))};
 }
 
+// Behind a boundary the session's code may be another user than the server.
+void give_to_owner_of(int folder, int fd) {
+  struct stat owner {};
+  if (fstat(folder, &owner) != 0 || owner.st_uid == geteuid()) return;
+  if (fchown(fd, owner.st_uid, owner.st_gid) != 0) fchmod(fd, 0666);
+}
+
 // The folder of the last part, opened part by part; `make` makes those that are missing.
 Descriptor open_parent(int root, const std::vector<std::string>& parts, bool make) {
   Descriptor folder(fcntl(root, F_DUPFD_CLOEXEC, 3));
   for (std::size_t i = 0; i + 1 < parts.size() && folder.get() >= 0; ++i) {
-    if (make) mkdirat(folder.get(), parts[i].c_str(), 0700);
+    const bool made = make && mkdirat(folder.get(), parts[i].c_str(), 0700) == 0;
     folder = Descriptor(open_folder_at(folder.get(), parts[i].c_str()));
+    if (made && folder.get() >= 0) give_to_owner_of(root, folder.get());
   }
   return folder;
 }
@@ -142,12 +150,12 @@ Result<std::unique_ptr<SessionFolder>> SessionFolder::make(std::string path) {
 
 SessionFolder::~SessionFolder() {
   close(fd_);
-  remove_tree(path_);
+  if (!made_.empty()) remove_tree(made_);
 }
 
 struct stat SessionFolder::look() {
   struct stat status {};
-  if (fstat(fd_, &status) == 0 && status.st_nlink == 0) {
+  if (fstat(fd_, &status) == 0 && status.st_nlink == 0 && !moved_) {
     mkdir(path_.c_str(), 0700);
     const Descriptor again(open_folder_at(AT_FDCWD, path_.c_str()));
     if (again.get() >= 0 && dup3(again.get(), fd_, O_CLOEXEC) >= 0) fstat(fd_, &status);
@@ -206,6 +214,7 @@ Result<void> SessionFolder::put(std::string_view path, std::string_view bytes) {
   if (file.get() < 0) return not_put(path, "opening it");
   const char* step = nullptr;
   struct stat status {};
+  give_to_owner_of(fd_, file.get());
   if (!write_all(file.get(), bytes)) {
     step = "writing it";
   } else if (fstat(file.get(), &status) != 0 ||
@@ -221,6 +230,27 @@ Result<void> SessionFolder::put(std::string_view path, std::string_view bytes) {
                           Version{modified_ns(status), static_cast<std::uint64_t>(status.st_size),
                                   static_cast<std::uint64_t>(status.st_ino)});
   return {};
+}
+
+Result<void> SessionFolder::move_to(int directory, std::string path) {
+  struct stat here {
+  }, there{};
+  if (fstat(fd_, &here) != 0 || fstat(directory, &there) != 0)
+    return not_put(path, "looking at it");
+  if (here.st_dev == there.st_dev && here.st_ino == there.st_ino) return {};
+  SessionFolder target(std::move(path), fcntl(directory, F_DUPFD_CLOEXEC, 3), Moved{});
+  Result<void> outcome;
+  for (const SessionFile& file : files()) {
+    Result<Page> page = read(file.path, 0, static_cast<std::size_t>(file.bytes));
+    Result<void> put = page ? target.put(file.path, page.value().data) : Result<void>(page.error());
+    if (!put && outcome) outcome = put.error();
+  }
+  if (dup3(target.fd_, fd_, O_CLOEXEC) < 0) return not_put(target.path_, "taking it over");
+  path_ = target.path_;
+  known_ = std::move(target.known_);
+  empty_ = false;
+  moved_ = true;
+  return outcome;
 }
 
 Result<SessionFolder::Page> SessionFolder::read(std::string_view path, std::uint64_t offset,

@@ -36,7 +36,13 @@ class SessionFolder {
   SessionFolder(const SessionFolder&) = delete;
   SessionFolder& operator=(const SessionFolder&) = delete;
 
+  // As the session's code names it.
   const std::string& path() const { return path_; }
+
+  // From now on the folder is that directory, of a file system of the session's own that ends with
+  // it: files that are there already are copied to it. `path` is what the code calls it. What could
+  // not be copied is told; the folder is the other one all the same.
+  Result<void> move_to(int directory, std::string path);
 
   // The files that are new or have changed since the last call, sorted by their paths.
   std::vector<SessionFile> changed();
@@ -62,15 +68,20 @@ class SessionFolder {
   };
   using Versions = std::map<std::string, Version>;
 
-  SessionFolder(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  SessionFolder(std::string path, int fd) : path_(path), made_(std::move(path)), fd_(fd) {}
+  // One that is somebody else's to remove.
+  struct Moved {};
+  SessionFolder(std::string path, int fd, Moved) : path_(std::move(path)), fd_(fd), moved_(true) {}
   // The state of the folder. Code may have removed it, perhaps to make it anew: what is in its
   // place is the folder from then on, and it is made when there is none.
   struct stat look();
   void mark_untouched();
   Versions walk(bool& empty) const;
 
-  const std::string path_;
+  std::string path_;
+  const std::string made_;  // the folder that is removed at the end
   const int fd_;
+  bool moved_ = false;
   Versions known_;     // files as they were at the last look
   bool empty_ = true;  // there was neither file nor folder then
 };

@@ -126,6 +126,7 @@ void fork_now(const Pending& pending) {
     if (!opened) return pending->refuse(opened.error());
     return pending->keep(described(*opened.value()));
   }
+  // A copy of a process behind a boundary would be behind the same one.
   if (original->plan().room == Isolation::Process) return fork_worker(pending, *original);
   fork_by_file(pending, *original);
 }

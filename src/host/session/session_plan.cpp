@@ -100,12 +100,24 @@ std::string_view to_string(Isolation isolation) {
       return "inprocess";
     case Isolation::Process:
       return "process";
+    case Isolation::Sandbox:
+      return "sandbox";
+    case Isolation::Container:
+      return "container";
   }
   return "auto";
 }
 
+bool is_worker(Isolation room) { return room != Isolation::Auto && room != Isolation::InProcess; }
+
+Boundary boundary_of(Isolation room) {
+  if (room == Isolation::Sandbox) return Boundary::Sandbox;
+  return room == Isolation::Container ? Boundary::Container : Boundary::None;
+}
+
 std::optional<Isolation> parse_isolation(std::string_view text) {
-  for (const Isolation each : {Isolation::Auto, Isolation::InProcess, Isolation::Process}) {
+  for (const Isolation each : {Isolation::Auto, Isolation::InProcess, Isolation::Process,
+                               Isolation::Sandbox, Isolation::Container}) {
     if (to_string(each) == text) return each;
   }
   return std::nullopt;
@@ -122,11 +134,11 @@ Result<SessionPlan> new_plan(const SessionWish& wish, Isolation by_default) {
   SessionPlan plan;
   plan.asked = wish.isolation.value_or(by_default);
   if (wish.confinement.any()) {
-    if (plan.asked == Isolation::Process || needs_process(wish)) {
+    if (is_worker(plan.asked) || needs_process(wish)) {
       return contradiction(
           "confine is for in-process sessions, and this one would be a worker process",
-          "Leave confine out, or isolation='process', limits, dependencies, python_version and "
-          "undo.");
+          "Leave confine out, or isolation, limits, dependencies, python_version and undo; "
+          "isolation='sandbox' confines a worker.");
     }
     plan.asked = Isolation::InProcess;  // it never moves: the confinement would not come along
     plan.confinement = wish.confinement;
@@ -137,7 +149,7 @@ Result<SessionPlan> new_plan(const SessionWish& wish, Isolation by_default) {
                                      what_needs_process(wish)),
                          "Use isolation='process' or 'auto' for this session.");
   }
-  plan.room = plan.asked == Isolation::Process ? Isolation::Process : Isolation::InProcess;
+  plan.room = is_worker(plan.asked) ? plan.asked : Isolation::InProcess;
   return plan;
 }
 
@@ -163,13 +175,13 @@ Result<SessionPlan> changed_plan(const std::string& session, SessionPlan plan,
   }
   const bool asks_python =
       !wish.python_version.empty() && other_python(wish) != plan.python_version;
-  if (asks_python && opened && plan.room == Isolation::Process) {
+  if (asks_python && opened && is_worker(plan.room)) {
     return exists(
         fmt::format("runs Python {}, not {}: python_version is for a session's first call",
                     plan.python_version.empty() ? PYEMBER_PYTHON_VERSION : plan.python_version,
                     wish.python_version));
   }
-  if (needs_process(wish)) plan.room = Isolation::Process;
+  if (needs_process(wish) && !is_worker(plan.room)) plan.room = Isolation::Process;
   if (!opened) plan.limits = wish.limits;  // later ones hold for their call
   if (asks_python) plan.python_version = other_python(wish);
   if (wish.undo != 0) plan.undo = wish.undo;

@@ -14,10 +14,15 @@
 namespace pyember::host {
 
 // What was asked for. `Auto` begins in-process and moves to a worker when code needs one.
-enum class Isolation { Auto, InProcess, Process };
+enum class Isolation { Auto, InProcess, Process, Sandbox, Container };
 
-std::string_view to_string(Isolation isolation);  // "auto", "inprocess", "process"
+// "auto", "inprocess", "process", "sandbox", "container"
+std::string_view to_string(Isolation isolation);
 std::optional<Isolation> parse_isolation(std::string_view text);
+
+// Whether sessions of a room are workers, and what is around those.
+bool is_worker(Isolation room);
+Boundary boundary_of(Isolation room);
 
 // What one call says about its session; empty members say nothing.
 struct SessionWish {
@@ -37,7 +42,7 @@ struct SessionWish {
 struct SessionPlan {
   Isolation asked = Isolation::Auto;
   Isolation room = Isolation::InProcess;  // never Auto
-  WorkerPlace place;                      // for Process
+  WorkerPlace place;                      // for workers
   WorkerLimits limits;
   embed::Confinement confinement;
   std::vector<std::string> dependencies;  // of all calls so far

@@ -349,8 +349,9 @@ std::unique_ptr<SessionLink> SessionRegistry::open_link(HostSession& session,
     if (plan.room == Isolation::InProcess) {
       return rooms_.open_in_process(std::move(options), listener);
     }
-    auto worker = rooms_.open_worker(plan.place.python.empty() ? rooms_.own_place() : plan.place,
-                                     plan.limits, std::move(options), listener);
+    auto worker = rooms_.open_worker(
+        plan.place.python.empty() ? rooms_.own_place(boundary_of(plan.room)) : plan.place,
+        plan.limits, std::move(options), listener);
     if (plan.undo != 0) rooms_.keep_copies(*worker, plan.undo);
     return worker;
   };

@@ -47,8 +47,8 @@ class SessionRooms {
   virtual Result<embed::CellNumber> undo(embed::Session& worker, std::size_t steps,
                                          Copied ready) = 0;
   // The interpreter of workers that were asked for nothing special: the embedded one's version,
-  // with the server's environment.
-  virtual WorkerPlace own_place() const = 0;
+  // with the server's environment; in a container, the image's.
+  virtual WorkerPlace own_place(Boundary boundary) const = 0;
 
   // An environment with the packages (and the Python, where a version is named) of a plan, in a
   // later turn of the loop; the number may be given to cancel().

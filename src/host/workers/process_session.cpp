@@ -110,11 +110,14 @@ void ProcessSession::checkpoint(embed::CheckpointOrder order) {
 }
 
 void ProcessSession::change_packages(const WorkerPlace& place) {
-  order_.sites = place.site_directories;
-  order_.root = place.root;
+  if (!source_->bounded()) {
+    order_.sites = place.site_directories;
+    order_.root = place.root;
+  }
   source_->packages_changed(place);
   packages_changed_ = true;
   if (lost_) return;
+  if (source_->bounded()) return bring_in(place);
   new_packages_ = true;
   advance();
 }
@@ -122,7 +125,7 @@ void ProcessSession::change_packages(const WorkerPlace& place) {
 // The worker can be told something: it is there, and nothing of an earlier call is unfinished.
 bool ProcessSession::is_free() const {
   return !lost_ && worker_ && worker_->ready() && !worker_->end() && !worker_->forking() &&
-         !running_ && !reset_ticket_ && undrained_ == 0;
+         !running_ && !reset_ticket_ && undrained_ == 0 && bringing_ == 0;
 }
 
 void ProcessSession::advance() {
@@ -157,6 +160,7 @@ void ProcessSession::send_cell(embed::CellRequest request) {
   cause_ = Cause::None;
   times_asked_ = 0;
   timer_.start(until(deadline_));
+  if (request.kind != embed::CellKind::Code && source_->bounded()) hand_in_state(request);
   const std::string header = cell_header(request);
   if (request.kind == embed::CellKind::Code) source_->code_given(request.code);
   worker_->send(header, std::move(request.code));
@@ -211,6 +215,7 @@ embed::Status ProcessSession::status_of(DoneStatus told) const {
 void ProcessSession::worker_ready() {
   // It is as empty as a reset leaves it, also when that was asked for before it was there.
   replacing_ = false;
+  if (worker_->folder() >= 0) listener_.folder_opened(worker_->folder());
   tell_copied(worker_->left());
   if (const auto ticket = std::exchange(reset_ticket_, std::nullopt)) {
     listener_.reset_finished(*ticket);
@@ -233,6 +238,12 @@ void ProcessSession::worker_done(CellDone& done) {
         "The kernel killed a process that the session had started, for memory: the session and "
         "what it starts may use {} MB together (limits.memory_mb).",
         *order_.limits.memory_bytes / 1'000'000));
+  }
+  if (source_->bounded()) {
+    if (!state_path_.empty()) take_out_state(done.outcome);
+    for (std::string& each : std::exchange(notices_, {})) {
+      done.outcome.notices.push_back(std::move(each));
+    }
   }
   // What the cell wrote is in the pipes by now, or has been read while it ran.
   finish_cell(std::move(done.outcome), !pipes_.empty());

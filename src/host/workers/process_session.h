@@ -33,6 +33,8 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
     virtual void packages_changed(const WorkerPlace& place) = 0;
     // Code that the worker is about to run.
     virtual void code_given(std::string_view code) = 0;
+    // Behind a boundary, where the server's files can't be seen.
+    virtual bool bounded() const = 0;
     // For a copy of the session, whose worker is not forked from the zygote.
     virtual std::unique_ptr<Source> of_copy() const = 0;
   };
@@ -85,6 +87,9 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   };
 
   void open_worker();
+  void bring_in(const WorkerPlace& place);
+  void hand_in_state(embed::CellRequest& request);
+  void take_out_state(embed::CellOutcome& outcome);
   bool make_wanted_copy();
   void leave_home_cpu();
   bool park_before(embed::CellNumber cell);
@@ -143,7 +148,10 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   bool replacing_ = false;  // the reset's new worker is on its way
 
   bool new_packages_ = false;  // of which the worker was not told
-  bool plain_ = false;         // may be held on one CPU
+  int bringing_ = 0;           // packages on their way through the boundary; cells wait for them
+  std::string state_path_;     // where the state goes that the cell which runs writes in there
+  std::vector<std::string> notices_;  // for the next cell's answer
+  bool plain_ = false;                // may be held on one CPU
   std::int64_t memory_bytes_ = 0;
   std::uint64_t memory_kills_ = 0;  // of which a cell was told
   Clock::duration used_{};          // in which cells have run

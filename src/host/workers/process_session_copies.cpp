@@ -37,6 +37,7 @@ ProcessSession::ProcessSession(ProcessSession& original, embed::SessionOptions o
       packages_changed_(original.packages_changed_),
       timer_(loop_, [this] { time_is_over(); }),
       turn_(loop_, [this] { turn(); }) {
+  if (source_->bounded()) options.folder = options.working_directory = {};  // there is one of each
   if (!options.name.empty()) order_.name = std::move(options.name);
   if (!options.folder.empty()) order_.folder = std::move(options.folder);
   if (!options.working_directory.empty()) {

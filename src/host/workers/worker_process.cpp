@@ -33,7 +33,8 @@ WorkerProcess::WorkerProcess(EventLoop& loop, Zygote& zygote, const ForkOrder& o
       zygote_(&zygote),
       owner_(&owner),
       memory_kills_before_(memory_kills()),
-      groups_(loop, order.limits),
+      room_(zygote.room()),
+      groups_(loop, room_ ? WorkerLimits{} : order.limits),
       timer_(loop, [this] { time_is_over(); }) {
   auto descriptors = prepare(pipes);
   if (!descriptors) return;
@@ -47,7 +48,8 @@ WorkerProcess::WorkerProcess(EventLoop& loop, WorkerProcess& original, const For
       zygote_(original.zygote_),
       owner_(&owner),
       memory_kills_before_(memory_kills()),
-      groups_(loop, order.limits),
+      room_(original.room_),
+      groups_(loop, room_ ? WorkerLimits{} : order.limits),
       timer_(loop, [this] { time_is_over(); }) {
   auto descriptors = prepare(pipes);
   if (!descriptors) return;
@@ -96,6 +98,10 @@ void WorkerProcess::send(const std::string& header, std::string body) {
 
 void WorkerProcess::read_now() {
   if (wire_) wire_->read_now();
+}
+
+std::uint64_t WorkerProcess::memory_kills_in_group() const {
+  return room_ ? room_->memory_kills() : groups_.memory_kills();
 }
 
 void WorkerProcess::ask_to_stop(embed::CellNumber cell) {
@@ -213,7 +219,7 @@ void WorkerProcess::exited(const ExitReport& report) {
 WorkerEnd WorkerProcess::end_of(const ExitReport& report) const {
   if (report.signal) {
     WorkerEnd end{WorkerEnd::Kind::Signalled, *report.signal, {}, {}};
-    end.over_memory_limit = *report.signal == SIGKILL && groups_.memory_kills() > 0;
+    end.over_memory_limit = *report.signal == SIGKILL && memory_kills_in_group() > 0;
     end.memory_ran_out = *report.signal == SIGKILL && memory_kills() > memory_kills_before_;
     return end;
   }

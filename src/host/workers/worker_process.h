@@ -55,7 +55,11 @@ class WorkerProcess final : private WorkerWire::Owner, private Zygote::Child {
   void read_now();
   void ask_to_stop(embed::CellNumber cell);
   // How many processes the kernel has killed because it used more memory than its limit allows.
-  std::uint64_t memory_kills_in_group() const { return groups_.memory_kills(); }
+  std::uint64_t memory_kills_in_group() const;
+  // The folder of its session and what is around it, where it runs behind a boundary; -1 and null
+  // without.
+  int folder() const { return zygote_ != nullptr ? zygote_->folder() : -1; }
+  std::shared_ptr<ZygoteRoom> room() const { return room_; }
   // It sent what it may not: it is killed.
   void break_off(const std::string& what);
   // Kills it to begin anew; worker_ended() comes when it and what it started are gone.
@@ -93,6 +97,7 @@ class WorkerProcess final : private WorkerWire::Owner, private Zygote::Child {
   std::uint64_t fork_id_ = 0;
   ProcessIdentity process_;
   const std::optional<std::uint64_t> memory_kills_before_;
+  const std::shared_ptr<ZygoteRoom> room_;  // which has the groups then
   const WorkerGroups groups_;
   StopPage page_;
   CrashFile crash_;

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "base/limits.h"
+#include "host/workers/boundary_files.h"
 #include "host/workers/import_habits.h"
 #include "host/workers/process_session.h"
 #include "host/workers/worker_groups.h"
@@ -23,7 +25,10 @@ constexpr std::chrono::milliseconds kLastEndDeadline{1000};
 class Workers::Impl {
  public:
   Impl(EventLoop& loop, Settings settings)
-      : loop_(loop), settings_(std::move(settings)), bury_(loop, [this] { bury(); }) {}
+      : loop_(loop),
+        settings_(std::move(settings)),
+        bury_(loop, [this] { bury(); }),
+        replenish_(loop, [this] { replenish(); }) {}
 
   // The zygote of a place, one that takes orders; null after the end.
   Zygote* zygote(const WorkerPlace& place) {
@@ -31,15 +36,47 @@ class Workers::Impl {
     Known& known = known_place(place);
     if (known.zygote && known.zygote->usable()) return known.zygote.get();
     if (known.zygote) ending_.push_back(std::move(known.zygote));
-    known.zygote = std::make_unique<Zygote>(
-        loop_, Zygote::Settings{place, settings_.runtime_directory, known.preloaded},
-        [this] { bury_.start(std::chrono::milliseconds(0)); });
+    known.zygote = make_zygote(place, known.preloaded);
     if (known.stays) known.zygote->stay();
     return known.zygote.get();
   }
 
+  // A zygote of a session's own, behind a boundary; a spare one when there is one of that place.
+  // Given back with finish_bounded(). Null after the end.
+  Zygote* bounded_zygote(const WorkerPlace& place) {
+    if (over_) return nullptr;
+    const auto spare = std::find_if(spares_.begin(), spares_.end(), [&place](const auto& each) {
+      return each->usable() && each->place() == place;
+    });
+    std::unique_ptr<Zygote> taken;
+    if (spare == spares_.end()) {
+      taken = make_zygote(place, {});
+    } else {
+      taken = std::move(*spare);
+      spares_.erase(spare);
+    }
+    taken->stay();  // until it is given back
+    wanted_spare_ = place;
+    replenish_.start(limits::kBoundedSpareDelay);
+    bounded_.push_back(std::move(taken));
+    return bounded_.back().get();
+  }
+
+  void finish_bounded(Zygote* zygote) {
+    const auto found = std::find_if(bounded_.begin(), bounded_.end(),
+                                    [zygote](const auto& each) { return each.get() == zygote; });
+    if (found == bounded_.end()) return;
+    zygote->finish();
+    ending_.push_back(std::move(*found));
+    bounded_.erase(found);
+  }
+
   void warm(const WorkerPlace& place) {
     if (over_) return;
+    if (place.boundary != Boundary::None) {
+      wanted_spare_ = place;
+      return replenish();
+    }
     known_place(place).stays = true;
     zygote(place)->stay();
   }
@@ -64,7 +101,18 @@ class Workers::Impl {
   }
 
   std::unique_ptr<ProcessSession::Source> source(const WorkerPlace& place) {
-    return std::make_unique<Source>(*this, place);
+    if (place.boundary == Boundary::None) return std::make_unique<Source>(*this, place);
+    return std::make_unique<BoundedSource>(std::make_shared<BoundedZygote>(*this, place));
+  }
+
+  // What a session that is given `limits` may use behind a boundary.
+  WorkerLimits bounded_limits(Boundary boundary, WorkerLimits limits) const {
+    const WorkerLimits most = settings_.boundaries->limits(boundary);
+    if (most.memory_bytes &&
+        limits.memory_bytes.value_or(*most.memory_bytes) >= *most.memory_bytes) {
+      limits.memory_bytes = most.memory_bytes;
+    }
+    return limits;
   }
 
   EventLoop& loop() { return loop_; }
@@ -75,7 +123,9 @@ class Workers::Impl {
     for (auto& [place, known] : places_) {
       if (known.zygote) left.push_back(known.zygote.get());
     }
-    for (auto& zygote : ending_) left.push_back(zygote.get());
+    for (auto* zygotes : {&ending_, &bounded_, &spares_}) {
+      for (auto& zygote : *zygotes) left.push_back(zygote.get());
+    }
     for (Zygote* zygote : left) zygote->kill_now();
     const auto give_up_at = std::chrono::steady_clock::now() + deadline;
     for (;;) {
@@ -101,6 +151,7 @@ class Workers::Impl {
       place_ = place;
       packages_changed_ = true;
     }
+    bool bounded() const override { return false; }
     std::unique_ptr<ProcessSession::Source> of_copy() const override {
       auto source = std::make_unique<Source>(workers_, place_);
       source->worker_ = ++workers_.last_worker_;
@@ -119,6 +170,42 @@ class Workers::Impl {
     std::uint64_t worker_ = 0;
   };
 
+  // The zygote of one session behind a boundary, and of its copies; ends with the last of them.
+  class BoundedZygote {
+   public:
+    BoundedZygote(Impl& workers, const WorkerPlace& place)
+        : workers_(workers), zygote_(workers.bounded_zygote(place)) {}
+    ~BoundedZygote() { workers_.finish_bounded(zygote_); }
+    BoundedZygote(const BoundedZygote&) = delete;
+    BoundedZygote& operator=(const BoundedZygote&) = delete;
+
+    Zygote* get() const { return zygote_; }
+
+   private:
+    Impl& workers_;
+    Zygote* const zygote_;
+  };
+
+  class BoundedSource final : public ProcessSession::Source {
+   public:
+    explicit BoundedSource(std::shared_ptr<BoundedZygote> zygote) : zygote_(std::move(zygote)) {}
+
+    // It is not replaced: a session whose zygote has gone is lost, and told why.
+    Zygote* zygote() override {
+      Zygote* zygote = zygote_->get();
+      return zygote != nullptr && !zygote->is_gone() ? zygote : nullptr;
+    }
+    void packages_changed(const WorkerPlace&) override {}
+    void code_given(std::string_view) override {}
+    bool bounded() const override { return true; }
+    std::unique_ptr<ProcessSession::Source> of_copy() const override {
+      return std::make_unique<BoundedSource>(zygote_);
+    }
+
+   private:
+    const std::shared_ptr<BoundedZygote> zygote_;
+  };
+
   // What stays known of a place when its zygote has gone.
   struct Known {
     std::unique_ptr<Zygote> zygote;
@@ -133,11 +220,36 @@ class Workers::Impl {
     return known->second;
   }
 
+  std::unique_ptr<Zygote> make_zygote(const WorkerPlace& place,
+                                      const std::vector<std::string>& preloaded) {
+    return std::make_unique<Zygote>(
+        loop_,
+        Zygote::Settings{place, settings_.runtime_directory, preloaded, settings_.boundaries},
+        [this] { bury_.start(std::chrono::milliseconds(0)); });
+  }
+
+  // Has a zygote ready for the next session of the place that was used last.
+  void replenish() {
+    if (over_ || !wanted_spare_) return;
+    std::erase_if(spares_, [this](auto& each) {
+      if (each->usable() && each->place() == *wanted_spare_) return false;
+      each->finish();
+      ending_.push_back(std::move(each));
+      return true;
+    });
+    while (spares_.size() < settings_.bounded_spares) {
+      spares_.push_back(make_zygote(*wanted_spare_, {}));
+    }
+  }
+
   void bury() {
     for (auto& [place, known] : places_) {
       if (known.zygote && known.zygote->is_gone()) known.zygote.reset();
     }
-    std::erase_if(ending_, [](const auto& zygote) { return zygote->is_gone(); });
+    const auto is_gone = [](const auto& zygote) { return zygote->is_gone(); };
+    std::erase_if(ending_, is_gone);
+    // One that could not even begin is not tried again before a session asks for it.
+    if (std::erase_if(spares_, is_gone) != 0) wanted_spare_.reset();
     if (places_.size() <= limits::kRememberedPlaces) return;
     std::erase_if(places_, [](const auto& entry) { return !entry.second.zygote; });
   }
@@ -148,7 +260,11 @@ class Workers::Impl {
   std::uint64_t last_worker_ = 0;
   std::map<WorkerPlace, Known> places_;
   std::vector<std::unique_ptr<Zygote>> ending_;
+  std::vector<std::unique_ptr<Zygote>> bounded_;  // in use
+  std::vector<std::unique_ptr<Zygote>> spares_;
+  std::optional<WorkerPlace> wanted_spare_;
   Timer bury_;
+  Timer replenish_;
 };
 
 Workers::Workers(EventLoop& loop, Settings settings)
@@ -163,6 +279,10 @@ std::unique_ptr<embed::Session> Workers::open_session(const WorkerPlace& place,
   ForkOrder order{std::move(options.name),   std::move(options.working_directory),
                   place.site_directories,    place.root,
                   std::move(options.folder), limits};
+  if (place.boundary != Boundary::None) {
+    order.working_directory = order.folder = kBoundedFolder;
+    order.limits = impl_->bounded_limits(place.boundary, limits);
+  }
   return std::make_unique<ProcessSession>(impl_->loop(), impl_->source(place), std::move(order),
                                           listener);
 }

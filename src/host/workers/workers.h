@@ -14,6 +14,7 @@
 // Sessions that are processes of their own (docs/workers.md).
 namespace pyember::host {
 
+class BoundaryStarter;
 class EventLoop;
 
 // What the session of a worker can besides. Listener calls of such a session come on the loop's
@@ -33,8 +34,8 @@ class WorkerSession : public embed::Session {
   // Calls back when no copy of it is being made: at once, or within milliseconds; in any case once.
   virtual void when_free(std::function<void()> callback) = 0;
   // Goes back to the state before the last `steps` cells, at once; also when the session was lost,
-  // which it then is no more. Returns the oldest cell that is undone; `ready` is called with what the
-  // state lacks, from within this or later. An error when cells run or wait, a copy is being
+  // which it then is no more. Returns the oldest cell that is undone; `ready` is called with what
+  // the state lacks, from within this or later. An error when cells run or wait, a copy is being
   // made, or there is no such copy: nothing has happened then. A reset ends all copies.
   virtual Result<embed::CellNumber> undo(std::size_t steps, Copied ready) = 0;
 };
@@ -46,8 +47,10 @@ class WorkerSession : public embed::Session {
 class Workers {
  public:
   struct Settings {
-    std::string runtime_directory;       // holds the package mcp_runtime
-    std::vector<std::string> preloaded;  // in every place that has them
+    std::string runtime_directory;          // holds the package mcp_runtime
+    std::vector<std::string> preloaded;     // in every place that has them
+    BoundaryStarter* boundaries = nullptr;  // for places that have one; outlives the workers
+    std::size_t bounded_spares = 1;  // zygotes kept ready behind the boundary that was used last
   };
   Workers(EventLoop& loop, Settings settings);
   ~Workers();  // as end(), with a short deadline

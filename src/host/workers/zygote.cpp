@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,7 +16,7 @@
 
 #include "base/limits.h"
 #include "host/loop/pool_work.h"
-#include "host/workers/zygote_start.h"
+#include "host/workers/namespace_pids.h"
 #include "mcp/json_members.h"
 
 // Every end takes one way: end() lets go of the control socket, look_for_end() waits for the
@@ -72,7 +73,7 @@ Zygote::Zygote(EventLoop& loop, Settings settings, std::function<void()> gone)
                   }
                 }),
       look_(loop, [this] { look_for_end(); }) {
-  Result<StartedZygote> started = start_zygote(settings_.place.python, settings_.runtime_directory);
+  Result<StartedZygote> started = start();
   if (!started) {
     why_ = started.error().message;
     stage_ = Stage::Ending;
@@ -81,13 +82,27 @@ Zygote::Zygote(EventLoop& loop, Settings settings, std::function<void()> gone)
   }
   process_ = started.value().identity;
   control_ = std::move(started.value().control);
+  listens_ = started.value().listens;
+  room_ = std::move(started.value().room);
+  names_from_ = process_.pid;
   log_ = std::make_unique<ZygoteLog>(loop, std::move(started.value().log), process_.pid);
-  poll_ =
-      std::make_unique<Poll>(loop, control_.get(), [this](int events) { control_ready(events); });
-  poll_->start(UV_READABLE);
+  watch_control();
   watch_ = std::make_unique<ProcessWatch>(loop, process_, [this] { end({}, kEndGrace); });
   deadline_.start(limits::kZygoteStartDeadline);
   spdlog::info("zygote_started pid={} python={}", process_.pid, settings_.place.python);
+}
+
+Result<StartedZygote> Zygote::start() {
+  if (settings_.place.boundary == Boundary::None) {
+    return start_zygote(settings_.place.python, settings_.runtime_directory);
+  }
+  return settings_.boundaries->start(settings_.place);
+}
+
+void Zygote::watch_control() {
+  poll_ =
+      std::make_unique<Poll>(loop_, control_.get(), [this](int events) { control_ready(events); });
+  poll_->start(UV_READABLE);
 }
 
 Zygote::~Zygote() {
@@ -98,6 +113,7 @@ Zygote::~Zygote() {
 }
 
 void Zygote::kill_now() {
+  if (room_) room_->kill();
   if (process_.pid != 0) kill_tree(process_);
 }
 
@@ -148,7 +164,7 @@ void Zygote::forget(std::uint64_t id) {
   if (found == workers_.end()) return;
   found->second.child = nullptr;
   // Its descendants are killed by the zygote when it has reaped it.
-  if (found->second.process.pid != 0) {
+  if (found->second.pid != 0) {
     signal_process(found->second.process, SIGKILL);
     return;
   }
@@ -168,6 +184,8 @@ void Zygote::stay() {
   stays_ = true;
   if (stage_ == Stage::Ready) deadline_.stop();
 }
+
+void Zygote::finish() { end({}, kEndGrace); }
 
 void Zygote::send_waiting() {
   while (!waiting_.empty() && usable()) {
@@ -216,12 +234,54 @@ bool Zygote::send(const Packet& packet) {
 
 // --- what it says --------------------------------------------------------------------------------
 
+// The only one who can reach the socket has come; nobody else is let in.
+void Zygote::connected() {
+  Descriptor connection(accept4(control_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (connection.get() < 0) return;
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
+    names_from_ = peer.pid;
+  }
+  poll_->stop();
+  shutdown(control_.get(), SHUT_RDWR);
+  // Not closed from within its own callback.
+  listener_poll_ = std::move(poll_);
+  listener_ = std::move(control_);
+  control_ = std::move(connection);
+  listens_ = false;
+  watch_control();
+}
+
+// A packet, as recv() would; a descriptor that comes with it is the folder of its sessions.
+ssize_t Zygote::receive(char* packet, std::size_t size) {
+  iovec piece{packet, size};
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const ssize_t n = recvmsg(control_.get(), &message, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
+  const cmsghdr* head = n >= 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+  if (head == nullptr || head->cmsg_type != SCM_RIGHTS) return n;
+  int number = -1;
+  std::memcpy(&number, CMSG_DATA(head), sizeof number);
+  Descriptor sent(number);
+  struct stat status {};
+  const bool wanted = settings_.place.boundary != Boundary::None && folder_.get() < 0 &&
+                      fstat(sent.get(), &status) == 0 && S_ISDIR(status.st_mode);
+  if (wanted) folder_ = std::move(sent);
+  return n;
+}
+
 void Zygote::control_ready(int events) {
+  if (listens_) return connected();
   if ((events & UV_WRITABLE) != 0 && stage_ == Stage::Ready) send_waiting();
   if ((events & UV_READABLE) == 0) return;
   static thread_local std::array<char, limits::kControlPacketBytes> packet;
   while (usable()) {
-    const ssize_t n = recv(control_.get(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_TRUNC);
+    const ssize_t n = receive(packet.data(), packet.size());
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n <= 0) {
       end({}, kEndGrace);
@@ -276,17 +336,23 @@ void Zygote::handle_hello(const Json& message) {
 void Zygote::handle_forked(const Json& message) {
   const auto found = workers_.find(id_in(message));
   const std::optional<int> pid = int_in(message, "pid");
-  if (found == workers_.end() || !pid || *pid <= 1 || found->second.process.pid != 0) {
+  if (found == workers_.end() || !pid || *pid <= 1 || found->second.pid != 0) {
     end("it told of a worker that nobody asked for", kEndGrace);
     return;
   }
   Worker& worker = found->second;
-  worker.process = identity_of(*pid);
+  worker.pid = *pid;
+  worker.process = process_called(*pid);
   if (worker.child != nullptr) {
     worker.child->forked(worker.process);
   } else {
     signal_process(worker.process, SIGKILL);
   }
+}
+
+// Behind a boundary a worker that has died already, or a lie, is nobody.
+ProcessIdentity Zygote::process_called(pid_t pid) const {
+  return room_ ? find_in_namespace(names_from_, pid) : identity_of(pid);
 }
 
 void Zygote::handle_not_forked(const Json& message) {
@@ -305,7 +371,7 @@ void Zygote::fail_fork(std::uint64_t id, const std::string& why) {
 void Zygote::handle_exited(const Json& message) {
   const std::optional<int> pid = int_in(message, "pid");
   const auto found = std::find_if(workers_.begin(), workers_.end(), [&pid](const auto& entry) {
-    return pid && entry.second.process.pid == *pid;
+    return pid && entry.second.pid == *pid;
   });
   if (found == workers_.end()) return;
   Child* child = found->second.child;
@@ -345,6 +411,7 @@ void Zygote::look_for_end() {
     } else if (reaped == 0) {
       if (steady_clock::now() >= kill_at_) {
         kill_at_ = steady_clock::now() + kEndGrace;
+        if (room_) room_->kill();
         kill_tree_in_pool(loop_, process_);
       }
       return;

@@ -20,6 +20,7 @@
 #include "host/workers/worker_messages.h"
 #include "host/workers/worker_place.h"
 #include "host/workers/zygote_log.h"
+#include "host/workers/zygote_start.h"
 #include "mcp/json.h"
 
 namespace pyember::host {
@@ -52,7 +53,8 @@ class Zygote {
   struct Settings {
     WorkerPlace place;
     std::string runtime_directory;
-    std::vector<std::string> preloaded;  // asked for behind the workers that are waited for
+    std::vector<std::string> preloaded;     // asked for behind the workers that are waited for
+    BoundaryStarter* boundaries = nullptr;  // for places that have one
   };
   // `gone` is called once its process has ended and been reaped; it must not destroy the zygote.
   Zygote(EventLoop& loop, Settings settings, std::function<void()> gone);
@@ -62,7 +64,14 @@ class Zygote {
 
   bool usable() const { return stage_ == Stage::Starting || stage_ == Stage::Ready; }
   bool is_gone() const { return stage_ == Stage::Gone; }
+  bool is_ready() const { return stage_ == Stage::Ready; }
   const std::string& version() const { return version_; }  // empty until it is ready
+  const WorkerPlace& place() const { return settings_.place; }
+  // What is around it; null: nothing. It may outlive the zygote.
+  const std::shared_ptr<ZygoteRoom>& room() const { return room_; }
+  // The folder of its sessions, where a boundary keeps them from the server's: a directory's
+  // descriptor from when it is ready; -1: there is none.
+  int folder() const { return folder_.get(); }
 
   std::uint64_t fork_worker(const ForkOrder& order, WorkerDescriptors descriptors, Child& child);
   // One of its workers is about to fork a copy of itself, a worker too from adopt_copy() on. The
@@ -75,6 +84,8 @@ class Zygote {
   void preload(const std::vector<std::string>& modules);
   // From now on it is kept however long it has no worker.
   void stay();
+  // It is not needed any more: it ends in an orderly way, with all of its workers.
+  void finish();
 
   // Kills it with all of its descendants, now; reap() then waits for nobody.
   void kill_now();
@@ -84,6 +95,7 @@ class Zygote {
   enum class Stage { Starting, Ready, Ending, Gone };
   struct Worker {
     Child* child = nullptr;  // null: forgotten
+    pid_t pid = 0;           // as the zygote calls it; 0: not forked yet
     ProcessIdentity process;
   };
   struct Packet {
@@ -92,7 +104,12 @@ class Zygote {
     std::vector<Descriptor> descriptors;
   };
 
+  Result<StartedZygote> start();
+  void watch_control();
+  void connected();
   void control_ready(int events);
+  ssize_t receive(char* packet, std::size_t size);
+  ProcessIdentity process_called(pid_t pid) const;
   void handle_packet(std::string_view text);
   void handle_message(const mcp::Json& message);
   void handle_hello(const mcp::Json& message);
@@ -119,11 +136,17 @@ class Zygote {
   std::chrono::steady_clock::time_point kill_at_{};
   ProcessIdentity process_;
   Descriptor control_;
+  bool listens_ = false;  // control_ waits for the zygote's connection
+  Descriptor listener_;   // what it was before
+  pid_t names_from_ = 0;  // its pids are looked for among this process and its descendants
+  Descriptor folder_;
+  std::shared_ptr<ZygoteRoom> room_;
   std::deque<Packet> waiting_;
   std::map<std::uint64_t, Worker> workers_;
   std::uint64_t next_id_ = 1;
 
   std::unique_ptr<ZygoteLog> log_;
+  std::unique_ptr<Poll> listener_poll_;
   std::unique_ptr<Poll> poll_;
   std::unique_ptr<ProcessWatch> watch_;
   Timer deadline_;  // of its start, then of its idleness

@@ -72,7 +72,7 @@ Result<StartedZygote> start_zygote(const std::string& python,
                              "that is installed, or make the environment again.",
                              python, strerror(failed))};
   }
-  return StartedZygote{identity_of(pid), std::move(control), std::move(log)};
+  return StartedZygote{identity_of(pid), std::move(control), false, std::move(log), nullptr};
 }
 
 }  // namespace pyember::host

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+
+#include "base/result.h"
+#include "host/workers/worker_place.h"
+
+namespace pyember::host {
+
+// What was made around one zygote behind a boundary: folders, control groups, a container's name.
+// Destroyed when the zygote's processes have ended, and takes all of that away then, without
+// waiting for it.
+class ZygoteRoom {
+ public:
+  virtual ~ZygoteRoom() = default;
+  // Kills everything in it that killing the process which the server started does not reach.
+  virtual void kill() = 0;
+  // Processes that the kernel has killed in it because its memory was used up.
+  virtual std::uint64_t memory_kills() const = 0;
+  // Makes a place's packages readable in there; returns the place as code inside names it. Copies
+  // files: for a thread of the pool; one call at a time.
+  virtual Result<WorkerPlace> bring_in(const WorkerPlace& place) = 0;
+};
+
+}  // namespace pyember::host
