@@ -16,6 +16,8 @@ STOPPED = frozenset({TIMED_OUT, LOST})  # it would have run for ever
 ENDS_ITSELF = frozenset({COMPLETED, RAISED, LOST})  # the price is its own session
 ANY = frozenset({COMPLETED, RAISED, TIMED_OUT, LOST})  # whatever, as long as everybody else stands
 
+UNFILTERED = "no seccomp filter"  # of whoever runs the tests: containers of CI have one
+
 
 @dataclass(frozen=True)
 class Case:
@@ -29,10 +31,10 @@ class Case:
     code: str
     accept: frozenset[str] = REFUSED
     timeout: float = 20.0
-    # Proven by running it without walls, where it must reach something; None: that would do harm to the
-    # machine, or there is nothing to reach. A reason why not on this machine is told by the probe.
+    # Proven by running it without walls, where it must reach something. The others would do harm to the
+    # machine, or have nothing to reach there.
     works_outside: bool = False
-    needs_root: bool = False  # for it to work outside
+    needs: tuple[str, ...] = ()  # capabilities, or UNFILTERED, for it to work outside
     # Where walls are missing it would do harm: it asks for them before it does anything.
     dangerous: bool = False
     # More arguments of the call that makes its session.

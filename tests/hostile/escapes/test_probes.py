@@ -6,25 +6,36 @@ A battery whose probes reach nothing anywhere would show nothing.
 from __future__ import annotations
 
 import functools
-import os
+from pathlib import Path
 
 import pytest
 
 from tests.hostile.escapes.battery import Battery, Report
-from tests.hostile.escapes.case import Case
+from tests.hostile.escapes.case import UNFILTERED, Case
 from tests.hostile.escapes.rooms import PROCESS
 from tests.hostile.escapes.table import CASES, KINDS
 
-PROVEN = tuple(case for case in CASES if case.works_outside and (os.getuid() == 0 or not case.needs_root))
+CAPABILITIES = {"DAC_READ_SEARCH": 2, "KILL": 5, "SETUID": 7, "NET_RAW": 13, "SYS_PTRACE": 19, "SYS_ADMIN": 21, "SYS_NICE": 23, "SYS_RESOURCE": 24,
+                "SYS_TIME": 25, "SYSLOG": 34}
+PROVEN = tuple(case for case in CASES if case.works_outside)
+
+
+def lacks(case: Case) -> list[str]:
+    """What whoever runs the tests may not do, without which the probe has nothing to reach."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    has = {name for name, bit in CAPABILITIES.items() if int(status["CapEff"], 16) >> bit & 1}
+    return sorted(set(case.needs) - has - ({UNFILTERED} if status["Seccomp"].strip() == "0" else set()))
 
 
 @functools.cache
 def without_walls() -> Report:
-    return Battery(PROCESS, PROVEN).run()
+    return Battery(PROCESS, tuple(case for case in PROVEN if not lacks(case))).run()
 
 
 @pytest.mark.parametrize("case", PROVEN, ids=lambda case: case.name)
 def test_without_walls_the_probe_reaches_something(case: Case) -> None:
+    if missing := lacks(case):
+        pytest.skip(f"can't be shown by whoever runs this test: {missing} is missing")
     found = without_walls().cases.get(case.name)
     assert found is not None, without_walls().problems
     assert found.reached, f"{found.status}: it reached nothing, so it would show nothing either; {found.problems}"

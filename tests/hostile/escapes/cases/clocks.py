@@ -112,8 +112,8 @@ got = Slow()
 """
 
 CLOCKS = Kind("clocks", (
-    Case("the machine's clock set", SET_CLOCKS, works_outside=True, needs_root=True),
-    Case("the machine's clock adjusted", ADJUST_CLOCKS, works_outside=True, needs_root=True),
+    Case("the machine's clock set", SET_CLOCKS, works_outside=True, needs=("SYS_TIME",)),
+    Case("the machine's clock adjusted", ADJUST_CLOCKS, works_outside=True, needs=("SYS_TIME",)),
     Case("timers that wake the machine", WAKING, dangerous=True),
     Case("a storm of SIGALRM past the deadline", ALARMS, accept=STOPPED, timeout=1),
     Case("sleep past the deadline that catches everything", SLEEPS_ON, accept=STOPPED, timeout=1),

@@ -6,7 +6,7 @@ wrong on purpose, so that nothing happens to the machine where walls are missing
 
 from __future__ import annotations
 
-from tests.hostile.escapes.case import ENDS_ITSELF, Case, Kind
+from tests.hostile.escapes.case import ENDS_ITSELF, UNFILTERED, Case, Kind
 
 MOUNT = """
 need_walls()
@@ -131,7 +131,7 @@ if data and struct.unpack("<Q", data)[0] & ((1 << 55) - 1):
 PRIVILEGES = """
 def each():
     for what, call in (("setuid", lambda: os.setuid(0)), ("setgid", lambda: os.setgid(0)), ("setresuid", lambda: os.setresuid(0, 0, 0)), ("setresgid", lambda: os.setresgid(0, 0, 0)),
-                       ("setgroups", lambda: os.setgroups([0, 27, 998])), ("setfsuid", lambda: libc.setfsuid(0) or libc.setfsuid(0) or open("/etc/shadow").read())):
+                       ("setgroups", lambda: os.setgroups([0, 27, 998])), ("files of root", lambda: libc.setfsuid(0) and None or open("/etc/shadow").read())):
         attempt(what, call)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     data = (ctypes.c_uint32 * 6)(0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff)
@@ -317,7 +317,7 @@ if platform.machine() == "x86_64":
         # push rbx, rsi, rdi; mov eax, number; int 0x80; pop them; ret
         return machine_code(b"\\x53\\x56\\x57\\xb8" + struct.pack("<I", number) + registers + b"\\xcd\\x80\\x5f\\x5e\\x5b\\xc3")
     def probe():
-        for name, number, arguments in (("getpid", 20, ()), ("unshare", 310, (0x10000000,)), ("keyctl", 288, (0, -4, 1)), ("ptrace", 26, (0, 0, 0, 0)), ("bpf", 357, (0, 0, 0)),
+        for name, number, arguments in (("unshare", 310, (0x10000000,)), ("keyctl", 288, (0, -4, 1)), ("bpf", 357, (0, 0, 0)),
                                         ("mount", 21, (0, 0, 0, 0, 0)), ("add_key", 286, (0, 0, 0, 0, 0)), ("clone", 120, (0x10000000 | 17, 0, 0, 0, 0))):
             def call():
                 result = i386(number, *arguments)
@@ -336,7 +336,7 @@ if platform.machine() == "x86_64":
         result = libc.syscall(ctypes.c_long(0x40000000 | number), *map(ctypes.c_long, arguments))
         if result != -1 or ctypes.get_errno() not in REFUSED:
             reached("x32 " + name, result)
-    for number, name, arguments in ((39, "getpid", ()), (272, "unshare", (0x10000000,)), (250, "keyctl", (0, -4, 1)), (521, "ptrace", (0, 0, 0, 0)), (165, "mount", (0, 0, 0, 0, 0)), (321, "bpf", (0, 0, 0)), (425, "io_uring_setup", (1, 0))):
+    for number, name, arguments in ((272, "unshare", (0x10000000,)), (250, "keyctl", (0, -4, 1)), (165, "mount", (0, 0, 0, 0, 0)), (321, "bpf", (0, 0, 0)), (425, "io_uring_setup", (1, 0))):
         child(probe, number, name, arguments)
 """
 # Code segments of 32 bits reach the other table without int 0x80, too: sysenter and far jumps are the kernel's to refuse by the audit architecture.
@@ -349,7 +349,7 @@ def traced():
             system_call("ptrace", 17, pid, 0, 0)
 child(traced)
 core = quietly(text_of, "/proc/sys/kernel/core_pattern") or b""
-attempt("core_pattern", lambda: open("/proc/sys/kernel/core_pattern", "w").write(core.decode()))
+attempt("core_pattern", put, "/proc/sys/kernel/core_pattern", core)
 """
 SPECULATION = """
 need_walls()
@@ -372,21 +372,21 @@ KERNEL = Kind("kernel", (
     Case("setns into other namespaces", ENTERING, dangerous=True),
     Case("namespaces that are the machine's", OTHER_NAMESPACES, dangerous=True),
     Case("device files made by mknod", DEVICES, dangerous=True),
-    Case("device files that are there", DEVICE_FILES, works_outside=True, needs_root=True),
-    Case("memory, addresses and log of the kernel", KERNEL_MEMORY, works_outside=True, needs_root=True),
-    Case("identities and capabilities", PRIVILEGES, works_outside=True, needs_root=True),
+    Case("device files that are there", DEVICE_FILES, works_outside=True, needs=("SYS_ADMIN",)),
+    Case("memory, addresses and log of the kernel", KERNEL_MEMORY, works_outside=True, needs=("SYSLOG",)),
+    Case("identities and capabilities", PRIVILEGES, works_outside=True, needs=("SETUID",)),
     Case("set-user-ID programs", SET_USER_ID, dangerous=True, timeout=60),
     Case("keyrings", KEYRINGS, dangerous=True),
-    Case("io_uring", IO_URING, works_outside=True),
-    Case("bpf", BPF, works_outside=True, needs_root=True),
-    Case("perf events", PERF, works_outside=True, needs_root=True),
-    Case("userfaultfd", USERFAULTFD, works_outside=True),
-    Case("open_by_handle_at", HANDLES, works_outside=True, needs_root=True),
-    Case("personality", PERSONALITY, works_outside=True),
+    Case("io_uring", IO_URING, works_outside=True, needs=(UNFILTERED,)),
+    Case("bpf", BPF, works_outside=True, needs=("SYS_ADMIN", UNFILTERED)),
+    Case("perf events", PERF, works_outside=True, needs=("SYS_ADMIN", UNFILTERED)),
+    Case("userfaultfd", USERFAULTFD, works_outside=True, needs=(UNFILTERED,)),
+    Case("open_by_handle_at", HANDLES, works_outside=True, needs=("DAC_READ_SEARCH", UNFILTERED)),
+    Case("personality", PERSONALITY, works_outside=True, needs=(UNFILTERED,)),
     Case("terminals: TIOCSTI and TIOCLINUX", TERMINAL),
     Case("kexec, modules, reboot, swap, accounting, ports", MACHINE, dangerous=True),
     Case("host and domain name", HOST_NAME, dangerous=True),
-    Case("fanotify of whole mounts", FANOTIFY, works_outside=True, needs_root=True),
+    Case("fanotify of whole mounts", FANOTIFY, works_outside=True, needs=("SYS_ADMIN", UNFILTERED)),
     Case("chroot and out of it", CHROOT, dangerous=True),
     Case("system calls of i386", OTHER_ARCHITECTURE, accept=ENDS_ITSELF, dangerous=True),
     Case("system calls of x32", X32, accept=ENDS_ITSELF, dangerous=True),

@@ -146,7 +146,7 @@ NETWORK = Kind("network", (
     Case("names: DNS and the resolver", NAMES, timeout=30),
     Case("far away: metadata services and the world", FAR_AWAY),
     Case("interfaces and their flags", INTERFACES, works_outside=True),
-    Case("raw and packet sockets", RAW, works_outside=True, needs_root=True),
+    Case("raw and packet sockets", RAW, works_outside=True, needs=("NET_RAW",)),
     Case("rare socket families", FAMILIES, dangerous=True),
     Case("the hypervisor by vsock", HYPERVISOR),
     Case("netlink: audit, firewall, events of the machine", NETLINK, dangerous=True),

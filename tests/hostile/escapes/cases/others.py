@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.hostile.escapes.case import Case, Kind
+from tests.hostile.escapes.case import UNFILTERED, Case, Kind
 
 if TYPE_CHECKING:
     from tests.hostile.escapes.battery import Attempt
@@ -184,13 +184,13 @@ def neighbour_still_works(attempt: Attempt) -> list[str]:
 
 OTHERS = Kind("other sessions", (
     Case("files of another session", FILES, works_outside=True),
-    Case("memory of another session", MEMORY, works_outside=True, needs_root=True),
+    Case("memory of another session", MEMORY, works_outside=True, needs=("SYS_PTRACE",)),
     Case("processes and environments of another session", PROCESSES, works_outside=True),
     Case("System V memory, semaphores and queues of another session", SYSTEM_V, works_outside=True),
     Case("POSIX memory and queues of another session", POSIX, works_outside=True),
     Case("another session's ports on the loopback", LOOPBACK, works_outside=True),
     Case("another session's abstract and named sockets", UNIX, works_outside=True),
-    Case("another session's keys in the user's keyring", KEYS_OF_THE_USER, works_outside=True),
+    Case("another session's keys in the user's keyring", KEYS_OF_THE_USER, works_outside=True, needs=(UNFILTERED,)),
     Case("signals and priorities for another session", SIGNALS, works_outside=True),
     Case("what the kernel counts by user", PER_USER, dangerous=True, timeout=30, then=neighbour_still_works),
 ))

@@ -131,10 +131,10 @@ for _ in range(4):
 PROCESSES = Kind("processes", (
     Case("signals to the server and to others", SIGNALS, works_outside=True),
     Case("SIGKILL to a process outside", KILL, works_outside=True),
-    Case("a queued SIGKILL to a process outside", KILL_QUEUED, works_outside=True, needs_root=True),
+    Case("a queued SIGKILL to a process outside", KILL_QUEUED, works_outside=True, needs=("KILL",)),
     Case("limits, priority, CPUs and pages of a process outside", PROPERTIES, works_outside=True),
     Case("every process number there may be", EVERY_NUMBER, dangerous=True, timeout=40),
-    Case("priorities above everybody's", PRIORITIES, works_outside=True, needs_root=True),
+    Case("priorities above everybody's", PRIORITIES, works_outside=True, needs=("SYS_NICE",)),
     Case("limits higher than those given", HIGHER_LIMITS),
     Case("SIGKILL to the zygote", ZYGOTE, accept=ENDS_ITSELF, dangerous=True),
     Case("signals to the room's first processes", FIRST, accept=ENDS_ITSELF, dangerous=True),

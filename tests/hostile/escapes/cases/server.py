@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.hostile.escapes.case import ANY, Case, Kind
+from tests.hostile.escapes.case import ANY, UNFILTERED, Case, Kind
 
 MEMORY = """
 server = W["server_pid"]
@@ -121,9 +121,9 @@ for pid in pids():
 """
 
 SERVER = Kind("the server", (
-    Case("the server's memory", MEMORY, works_outside=True, needs_root=True),
-    Case("ptrace of the server", ATTACH, works_outside=True, needs_root=True),
-    Case("descriptors of the server and of others", FROM_OTHER_TABLES, works_outside=True, needs_root=True),
+    Case("the server's memory", MEMORY, works_outside=True, needs=("SYS_PTRACE",)),
+    Case("ptrace of the server", ATTACH, works_outside=True, needs=("SYS_PTRACE", UNFILTERED)),
+    Case("descriptors of the server and of others", FROM_OTHER_TABLES, works_outside=True, needs=("SYS_PTRACE",)),
     Case("descriptors of every process in sight, opened again", ANY_TABLE, dangerous=True),
     Case("folders left open lead above the root", OPEN_FOLDERS, dangerous=True),
     Case("asking the server for descriptors", DESCRIPTORS_FOR_THE_ASKING, accept=ANY),

@@ -61,7 +61,7 @@ for root in ("/", ):
         attempt("a folder in " + folder, os.mkdir, os.path.join(folder, name))
         for each in names[:200]:
             path = os.path.join(folder, each)
-            if os.access(path, os.W_OK) and not folder.startswith("/dev"):
+            if os.access(path, os.W_OK) and not os.path.islink(path) and not folder.startswith("/dev"):
                 reached("may be written", path)
 """
 PROGRAMS = """
@@ -84,12 +84,12 @@ for folder in ("/tmp", "/workspace", "/dev/shm", os.environ["PYEMBER_SESSION_FOL
 OWN_FILES_IN_PROC = """
 def lower():
     was = open("/proc/self/oom_score_adj").read()
-    open("/proc/self/oom_score_adj", "w").write("-900")
-    open("/proc/self/oom_score_adj", "w").write(was)
+    put("/proc/self/oom_score_adj", "-900")
+    put("/proc/self/oom_score_adj", was)
 attempt("oom_score_adj", lower)
-for name, text in (("loginuid", "0"), ("uid_map", "0 0 1"), ("gid_map", "0 0 1"), ("attr/exec", "unconfined")):
+for name, text in (("uid_map", "0 0 1"), ("gid_map", "0 0 1"), ("projid_map", "0 0 1")):
     if walled():
-        attempt(name, lambda: open("/proc/self/" + name, "w").write(text))
+        attempt(name, put, "/proc/self/" + name, text)
 """
 KNOBS = """
 need_walls()
@@ -98,18 +98,15 @@ for path, text in [("/proc/sysrq-trigger", "h"), ("/proc/sys/kernel/core_pattern
                    ("/proc/sys/kernel/ns_last_pid", "1"), ("/proc/sys/fs/binfmt_misc/register", ":x:M::x::/bin/sh:"), ("/proc/irq/default_smp_affinity", "1"),
                    ("/proc/acpi/wakeup", "x"), ("/proc/mtrr", "x"), ("/proc/bus/pci/00/00.0", "x"), ("/sys/kernel/uevent_helper", "/tmp/x"),
                    ("/sys/kernel/mm/ksm/run", "0"), ("/sys/power/state", "x"), ("/proc/timer_stats", "0"), ("/proc/1/oom_score_adj", "-1000")]:
-    attempt(path, lambda: open(path, "w").write(text))
+    attempt(path, put, path, text)
 checked = 0
 for root in ("/proc/sys", "/sys"):
     for folder, _, names in os.walk(root):
         for name in names:
             path = os.path.join(folder, name)
             checked += 1
-            if checked < 30000 and os.access(path, os.W_OK):
-                file = quietly(os.open, path, os.O_WRONLY)
-                if file is not None:
-                    os.close(file)
-                    reached("may be written", path)
+            if checked < 30000 and os.access(path, os.W_OK) and not os.path.islink(path):
+                attempt("written: " + path, put, path, quietly(text_of, path) or b"0")
 """
 CONTROL_GROUPS = """
 need_walls()
@@ -118,7 +115,7 @@ for root in ("/sys/fs/cgroup", "/proc/self/root/sys/fs/cgroup"):
         attempt("a group in " + folder, os.mkdir, os.path.join(folder, "escape-" + W["case"]))
         for name in ("release_agent", "cgroup.procs", "memory.max", "memory.limit_in_bytes", "pids.max", "devices.allow", "cgroup.kill"):
             if name in names:
-                attempt(os.path.join(folder, name), lambda: os.close(os.open(os.path.join(folder, name), os.O_WRONLY)))
+                attempt(os.path.join(folder, name), put, os.path.join(folder, name), b"")
 """
 
 WRITING = Kind("writing", (
@@ -127,7 +124,7 @@ WRITING = Kind("writing", (
     Case("the runtime, the interpreter and the packages", RUNTIME, dangerous=True),
     Case("any place in the file system", EVERYWHERE, dangerous=True, timeout=60),
     Case("programs and libraries of its own", PROGRAMS, works_outside=True),
-    Case("its own entries in /proc", OWN_FILES_IN_PROC, works_outside=True, needs_root=True),
+    Case("its own entries in /proc", OWN_FILES_IN_PROC, works_outside=True, needs=("SYS_RESOURCE",)),
     Case("the kernel's knobs in /proc/sys, /proc and /sys", KNOBS, dangerous=True, timeout=60),
     Case("control groups, release agents included", CONTROL_GROUPS, dangerous=True),
 ))
