@@ -39,6 +39,11 @@ def main() -> None:
     descriptor, path, workspace = _start(sys.argv[1:])
     sys.argv = [""]
     _forget_how_we_were_started()
+    filter_path = os.environ.pop("PYEMBER_FILTER", "")
+    if filter_path:
+        from mcp_runtime.worker import seccomp
+
+        seccomp.load(filter_path)
     from mcp_runtime.worker import keeper
 
     parent = keeper.keep(max(descriptor, 2) + 1)

@@ -34,6 +34,9 @@ except (ImportError, OSError, AttributeError):
     _prctl = _fork = _around_fork = _syscall = None
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_SECCOMP = 22
+_PR_SET_NO_NEW_PRIVS = 38
+_SECCOMP_MODE_FILTER = 2
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_TID_ADDRESS = 40
 _CLONE_PARENT = 0x8000
@@ -101,6 +104,20 @@ def children() -> list[int]:
         except OSError:  # the thread has ended, or the kernel was built without this file
             pass
     return found
+
+
+def load_filter(steps: bytes, count: int) -> bool:
+    """Loads a seccomp program of so many steps, for good and for all children."""
+    if _prctl is None:
+        return False
+
+    class Program(ctypes.Structure):
+        _fields_ = (("count", ctypes.c_ushort), ("steps", ctypes.c_char_p))
+
+    program = Program(count, steps)
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    loaded: int = _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(program), 0, 0)
+    return loaded == 0
 
 
 def before_fork() -> bool:
