@@ -27,6 +27,7 @@ ARROWS = {
     "host": {"host", "embed", "mcp", "journal", "base"},
     "cli": {"cli", "host", "supervisor", "journal", "embed", "mcp", "base"},
     "runner": {"runner", "base"},
+    "sandbox": {"sandbox", "base"},
 }
 
 # A library and where its headers may be included: folders under src/.
@@ -36,6 +37,7 @@ LIBRARY_ROOMS = {
     "nlohmann_json": (re.compile(r"^nlohmann/"), ("mcp/",)),
     "SQLite": (re.compile(r"^sqlite3\.h$"), ("host/jobs/",)),
     "spdlog": (re.compile(r"^spdlog/"), ("base/", "host/")),
+    "libseccomp": (re.compile(r"^seccomp\.h$"), ("host/boundaries/",)),
     "CLI11": (re.compile(r"^CLI/"), ("cli/",)),
 }
 
@@ -46,7 +48,7 @@ BANNED = [
     (r"\bstd::cout\b|(?<![\w:>.])printf\s*\(", (), "stdout is the protocol; log to stderr"),
     (r"(?<![\w:>.])(strcpy|strcat|sprintf|gets|strtok)\s*\(", (), "std::string or fmt::format"),
     (r"\bstd::(async|detach)\b|\.detach\(\)", ("embed/",), "own the thread and join it, or say why not"),
-    (r"(?<![\w:>.])(system|popen|fork|vfork)\s*\(", ("embed/interpose", "runner/", "supervisor/"), "uv_spawn in host"),
+    (r"(?<![\w:>.])(system|popen|fork|vfork)\s*\(", ("embed/interpose", "runner/", "sandbox/", "supervisor/"), "uv_spawn in host"),
     (r"\bstd::shared_ptr<Session>", (), "one owner: the registry"),
     (r"\bPy_Finalize(Ex)?\s*\(|\bPy_EndInterpreter\s*\(", (), "interpreters are reused and the process ends with _exit"),
 ]

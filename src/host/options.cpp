@@ -56,6 +56,16 @@ std::string own_folder() {
   return path.substr(0, path.rfind('/'));
 }
 
+// A program that is built and installed with this one; empty: it is not there.
+std::string find_program_of_ours(const char* setting, const std::string& name) {
+  if (const std::string given = variable(setting); !given.empty()) return absolute(given);
+  for (const char* folder : {"/", "/../lib/pyember/"}) {
+    const std::string path = own_folder() + folder + name;
+    if (access(path.c_str(), X_OK) == 0) return absolute(path);
+  }
+  return {};
+}
+
 // What `root` offers to the embedded Python; site_directories stays empty when it is no
 // environment for it.
 PythonEnvironment look_at(const std::string& root) {
@@ -109,14 +119,9 @@ std::string find_bundled_directory() {
   return is_folder(beside) ? beside : find_runtime_directory() + "/bundled";
 }
 
-std::string find_runner() {
-  if (const std::string given = variable("PYEMBER_RUNNER"); !given.empty()) return absolute(given);
-  for (const char* place : {"/pyember-runner", "/../lib/pyember/pyember-runner"}) {
-    const std::string path = own_folder() + place;
-    if (access(path.c_str(), X_OK) == 0) return absolute(path);
-  }
-  return {};
-}
+std::string find_runner() { return find_program_of_ours("PYEMBER_RUNNER", "pyember-runner"); }
+
+std::string find_enter() { return find_program_of_ours("PYEMBER_ENTER", "pyember-enter"); }
 
 std::string find_jobs_directory() {
   if (std::string given = variable("PYTHON_MCP_META"); !given.empty()) return absolute(given);

@@ -63,6 +63,10 @@ std::string find_bundled_directory();
 // keeps it (lib/pyember). Empty: it is not there, and nothing can be run outside sessions.
 std::string find_runner();
 
+// pyember-enter, as the runner: PYEMBER_ENTER, else beside the program, else in lib/pyember. Empty:
+// it is not there, and there are no sandboxes.
+std::string find_enter();
+
 // Where the jobs are kept: PYTHON_MCP_META, else ~/.python_mcp/meta. Need not exist yet.
 std::string find_jobs_directory();
 
