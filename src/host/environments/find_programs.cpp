@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "host/environments/environments.h"
+#include "host/environments/program_path.h"
 
 namespace pyember::host {
 
@@ -15,14 +16,15 @@ std::string variable(const char* name) {
   return value == nullptr ? std::string() : value;
 }
 
+}  // namespace
+
 bool is_program(const std::string& path) {
   struct stat status {};
   return stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
          access(path.c_str(), X_OK) == 0;
 }
 
-// Relative entries of PATH are left out: what they mean changes with the working directory.
-std::string on_path(std::string_view name) {
+std::string program_on_path(std::string_view name) {
   const std::string path = variable("PATH");
   for (std::string_view rest = path; !rest.empty();) {
     const std::size_t colon = rest.find(':');
@@ -35,8 +37,6 @@ std::string on_path(std::string_view name) {
   return {};
 }
 
-}  // namespace
-
 Result<std::string> find_uv() {
   if (const std::string given = variable("PYEMBER_UV"); !given.empty()) {
     if (given.front() == '/' && is_program(given)) return given;
@@ -46,7 +46,7 @@ Result<std::string> find_uv() {
                      "or pass use_uv=false to run with the system's Python, which works without "
                      "uv."};
   }
-  if (std::string found = on_path("uv"); !found.empty()) return found;
+  if (std::string found = program_on_path("uv"); !found.empty()) return found;
   if (const std::string home = variable("HOME"); !home.empty()) {
     for (const char* folder : {"/.local/bin/uv", "/.cargo/bin/uv"}) {
       if (is_program(home + folder)) return home + folder;
@@ -61,7 +61,7 @@ Result<std::string> find_uv() {
 
 Result<std::string> find_system_python() {
   for (const char* name : {"python", "python3"}) {
-    if (std::string found = on_path(name); !found.empty()) return found;
+    if (std::string found = program_on_path(name); !found.empty()) return found;
   }
   return Error{ErrorCode::Unavailable,
                "OSError: no Python was found: neither 'python' nor 'python3' is on PATH. Install "
