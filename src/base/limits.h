@@ -240,6 +240,15 @@ inline constexpr std::uint64_t kSandboxSharedInodes = 4096;   // /dev/shm: multi
 inline constexpr std::chrono::milliseconds kSandboxProbeDeadline = 5s;  // a start takes 6 ms
 inline constexpr std::size_t kSandboxProbeBytes = 4096;                 // of what a failed one says
 
+// --- host: the way out of a sandbox --------------------------------------------------------------
+inline constexpr std::size_t kMaximumAllowedHosts = 128;  // of 253 bytes each: one control packet
+inline constexpr int kProxyBacklog = 128;                 // connections of one sandbox that wait
+inline constexpr std::chrono::milliseconds kProxyIdleTimeout = 300s;   // without a sandbox
+inline constexpr std::chrono::milliseconds kProxyFirstPause = 100ms;   // before it is started again;
+inline constexpr std::chrono::milliseconds kProxyLongestPause = 30s;   // doubled each time, unless
+inline constexpr std::chrono::milliseconds kProxyLongLife = 60s;       // it had lived for so long
+static_assert(kMaximumAllowedHosts * 300 < kControlPacketBytes);
+
 // --- host: scripts -----------------------------------------------------------------------------
 inline constexpr std::size_t kMaximumScriptBytes = 8u << 20;  // as large as a message's text may be
 inline constexpr std::uint64_t kEnvironmentBytes = 8ull << 30;  // on disk; a large one has two

@@ -28,9 +28,10 @@ std::string printable(std::string_view text) {
 
 }  // namespace
 
-ZygoteLog::ZygoteLog(EventLoop& loop, Descriptor pipe, pid_t zygote)
+ZygoteLog::ZygoteLog(EventLoop& loop, Descriptor pipe, pid_t zygote, const char* event)
     : pipe_(std::move(pipe)),
       zygote_(zygote),
+      event_(event),
       poll_(loop, pipe_.get(), [this](int) { read_now(); }) {
   poll_.start(UV_READABLE);
 }
@@ -68,7 +69,8 @@ void ZygoteLog::add(std::string_view text) {
 }
 
 void ZygoteLog::write_line(std::string_view line) const {
-  spdlog::warn("zygote_said pid={} text=\"{}\"", zygote_, printable(line.substr(0, kLongestLine)));
+  spdlog::warn("{} pid={} text=\"{}\"", event_, zygote_,
+               printable(line.substr(0, kLongestLine)));
 }
 
 std::string ZygoteLog::last_words() const {
