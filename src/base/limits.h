@@ -237,6 +237,7 @@ inline constexpr std::chrono::milliseconds kContainerPullDeadline = 900s;  // of
 inline constexpr std::uint64_t kSandboxTmpInodes = 16384;  // each takes a kilobyte of the kernel's
 inline constexpr std::uint64_t kSandboxFolderInodes = 65536;  // /workspace; a project with data
 inline constexpr std::uint64_t kSandboxSharedInodes = 4096;   // /dev/shm: multiprocessing's names
+inline constexpr std::uint64_t kZygoteAddressSpace = 512u << 20;  // mapped before any code of a session
 inline constexpr std::chrono::milliseconds kSandboxProbeDeadline = 5s;  // a start takes 6 ms
 inline constexpr std::size_t kSandboxProbeBytes = 4096;                 // of what a failed one says
 

@@ -86,7 +86,7 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
   app.add_option("--isolation", isolation_,
                  "Where sessions run whose caller names nothing: auto, inprocess, process")
       ->envname("PYEMBER_ISOLATION")
-      ->check(CLI::IsMember({"auto", "inprocess", "process"}));
+      ->check(CLI::IsMember({"auto", "inprocess", "process", "sandbox", "container"}));
   app.add_option("--preload", options.preloaded,
                  "Packages that workers have ready, where they are installed: numpy,pandas")
       ->envname("PYEMBER_PRELOAD")

@@ -200,8 +200,10 @@ void App::adopt_jobs() {
 
 // Where it is known that there will be some.
 void App::warm_workers() {
-  const bool expected = options_.isolation == Isolation::Process || !options_.preloaded.empty();
-  if (expected && options_.profile != Profile::Scripts) rooms_->warm();
+  const Isolation room = options_.isolation.value_or(Isolation::Auto);
+  const bool expected = is_worker(room) || !options_.preloaded.empty();
+  if (!expected || options_.profile == Profile::Scripts) return;
+  rooms_->warm(is_worker(room) ? room : Isolation::Process);
 }
 
 // What a server that died has left: its sessions are gone, its requests are answered or served.

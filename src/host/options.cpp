@@ -130,6 +130,8 @@ std::string find_jobs_directory() {
 
 std::string find_environments_directory() { return cache_folder() + "/environments"; }
 
+std::string find_boundary_folders_directory() { return cache_folder() + "/boundaries"; }
+
 std::string find_session_folders_directory() { return cache_folder() + "/sessions"; }
 
 std::string find_state_directory() {

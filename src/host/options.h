@@ -75,6 +75,8 @@ std::string find_environments_directory();
 
 // Where the folders of sessions are kept while they live: pyember/sessions in the same place.
 std::string find_session_folders_directory();
+// What is given to each sandbox and container.
+std::string find_boundary_folders_directory();
 
 // Where states of sessions are kept: PYEMBER_STATE_DIR, else pyember in the user's state folder
 // ($XDG_STATE_HOME, ~/.local/state).

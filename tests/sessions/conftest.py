@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 from tests.sessions.prompt import Prompt  # noqa: E402
 from tests.support.raw_client import RawClient, server_binary  # noqa: E402
 
-ROOMS = ["inprocess", "process"]
+ROOMS = ["inprocess", "process", "sandbox"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tests.support.raw_client import CellAnswer, Pending, RawClient
@@ -51,6 +52,21 @@ class Prompt:
 
     def close(self) -> None:
         self.tool("close_session")
+
+
+def running(*command: str) -> list[int]:
+    """The processes of this machine that were started with that command line, however they are called inside a room."""
+    wanted = [word.encode() for word in command]
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if words[: len(wanted)] == wanted and state != "Z":
+            found.append(int(folder.name))
+    return found
 
 
 def until(found: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:

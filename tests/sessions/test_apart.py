@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import time
 from pathlib import Path
 
@@ -20,15 +21,17 @@ def pair(client: RawClient, request: pytest.FixtureRequest) -> tuple[Prompt, Pro
         prompt.close()
 
 
-def test_two_sessions_have_their_own_names_modules_directory_and_environment(pair: tuple[Prompt, Prompt], tmp_path: Path) -> None:
+def test_two_sessions_have_their_own_names_modules_directory_and_environment(pair: tuple[Prompt, Prompt]) -> None:
     one, other = pair
-    one.value(f"import os, sys, json\nname = 'one'\njson.marker = 1\nos.environ['WHOSE'] = 'one'\nos.chdir({str(tmp_path)!r})")
+    place = ast.literal_eval(str(one.value(
+        "import os, sys, json\nname = 'one'\njson.marker = 1\nos.environ['WHOSE'] = 'one'\n"
+        "os.chdir(os.environ['PYEMBER_SESSION_FOLDER'])\nos.mkdir('below')\nos.chdir('below')\nos.getcwd()")))
     assert other.value("import os, json\n'name' in globals(), hasattr(json, 'marker'), os.environ.get('WHOSE'), os.getcwd() == "
-                       f"{str(tmp_path)!r}") == "(False, False, None, False)"
-    assert one.value("os.getcwd(), os.environ['WHOSE']") == repr((str(tmp_path), "one"))
-    assert one.printed("import subprocess; subprocess.run('echo $WHOSE; pwd', shell=True); None") == f"one\n{tmp_path}\n"
+                       f"{place!r}") == "(False, False, None, False)"
+    assert one.value("os.getcwd(), os.environ['WHOSE']") == repr((place, "one"))
+    assert one.printed("import subprocess; subprocess.run('echo $WHOSE; pwd', shell=True); None") == f"one\n{place}\n"
     other.value("os.chdir('/')\nos.umask(0o077)")
-    assert one.value("os.getcwd()") == repr(str(tmp_path))
+    assert one.value("os.getcwd()") == repr(place)
 
 
 def test_two_sessions_run_at_the_same_time(pair: tuple[Prompt, Prompt]) -> None:
@@ -109,7 +112,7 @@ def test_inspecting_a_busy_session_does_not_wait(prompt: Prompt) -> None:
 
 def test_asking_an_existing_session_for_another_room_is_refused(prompt: Prompt) -> None:
     prompt.value("kept = 1")
-    [other] = [room for room in ROOMS if room != prompt.room]
+    other = next(room for room in ROOMS if room != prompt.room)
     answer = prompt.run("kept = 2", isolation=other)
     assert answer.is_error and "was not run" in answer.text and prompt.room in answer.text, answer
     assert prompt.value("kept", isolation=prompt.room) == "1"

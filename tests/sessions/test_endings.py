@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.sessions.prompt import Prompt, until
+from tests.sessions.prompt import Prompt, running, until
 from tests.support.raw_client import RawClient
 from tests.support.world import runs
 
@@ -115,9 +115,11 @@ def test_reset_stops_what_runs(prompt: Prompt) -> None:
 
 
 def test_closing_ends_the_sessions_children_and_names(prompt: Prompt) -> None:
-    pid = int(str(prompt.value("import subprocess\nkept = 1\nchild = subprocess.Popen(['sleep', '600'])\nchild.pid")))
+    seconds = f"600.{os.getpid()}"
+    prompt.value(f"import subprocess\nkept = 1\nchild = subprocess.Popen(['sleep', '{seconds}'])")
+    until(lambda: running("sleep", seconds), "the start of the child")
     assert prompt.tool("close_session").structured["closed"] is True
-    until(lambda: not runs(pid), "the end of the child of a closed session")
+    until(lambda: not running("sleep", seconds), "the end of the child of a closed session")
     answer = prompt.run("'kept' in globals()", isolation=prompt.room)
     assert answer.result == "False", answer
 
@@ -128,17 +130,8 @@ def test_a_closed_worker_is_gone_with_everything_it_started(client: RawClient) -
             "subprocess.run('nohup sleep 602 >/dev/null 2>&1 &', shell=True)\nos.getpid()")
     pid = int(str(prompt.value(code)))
 
-    def left() -> list[str]:
-        found = []
-        for folder in os.listdir("/proc"):
-            try:
-                with open(f"/proc/{folder}/cmdline", "rb") as file:
-                    words = file.read().split(b"\0")
-            except OSError:
-                continue
-            if words[:2] in ([b"sleep", b"601"], [b"sleep", b"602"]):
-                found.append(folder)
-        return found
+    def left() -> list[int]:
+        return running("sleep", "601") + running("sleep", "602")
 
     until(lambda: len(left()) == 2, "the start of the children")
     prompt.close()

@@ -5,13 +5,14 @@ The same runaways as tests/hostile/test_stops.py, which holds the in-process roo
 
 from __future__ import annotations
 
+import os
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.hostile.stoppable_code import LOOPS, STUBBORN_WAITS, WAITS
-from tests.sessions.prompt import Prompt, until
+from tests.sessions.prompt import Prompt, running, until
+from tests.support.raw_client import CellAnswer
 
 TIMEOUT = 0.25
 # Far above what any stop needs, even on a busy machine.
@@ -87,12 +88,13 @@ def test_a_query_of_an_older_connection_is_stopped(prompt: Prompt) -> None:
 
 
 @pytest.mark.parametrize("start", ["subprocess.run(['sh', '-c', script])", "os.system(script)"])
-def test_a_child_that_is_waited_for_ends_with_its_cell(prompt: Prompt, tmp_path: Path, start: str) -> None:
-    told = tmp_path / "pid"
-    answer = prompt.run(f"import os, subprocess\nscript = 'echo $$ > {told}; exec sleep 600'\n{start}", timeout=1)
+def test_a_child_that_is_waited_for_ends_with_its_cell(prompt: Prompt, start: str) -> None:
+    seconds = f"600.1{os.getpid()}"
+    slow = prompt.send(f"import os, subprocess\nscript = 'exec sleep {seconds}'\n{start}", timeout=1.5)
+    until(lambda: running("sleep", seconds), "the child's start")
+    answer = CellAnswer(slow, 60)
     assert answer.status == "timed_out", answer
-    status = Path("/proc", told.read_text().strip(), "stat")
-    until(lambda: not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z", "the child's end")
+    until(lambda: not running("sleep", seconds), "the child's end")
 
 
 def test_the_stopped_cells_traceback_shows_where_it_was(prompt: Prompt) -> None:

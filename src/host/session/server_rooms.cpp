@@ -79,11 +79,19 @@ std::unique_ptr<embed::Session> ServerRooms::open_worker(const WorkerPlace& plac
 }
 
 Workers& ServerRooms::workers() {
-  if (!workers_) workers_.emplace(loop_, Workers::Settings{find_runtime_directory(), preloaded_});
+  if (!workers_) {
+    BoundaryRooms::Settings settings;
+    settings.sandbox.runtime_directory = find_runtime_directory();
+    settings.sandbox.bundled_directory = find_bundled_directory();
+    settings.sandbox.folders = find_boundary_folders_directory();
+    boundaries_ = std::make_unique<BoundaryRooms>(loop_, std::move(settings));
+    workers_.emplace(loop_,
+                     Workers::Settings{find_runtime_directory(), preloaded_, boundaries_.get()});
+  }
   return *workers_;
 }
 
-void ServerRooms::warm() { workers().warm(own_place(Boundary::None)); }
+void ServerRooms::warm(Isolation room) { workers().warm(own_place(boundary_of(room))); }
 
 void ServerRooms::change_packages(embed::Session& worker, const WorkerPlace& place) {
   dynamic_cast<WorkerSession&>(worker).change_packages(place);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "embed/runtime.h"
+#include "host/boundaries/boundary_rooms.h"
 #include "host/environments/environments.h"
 #include "host/options.h"
 #include "host/session/session_rooms.h"
@@ -26,8 +27,9 @@ class ServerRooms final : public SessionRooms {
 
   // What workers have imported before they begin, where it is installed; before the first of them.
   void preload(std::vector<std::string> modules) { preloaded_ = std::move(modules); }
-  // Has the first worker of the server's own environment begin at once when it is asked for.
-  void warm();
+  // Has the first session of that room, which is one of workers, begin at once when it is asked
+  // for.
+  void warm(Isolation room);
 
   std::unique_ptr<embed::Session> open_in_process(embed::SessionOptions options,
                                                   embed::SessionListener& listener) override;
@@ -57,6 +59,7 @@ class ServerRooms final : public SessionRooms {
   const PythonEnvironment& environment_;
   Environments& environments_;
   std::vector<std::string> preloaded_;
+  std::unique_ptr<BoundaryRooms> boundaries_;
   std::optional<Workers> workers_;  // made for the first worker
 };
 

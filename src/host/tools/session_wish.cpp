@@ -127,7 +127,7 @@ void add_wish_properties(Json& properties) {
   }
   properties["isolation"] = {
       {"type", "string"},
-      {"enum", {"auto", "inprocess", "process"}},
+      {"enum", {"auto", "inprocess", "process", "sandbox", "container"}},
       {"description", "of a new session; auto moves to a worker process when code needs one"}};
   properties["dependencies"] = {
       {"type", "array"},

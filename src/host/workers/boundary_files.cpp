@@ -64,7 +64,12 @@ Result<void> copy_out(int folder, const char* name, const std::string& to) {
   const std::string part = fmt::format("{}.{}.part", to, getpid());
   Descriptor target(
       open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (target.get() < 0) return not_copied(to, "making the file");
+  if (target.get() < 0) {
+    return Error{ErrorCode::Unavailable,
+                 fmt::format("The session's state can't be written to {} ({}). Name another place, "
+                             "or make its folder writable.",
+                             to, strerror(errno))};
+  }
   const bool copied = copy_all(source.get(), target.get()) && rename(part.c_str(), to.c_str()) == 0;
   if (!copied) {
     const Error error = not_copied(to, "copying");

@@ -1,0 +1,94 @@
+#include "host/boundaries/boundary_folder.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <mutex>
+#include <system_error>
+#include <utility>
+
+#include "host/runs/process_identity.h"
+
+namespace pyember::host {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+Error no_folder(const std::string& directory, const char* why) {
+  return {ErrorCode::Unavailable,
+          fmt::format("The session was not opened: no folder for its sandbox or container could be "
+                      "made in {} ({}). Make it writable, or set XDG_CACHE_HOME to a folder that "
+                      "is.",
+                      directory, why)};
+}
+
+// Their names begin with the process and its start: "1234-5678-XXXXXX".
+std::string prefix_of(const ProcessIdentity& server) {
+  return fmt::format("{}-{}-", server.pid, server.start_ticks);
+}
+
+void remove_leftovers(const std::string& directory) {
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(directory, failed)) {
+    const std::string name = entry.path().filename().string();
+    const pid_t pid = std::atoi(name.c_str());
+    if (pid <= 0 || name.starts_with(prefix_of(identity_of(pid)))) continue;
+    std::error_code ignored;  // what can't be removed now is tried again by the next server
+    fs::remove_all(entry.path(), ignored);
+  }
+}
+
+}  // namespace
+
+Result<BoundaryFolder> BoundaryFolder::make(const std::string& directory) {
+  std::error_code failed;
+  fs::create_directories(directory, failed);
+  std::string path = fmt::format("{}/{}XXXXXX", directory, prefix_of(own_identity()));
+  if (mkdtemp(path.data()) == nullptr) return no_folder(directory, strerror(errno));
+  static std::once_flag looked;
+  std::call_once(looked, [&directory] { remove_leftovers(directory); });
+  return BoundaryFolder(std::move(path));
+}
+
+BoundaryFolder::BoundaryFolder(BoundaryFolder&& other) noexcept
+    : path_(std::exchange(other.path_, {})) {}
+
+BoundaryFolder::~BoundaryFolder() {
+  if (path_.empty()) return;
+  std::error_code ignored;  // as above
+  fs::remove_all(path_, ignored);
+}
+
+Result<std::string> BoundaryFolder::add(const std::string& name) const {
+  std::string folder = path_ + "/" + name;
+  if (mkdir(folder.c_str(), 0755) != 0 || chmod(folder.c_str(), 0755) != 0) {
+    return no_folder(path_, strerror(errno));
+  }
+  return folder;
+}
+
+Result<void> link_tree(const std::string& from, const std::string& to) {
+  constexpr auto kAll = fs::copy_options::recursive | fs::copy_options::copy_symlinks;
+  std::error_code failed;
+  fs::copy(from, to, kAll | fs::copy_options::create_hard_links, failed);
+  if (failed) {
+    std::error_code ignored;
+    fs::remove_all(to, ignored);
+    failed.clear();
+    fs::copy(from, to, kAll, failed);
+  }
+  if (!failed) return {};
+  return Error{ErrorCode::Unavailable,
+               fmt::format("The packages did not get to the session: copying them to {} failed "
+                           "({}). Make room there, then send the cell again.",
+                           to, failed.message())};
+}
+
+}  // namespace pyember::host

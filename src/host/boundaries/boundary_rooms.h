@@ -1,0 +1,26 @@
+#pragma once
+
+#include "host/boundaries/sandbox_room.h"
+#include "host/workers/zygote_start.h"
+
+namespace pyember::host {
+
+class EventLoop;
+
+// Every kind of room behind a boundary that a server has. Loop's thread; the loop outlives it.
+class BoundaryRooms final : public BoundaryStarter {
+ public:
+  struct Settings {
+    SandboxSettings sandbox;
+  };
+  BoundaryRooms(EventLoop& loop, Settings settings);
+
+  Result<StartedZygote> start(const WorkerPlace& place) override;
+  WorkerLimits limits(Boundary boundary) const override;
+
+ private:
+  EventLoop& loop_;
+  const Settings settings_;
+};
+
+}  // namespace pyember::host

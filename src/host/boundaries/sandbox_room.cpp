@@ -1,0 +1,120 @@
+#include "host/boundaries/sandbox_room.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include "base/spawn.h"
+#include "host/boundaries/boundary_folder.h"
+#include "host/boundaries/brought_packages.h"
+#include "host/boundaries/bubblewrap.h"
+#include "host/boundaries/sandbox_python.h"
+#include "host/loop/pool_work.h"
+#include "host/workers/boundary_files.h"
+#include "host/workers/control_channel.h"
+#include "host/workers/worker_groups.h"
+
+namespace pyember::host {
+
+namespace {
+
+constexpr const char* kPackages = "/packages";
+
+// Everything in a sandbox dies with the process that was started: no more is to be killed.
+class SandboxRoom final : public ZygoteRoom {
+ public:
+  SandboxRoom(EventLoop& loop, BoundaryFolder folder, const std::string& packages,
+              const WorkerLimits& limits)
+      : loop_(loop),
+        folder_(std::make_shared<BoundaryFolder>(std::move(folder))),
+        packages_(packages, kPackages),
+        groups_(loop, limits) {}
+  ~SandboxRoom() override {
+    run_in_pool(
+        loop_, [folder = std::move(folder_)]() mutable { folder.reset(); }, [] {});
+  }
+
+  void kill() override {}
+  std::uint64_t memory_kills() const override { return groups_.memory_kills(); }
+  Result<WorkerPlace> bring_in(const WorkerPlace& place) override { return packages_.bring(place); }
+
+  const WorkerGroups& groups() const { return groups_; }
+
+ private:
+  EventLoop& loop_;
+  std::shared_ptr<BoundaryFolder> folder_;
+  BroughtPackages packages_;
+  const WorkerGroups groups_;
+};
+
+// What no control group keeps is kept for each process by itself.
+void set_limits(SandboxPlan& plan, const SandboxSettings& settings, const WorkerGroups& groups) {
+  plan.limits.open_files = limits::kBoundaryOpenFiles;
+  if (groups.memory_path().empty()) {
+    plan.limits.address_space_bytes = settings.memory_bytes + limits::kZygoteAddressSpace;
+  } else {
+    plan.control_groups.push_back(groups.memory_path());
+  }
+  if (groups.processes_path().empty()) {
+    plan.limits.processes = settings.processes;
+  } else {
+    plan.control_groups.push_back(groups.processes_path());
+  }
+}
+
+SandboxPlan plan_for(const SandboxSettings& settings, const WorkerPlace& place,
+                     const std::string& packages, const WorkerGroups& groups) {
+  SandboxPlan plan =
+      sandbox_for_python({place.python, settings.runtime_directory, settings.bundled_directory,
+                          place.site_directories, place.root});
+  plan.read_only.push_back({packages, kPackages});
+  const auto add = [](auto& to, const auto& from) {
+    to.insert(to.end(), from.begin(), from.end());
+  };
+  add(plan.read_only, settings.allowed.read_only);
+  add(plan.read_write, settings.allowed.read_write);
+  add(plan.sockets, settings.allowed.sockets);
+  add(plan.environment, settings.allowed.environment);
+  set_limits(plan, settings, groups);
+  return plan;
+}
+
+}  // namespace
+
+Result<StartedZygote> start_in_sandbox(EventLoop& loop, const SandboxSettings& settings,
+                                       const WorkerPlace& place) {
+  if (auto available = sandbox_available(); !available) return available.error();
+  Result<ControlChannel> channel = ControlChannel::open();
+  if (!channel) return channel.error();
+  Result<BoundaryFolder> folder = BoundaryFolder::make(settings.folders);
+  if (!folder) return folder.error();
+  const Result<std::string> packages = folder.value().add("packages");
+  if (!packages) return packages.error();
+  WorkerLimits limits;
+  limits.memory_bytes = settings.memory_bytes;
+  limits.processes = settings.processes;
+  auto room = std::make_shared<SandboxRoom>(loop, folder.take(), packages.value(), limits);
+
+  Result<SandboxCommand> command =
+      sandbox_command(plan_for(settings, place, packages.value(), room->groups()),
+                      {place.python, "-m", "mcp_runtime.worker", "--control",
+                       std::to_string(ControlChannel::kNumber), "--workspace", kBoundedFolder});
+  if (!command) return command.error();
+  std::vector<ChildDescriptor> descriptors = channel.value().for_child();
+  for (const ChildDescriptor& each : command.value().descriptors) descriptors.push_back(each);
+  pid_t pid = 0;
+  const std::string program = command.value().arguments.front();
+  const int failed = spawn_on_its_own(std::move(command.value().arguments),
+                                      std::move(command.value().environment), descriptors, pid);
+  if (failed != 0) {
+    return Error{ErrorCode::Unavailable,
+                 fmt::format("No sandbox could be started: {} could not be run ({}). Install "
+                             "pyember again, or use isolation='process' for code you trust.",
+                             program, strerror(failed))};
+  }
+  return channel.value().started(pid, std::move(room));
+}
+
+}  // namespace pyember::host

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "host/boundaries/sandbox_plan.h"
+#include "host/workers/zygote_start.h"
+
+namespace pyember::host {
+
+class EventLoop;
+
+struct SandboxSettings {
+  std::string runtime_directory;  // holds the package mcp_runtime
+  std::string bundled_directory;
+  std::string folders;  // below it each sandbox gets a folder for what is brought to it
+  std::uint64_t memory_bytes = limits::kBoundaryMemoryBytes;  // of everything in a sandbox together
+  std::uint64_t processes = limits::kBoundaryProcesses;
+  SandboxPlan allowed;  // paths and sockets that every sandbox sees besides
+};
+
+// Starts a zygote in a sandbox of its own (bubblewrap.h says what that is). Loop's thread; the loop
+// outlives its room.
+Result<StartedZygote> start_in_sandbox(EventLoop& loop, const SandboxSettings& settings,
+                                       const WorkerPlace& place);
+
+}  // namespace pyember::host
