@@ -46,6 +46,11 @@ def main() -> None:
         seccomp.load(filter_path)
     from mcp_runtime.worker import keeper
 
+    proxy = os.environ.pop("PYEMBER_PROXY", "")
+    if proxy:
+        from mcp_runtime.worker import forwarder
+
+        forwarder.start(proxy)
     parent = keeper.keep(max(descriptor, 2) + 1)
     from mcp_runtime import bundled
     from mcp_runtime.worker import control, zygote
