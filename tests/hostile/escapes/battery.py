@@ -63,7 +63,7 @@ class Battery:
         self.cases = cases
         self.report = Report()
         self._running: set[str] = set()
-        self._namespaces: set[str] = set()
+        self._firsts: set[tuple[int, int]] = set()  # of each namespace that was met
         self._neighbour_facts: dict[str, object] = {}
         self._neighbour_lock = threading.Lock()
 
@@ -89,6 +89,7 @@ class Battery:
         bystander.start()
         try:
             self._meet_neighbour()
+            self._warm_up()
             before = Traces(self.client.pid)
             with ThreadPoolExecutor(self.room.lanes) as lanes:
                 for case, found in zip(self.cases, lanes.map(self._attempt, self.cases)):
@@ -101,6 +102,12 @@ class Battery:
         self.report.problems += [f"on the protocol's stream: {each!r:.300}" for each in self.client.stray]
         self._settle(before)
         self._end()
+
+    def _warm_up(self) -> None:
+        """A session of the kind comes and goes, so that what the server makes for the first one is there, and a spare room is whole."""
+        self._call("warm-up", "1", FIRST_CALL)
+        self.client.tool("close_session", session="warm-up")
+        time.sleep(2.0)
 
     # --- the neighbour ---
 
@@ -152,8 +159,7 @@ class Battery:
         answer = self._call(session, "import os\nos.getpid(), os.readlink('/proc/self/ns/pid')", PLAIN_CALL)
         pid, namespace = ast.literal_eval(answer.result or "(0, '')")
         place = Place(namespace, pid)
-        if namespace != os.readlink("/proc/self/ns/pid"):
-            self._namespaces.add(namespace)
+        self._firsts.update(place.firsts)
         return place
 
     # --- the end ---
@@ -172,7 +178,7 @@ class Battery:
         self.report.problems += self.canaries.harm() if self.room.isolation != "process" else []
 
     def _end(self) -> None:
-        below = [(pid, started(pid)) for pid in descendants(self.client.pid)]
+        below = {(pid, started(pid)) for pid in descendants(self.client.pid)} | self._firsts
         server = self.client.pid
         temporary = {path for path in self.canaries.temporary.iterdir()}
         code = self.client.close()
@@ -181,7 +187,6 @@ class Battery:
         deadline = time.monotonic() + SETTLES_WITHIN
         while time.monotonic() < deadline:
             alive = [pid for pid, since in below if since and started(pid) == since]
-            alive += [pid for each in self._namespaces for pid in processes_in(each)]
             groups = control_groups_of(server)
             if not alive and not groups:
                 break
@@ -243,7 +248,9 @@ class Attempt:
 
     def _close(self, place: Place) -> None:
         later = self._place_now() or place
-        self.client.tool("close_session", session=self.session, timeout=GIVE_UP_AFTER)
+        closed = self.client.tool("close_session", session=self.session, timeout=GIVE_UP_AFTER)
+        if closed.protocol_error or (closed.is_error and "no session" not in closed.text.lower()):
+            self.found.problems.append(f"close_session: {closed}")
         if self.battery.room.isolation == "process":
             return
         deadline = time.monotonic() + SETTLES_WITHIN
@@ -279,6 +286,8 @@ class Place:
         self.namespace = namespace
         self.outside = {inner: outer for outer in processes_in(namespace) if (inner := inner_pid(outer))} if namespace else {}
         self._worker = self.outside.get(pid)
+        # The kernel ends a namespace with its first process, and gives its number to another.
+        self.firsts = {(outer, started(outer)) for inner, outer in self.outside.items() if inner == 1 and not self._is_ours()}
         self._groups = {group for outer in self.outside.values() for group in own_groups(outer)}
 
     def privileges(self) -> list[str]:
@@ -295,10 +304,11 @@ class Place:
         return [f"from outside: {each}" for each in wrong]
 
     def left(self) -> list[str]:
-        if self.namespace in ("", os.readlink("/proc/self/ns/pid")):
-            return []
-        found = [f"process {pid} {command_line(pid)!r}" for pid in processes_in(self.namespace)]
-        return found + [f"control group {group}" for group in self._groups if os.path.isdir(group)]
+        found = [f"process {pid} {command_line(pid)!r}" for pid, since in self.firsts if since and started(pid) == since]
+        return found + [f"control group {group}" for group in self._groups if os.path.isdir(group) and not self._is_ours()]
+
+    def _is_ours(self) -> bool:
+        return self.namespace == os.readlink("/proc/self/ns/pid")
 
 
 class Traces:

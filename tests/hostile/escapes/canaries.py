@@ -150,7 +150,7 @@ class Canaries:
 
     def facts(self) -> dict[str, object]:
         ours = [os.readlink(f"/proc/self/ns/{name}") for name in ("pid", "net", "ipc", "uts", "mnt", "user")]
-        beside = [each for each in (Path(__file__).resolve().parents[3] / name for name in (".git", "README.md", "tests", "src", "build", "docs", "bench")) if each.exists()]
+        beside = [each for each in (Path(__file__).resolve().parents[3] / name for name in (".git", "README.md", "tests", "src", "docs", "bench", "tools")) if each.exists()]
         return {
             "tag": self.tag, "mark": list(self.mark), "root": str(self.root), "home": str(self.home), "real_home": str(Path.home()),
             "names_in_homes": sorted({*(name.split("/")[0] for name in KEYS + CONFIGURATION + WRITTEN), ".bash_history", ".cargo", ".local", ".python_mcp"}),

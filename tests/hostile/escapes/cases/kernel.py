@@ -226,7 +226,7 @@ for where in ("/", "/usr", "/etc/hostname", "/etc/hosts", "/tmp", "/etc/resolv.c
             break
 """
 PERSONALITY = """
-for flag, name in ((0x0040000, "ADDR_NO_RANDOMIZE"), (0x0400000, "READ_IMPLIES_EXEC"), (0x0100000, "MMAP_PAGE_ZERO"), (0x0200000, "ADDR_COMPAT_LAYOUT"), (0x4000000, "STICKY_TIMEOUTS")):
+for flag, name in ((0x0040000, "ADDR_NO_RANDOMIZE"), (0x0400000, "READ_IMPLIES_EXEC"), (0x0100000, "MMAP_PAGE_ZERO"), (0x0200000, "ADDR_COMPAT_LAYOUT")):
     def change():
         result, number = system_call("personality", flag)
         if result != -1 and system_call("personality", 0xffffffff)[0] & flag:

@@ -45,7 +45,7 @@ for address in (("169.254.169.254", 80), ("192.0.2.1", 80), ("1.1.1.1", 443), ("
             pass  # no route, no network
 """
 INTERFACES = """
-others = [name for _, name in socket.if_nameindex() if name != "lo"]
+others = [name for _, name in quietly(socket.if_nameindex) or [] if name != "lo"]
 tunnels = ("tunl0", "sit0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6tnl0", "ip6gre0", "ifb0", "ifb1", "dummy0", "bond0", "teql0")
 others = [name for name in others if not (walled() and name in tunnels)]  # the kernel makes those in every namespace
 if others:

@@ -143,7 +143,9 @@ for pid in (W["neighbour_pid"], W["neighbour_sleeper"]):
 # What the kernel counts by user: sessions may have the same one.
 PER_USER = """
 import resource
-inotify = [libc.inotify_init1(0) for _ in range(2000)]
+inotify = [each for each in (libc.inotify_init1(0) for _ in range(2000)) if each >= 0]
+if len(inotify) >= 64:  # of 128 that a user may have, with an editor that wants some
+    reached("a user's inotify instances", len(inotify))
 held = []
 for _ in range(3000):
     pair = quietly(os.pipe)
@@ -162,18 +164,15 @@ queues = [ctypes.CDLL("librt.so.1").mq_open(f"/many{n}".encode(), os.O_CREAT | o
 NEIGHBOURS_WORK = """
 import asyncio
 _r, _w = os.pipe()
-_thread = threading.Thread(target=os.write, args=(_w, b"x" * 60000))
-_thread.start()
+os.write(_w, b"x" * 4000)
 _read = len(os.read(_r, 60000))
-_thread.join()
-_watch = libc.inotify_init1(0)
-_fifo = [os.close(each) for each in (_r, _w)] and _watch >= 0 and os.close(_watch)
+os.close(_r), os.close(_w)
 async def _sleep():
     await asyncio.sleep(0)
     return subprocess.run(["true"]).returncode
 _timer = time.CLOCK_MONOTONIC, libc.timerfd_create(1, 0)
-os.close(_timer[1])
-(_watch >= 0, _read > 0, asyncio.run(_sleep()) if not asyncio._get_running_loop() else 0)
+_timer[1] >= 0 and os.close(_timer[1])
+(_timer[1] >= 0, _read == 4000, asyncio.run(_sleep()) if not asyncio._get_running_loop() else 0)
 """
 
 
