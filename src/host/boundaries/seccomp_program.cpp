@@ -123,6 +123,13 @@ void refuse_namespaces(Filter& filter) {
   filter.refuse("clone3", ENOSYS);
 }
 
+// The kernel counts them by user (128), and all sandboxes are of one, or of the server's own: code
+// in one could take them all from the others, and from the user's editor. Who watches files that
+// way has another one for kernels without.
+void refuse_watches(Filter& filter) {
+  for (const char* call : {"inotify_init", "inotify_init1"}) filter.refuse(call, ENOSYS);
+}
+
 // Of the families Unix and IP only; of IP only what needs no module: TCP, UDP and MPTCP's refusal.
 void refuse_sockets(Filter& filter) {
   for (const char* call : {"socket", "socketpair"}) {
@@ -195,6 +202,7 @@ Result<std::string> compiled_rules() {
   Filter filter;
   for (const char* call : kRefused) filter.refuse(call);
   refuse_namespaces(filter);
+  refuse_watches(filter);
   refuse_sockets(filter);
   refuse_devices(filter);
   refuse_personalities(filter);
