@@ -249,6 +249,7 @@ inline constexpr std::chrono::milliseconds kProxyFirstPause = 100ms;   // before
 inline constexpr std::chrono::milliseconds kProxyLongestPause = 30s;   // doubled each time, unless
 inline constexpr std::chrono::milliseconds kProxyLongLife = 60s;       // it had lived for so long
 static_assert(kMaximumAllowedHosts * 300 < kControlPacketBytes);
+inline constexpr std::size_t kMaximumAllowedPaths = 64;  // each a mount of every sandbox's start
 
 // --- host: scripts -----------------------------------------------------------------------------
 inline constexpr std::size_t kMaximumScriptBytes = 8u << 20;  // as large as a message's text may be

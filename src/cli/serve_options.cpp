@@ -87,6 +87,14 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
                  "Where sessions run whose caller names nothing: auto, inprocess, process")
       ->envname("PYEMBER_ISOLATION")
       ->check(CLI::IsMember({"auto", "inprocess", "process", "sandbox", "container"}));
+  app.add_option("--sandbox-host", sandbox_hosts_,
+                 "Hosts that sandboxes may reach, and nothing else: example.org, *.example.org:443")
+      ->envname("PYEMBER_SANDBOX_HOSTS")
+      ->delimiter(',');
+  app.add_option("--sandbox-path", sandbox_paths_,
+                 "Files and folders that sandboxes show; written to with :rw behind them")
+      ->envname("PYEMBER_SANDBOX_PATHS")
+      ->delimiter(',');
   app.add_option("--preload", options.preloaded,
                  "Packages that workers have ready, where they are installed: numpy,pandas")
       ->envname("PYEMBER_PRELOAD")
@@ -119,12 +127,27 @@ Result<void> ServeOptions::finish() {
   options_.maximum_timeout = to_duration(maximum_timeout_);
   options_.idle_timeout = to_duration(idle_timeout_);
   if (options_.timeout > options_.maximum_timeout) options_.timeout = options_.maximum_timeout;
+  if (auto allowed = read_allowance(); !allowed) return allowed;
   const char* switches = std::getenv("PYEMBER_TEST_SWITCHES");
   if (switches == nullptr || *switches == '\0') return {};
   const auto parsed = host::parse_test_switches(switches);
   if (!parsed) return parsed.error();
   options_.test = parsed.value();
   fmt::print(stderr, "pyember: test switches are on: {}\n", switches);
+  return {};
+}
+
+Result<void> ServeOptions::read_allowance() {
+  auto hosts = host::parse_allowed_hosts(sandbox_hosts_);
+  if (!hosts) return hosts.error();
+  options_.allowed.hosts = hosts.take();
+  if (sandbox_paths_.empty()) return {};
+  const auto environment = host::find_environment(options_.environment);
+  auto paths = host::parse_allowed_paths(
+      sandbox_paths_,
+      host::find_forbidden_places(environment ? environment.value().root : std::string()));
+  if (!paths) return paths.error();
+  options_.allowed.paths = paths.take();
   return {};
 }
 

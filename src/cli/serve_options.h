@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "host/options.h"
@@ -23,10 +24,14 @@ class ServeOptions {
   Result<void> finish();
 
  private:
+  Result<void> read_allowance();
+
   host::Options& options_;
   std::string profile_;    // empty: the program's name decides
   std::string checkpoints_ = "on";
   std::string isolation_;  // empty: the profile decides
+  std::vector<std::string> sandbox_hosts_;
+  std::vector<std::string> sandbox_paths_;
   bool unsupervised_ = false;
   double timeout_;  // seconds, as people write them
   double maximum_timeout_;

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/result.h"
 #include "embed/runtime.h"
+#include "host/boundaries/allowance.h"
 #include "host/session/session_plan.h"
 #include "host/tools/profile.h"
 
@@ -29,6 +30,7 @@ struct Options {
   std::string jobs_directory;            // empty: find_jobs_directory()
   std::string log_level = "warning";
   std::vector<std::string> preloaded;  // --preload; packages that workers have ready
+  Allowance allowed;                   // --sandbox-host, --sandbox-path
   bool supervised = true;              // --no-supervisor; another server follows one that dies
   std::optional<Isolation> isolation;  // --isolation; unset: the profile's default
   Profile profile = Profile::Full;     // --profile, or what the program's name stands for

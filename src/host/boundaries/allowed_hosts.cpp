@@ -97,9 +97,6 @@ std::string problem_of_name(std::string_view name) {
 // Empty when it is an address, a name, or a wildcard that means something.
 std::string problem_of(const std::string& host) {
   if (is_address(host)) return {};
-  if (host.find_first_of("/@?#") != std::string::npos) {
-    return "it is more than a host: neither a scheme nor a path, a user or a network stands there";
-  }
   if (!host.starts_with("*.")) {
     return host.find('*') == std::string::npos ? problem_of_name(host)
                                                : "a * stands in front, for everything below a name";
@@ -112,6 +109,9 @@ std::string problem_of(const std::string& host) {
 }
 
 Result<AllowedHost> parse(const std::string& text) {
+  if (text.find_first_of("/@?#") != std::string::npos) {
+    return bad_host(text, "it is more than a host, with a scheme, a path, a user or a network");
+  }
   Place place = split(text);
   std::transform(place.host.begin(), place.host.end(), place.host.begin(), [](char each) {
     return static_cast<char>(std::tolower(static_cast<unsigned char>(each)));

@@ -4,8 +4,27 @@
 
 namespace pyember::host {
 
+namespace {
+
+void show(const std::vector<AllowedPath>& paths, SandboxPlan& plan) {
+  for (const AllowedPath& each : paths) {
+    (each.writable ? plan.read_write : plan.read_only).push_back({each.outside, each.inside});
+  }
+}
+
+}  // namespace
+
 BoundaryRooms::BoundaryRooms(EventLoop& loop, Settings settings)
-    : loop_(loop), settings_(std::move(settings)) {}
+    : loop_(loop), settings_(std::move(settings)) {
+  SandboxSettings& sandbox = settings_.sandbox;
+  show(settings_.allowed.paths, sandbox.allowed);
+  if (settings_.allowed.hosts.empty()) return;
+  proxy_ = std::make_unique<SandboxProxy>(
+      loop_, SandboxProxy::Settings{PYEMBER_PYTHON_EXECUTABLE, sandbox.runtime_directory,
+                                    sandbox.folders, settings_.allowed.hosts});
+  sandbox.proxy = proxy_.get();
+  sandbox.allowed.environment = proxy_environment(settings_.allowed.hosts);
+}
 
 Result<StartedZygote> BoundaryRooms::start(const WorkerPlace& place) {
   return start_in_sandbox(loop_, settings_.sandbox, place);

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <memory>
+
+#include "host/boundaries/allowance.h"
+#include "host/boundaries/sandbox_proxy.h"
 #include "host/boundaries/sandbox_room.h"
 #include "host/workers/zygote_start.h"
 
@@ -12,6 +16,7 @@ class BoundaryRooms final : public BoundaryStarter {
  public:
   struct Settings {
     SandboxSettings sandbox;
+    Allowance allowed;  // in all of them
   };
   BoundaryRooms(EventLoop& loop, Settings settings);
 
@@ -20,7 +25,8 @@ class BoundaryRooms final : public BoundaryStarter {
 
  private:
   EventLoop& loop_;
-  const Settings settings_;
+  Settings settings_;
+  std::unique_ptr<SandboxProxy> proxy_;  // null: there are no allowed hosts
 };
 
 }  // namespace pyember::host

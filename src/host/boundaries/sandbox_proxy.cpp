@@ -122,6 +122,13 @@ Result<std::string> SandboxProxy::open(std::uint64_t room) {
   return path;
 }
 
+Result<std::unique_ptr<SandboxProxy::Socket>> SandboxProxy::open_socket() {
+  const std::uint64_t room = ++last_room_;
+  Result<std::string> path = socket_for(room);
+  if (!path) return path.error();
+  return std::make_unique<Socket>(*this, room, path.take());
+}
+
 void SandboxProxy::release(std::uint64_t room) {
   if (listeners_.erase(room) == 0) return;
   unlink(socket_path(*folder_, room).c_str());

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/descriptor.h"
@@ -38,13 +39,30 @@ class SandboxProxy {
   SandboxProxy(const SandboxProxy&) = delete;
   SandboxProxy& operator=(const SandboxProxy&) = delete;
 
-  // False: there is no list of hosts, and nobody needs a socket.
-  bool is_needed() const { return !settings_.hosts.empty(); }
   // The path of a room's socket, to be shown in it as kProxySocket; everybody who sees it may
   // connect. The same one when it has been asked for before.
   Result<std::string> socket_for(std::uint64_t room);
   // The room is gone: its connections are closed, its socket is removed.
   void release(std::uint64_t room);
+
+  // A room's socket which is released with this.
+  class Socket {
+   public:
+    Socket(SandboxProxy& proxy, std::uint64_t room, std::string path)
+        : proxy_(proxy), room_(room), path_(std::move(path)) {}
+    ~Socket() { proxy_.release(room_); }
+    Socket(const Socket&) = delete;
+    Socket& operator=(const Socket&) = delete;
+
+    const std::string& path() const { return path_; }
+
+   private:
+    SandboxProxy& proxy_;
+    const std::uint64_t room_;
+    const std::string path_;
+  };
+  // For one more room; it must not outlive the proxy.
+  Result<std::unique_ptr<Socket>> open_socket();
 
   const ProcessIdentity& process() const { return process_; }  // pid 0: there is none
 
@@ -66,6 +84,7 @@ class SandboxProxy {
   const Settings settings_;
   std::optional<BoundaryFolder> folder_;
   std::map<std::uint64_t, Descriptor> listeners_;
+  std::uint64_t last_room_ = 0;
   std::deque<Packet> waiting_;
 
   ProcessIdentity process_;

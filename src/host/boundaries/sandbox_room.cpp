@@ -42,11 +42,22 @@ class SandboxRoom final : public ZygoteRoom {
 
   const WorkerGroups& groups() const { return groups_; }
 
+  // Makes the room's way to the allowed hosts, if there are any.
+  Result<void> open_way_out(SandboxProxy* proxy) {
+    if (proxy == nullptr) return {};
+    auto socket = proxy->open_socket();
+    if (!socket) return socket.error();
+    way_out_ = socket.take();
+    return {};
+  }
+  const SandboxProxy::Socket* way_out() const { return way_out_.get(); }
+
  private:
   EventLoop& loop_;
   std::shared_ptr<BoundaryFolder> folder_;
   BroughtPackages packages_;
   const WorkerGroups groups_;
+  std::unique_ptr<SandboxProxy::Socket> way_out_;
 };
 
 // What no control group keeps is kept for each process by itself.
@@ -65,7 +76,7 @@ void set_limits(SandboxPlan& plan, const SandboxSettings& settings, const Worker
 }
 
 SandboxPlan plan_for(const SandboxSettings& settings, const WorkerPlace& place,
-                     const std::string& packages, const WorkerGroups& groups) {
+                     const std::string& packages, const SandboxRoom& room) {
   SandboxPlan plan =
       sandbox_for_python({place.python, settings.runtime_directory, settings.bundled_directory,
                           place.site_directories, place.root});
@@ -77,7 +88,8 @@ SandboxPlan plan_for(const SandboxSettings& settings, const WorkerPlace& place,
   add(plan.read_write, settings.allowed.read_write);
   add(plan.sockets, settings.allowed.sockets);
   add(plan.environment, settings.allowed.environment);
-  set_limits(plan, settings, groups);
+  if (room.way_out() != nullptr) plan.sockets.push_back({room.way_out()->path(), kProxySocket});
+  set_limits(plan, settings, room.groups());
   return plan;
 }
 
@@ -97,8 +109,9 @@ Result<StartedZygote> start_in_sandbox(EventLoop& loop, const SandboxSettings& s
   limits.processes = settings.processes;
   auto room = std::make_shared<SandboxRoom>(loop, folder.take(), packages.value(), limits);
 
+  if (auto opened = room->open_way_out(settings.proxy); !opened) return opened.error();
   Result<SandboxCommand> command =
-      sandbox_command(plan_for(settings, place, packages.value(), room->groups()),
+      sandbox_command(plan_for(settings, place, packages.value(), *room),
                       {place.python, "-m", "mcp_runtime.worker", "--control",
                        std::to_string(ControlChannel::kNumber), "--workspace", kBoundedFolder});
   if (!command) return command.error();

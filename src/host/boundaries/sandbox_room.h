@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "host/boundaries/sandbox_plan.h"
+#include "host/boundaries/sandbox_proxy.h"
 #include "host/workers/zygote_start.h"
 
 namespace pyember::host {
@@ -17,7 +18,8 @@ struct SandboxSettings {
   std::string folders;  // below it each sandbox gets a folder for what is brought to it
   std::uint64_t memory_bytes = limits::kBoundaryMemoryBytes;  // of everything in a sandbox together
   std::uint64_t processes = limits::kBoundaryProcesses;
-  SandboxPlan allowed;  // paths and sockets that every sandbox sees besides
+  SandboxPlan allowed;            // paths and sockets that every sandbox sees besides
+  SandboxProxy* proxy = nullptr;  // the way to allowed hosts, if there are any; outlives the rooms
 };
 
 // Starts a zygote in a sandbox of its own (bubblewrap.h says what that is). Loop's thread; the loop

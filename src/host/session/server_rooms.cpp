@@ -84,6 +84,7 @@ Workers& ServerRooms::workers() {
     settings.sandbox.runtime_directory = find_runtime_directory();
     settings.sandbox.bundled_directory = find_bundled_directory();
     settings.sandbox.folders = find_boundary_folders_directory();
+    settings.allowed = allowed_;
     boundaries_ = std::make_unique<BoundaryRooms>(loop_, std::move(settings));
     workers_.emplace(loop_,
                      Workers::Settings{find_runtime_directory(), preloaded_, boundaries_.get()});

@@ -27,6 +27,8 @@ class ServerRooms final : public SessionRooms {
 
   // What workers have imported before they begin, where it is installed; before the first of them.
   void preload(std::vector<std::string> modules) { preloaded_ = std::move(modules); }
+  // What code behind boundaries may reach besides; before the first of them.
+  void allow(Allowance allowed) { allowed_ = std::move(allowed); }
   // Has the first session of that room, which is one of workers, begin at once when it is asked
   // for.
   void warm(Isolation room);
@@ -59,6 +61,7 @@ class ServerRooms final : public SessionRooms {
   const PythonEnvironment& environment_;
   Environments& environments_;
   std::vector<std::string> preloaded_;
+  Allowance allowed_;
   std::unique_ptr<BoundaryRooms> boundaries_;
   std::optional<Workers> workers_;  // made for the first worker
 };

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace pyember::host {
+
+// A file or folder of the machine's that code behind a boundary may read, or write as well.
+struct AllowedPath {
+  std::string outside;  // with links resolved
+  std::string inside;   // as it was named
+  bool writable = false;
+
+  bool operator==(const AllowedPath&) const = default;
+};
+
+// What no list can name.
+struct ForbiddenPlaces {
+  std::string home;                // nor what keeps keys in it (.ssh, .aws, …), nor other homes
+  std::vector<std::string> state;  // the server's own: jobs, sessions, environments
+  // What the server runs from. It may be read; who could write there would be outside.
+  std::vector<std::string> programs;
+};
+
+// This server's. `environment` is the folder of the one its sessions have; may be empty.
+ForbiddenPlaces find_forbidden_places(const std::string& environment);
+
+// "/data", "/data:ro" or "/data:rw": absolute, there already, a file or a folder.
+//
+// Some places are refused whatever is said: what a sandbox has of its own (/, /etc, /tmp, …), where
+// sockets and devices of the machine are (/run, /dev, …), the home folder as a whole and the
+// folders of keys in it, the server's state, and anything inside or above those. A sandbox is there
+// for keeping just these; who needs one file of them puts a copy elsewhere. Nor may one path lie in
+// another that is writable: code could put a link in its place, which the next sandbox would
+// follow.
+//
+// Sorted, so that a folder comes before what lies in it. The error tells what is wrong with the
+// first that can't be used, and what would be right.
+Result<std::vector<AllowedPath>> parse_allowed_paths(const std::vector<std::string>& texts,
+                                                     const ForbiddenPlaces& forbidden);
+
+}  // namespace pyember::host
