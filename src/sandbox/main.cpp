@@ -29,11 +29,12 @@ int refuse(ExitCode code, const std::string& message) {
 
 Failure enter(const Options& options) {
   if (auto failure = join(options.groups)) return failure;
+  if (options.own_end >= 0) show_own_end(options.own_end);
   if (auto failure = furnish(options)) return failure;
   if (auto failure = give_up_rights(options)) return failure;
   const std::string& folder = options.working_directory;
   if (!folder.empty() && chdir(folder.c_str()) != 0) return failed("entering " + folder);
-  return options.first_process ? stay_behind_as_first_process() : Failure{};
+  return options.end_with >= 0 ? stay_behind_as_first_process(options.end_with) : Failure{};
 }
 
 int start(char** arguments) {

@@ -76,6 +76,8 @@ bool store(std::string_view name, const std::string& value, Options& options) {
   if (name == "--user") return read_user(value, options);
   if (name == "--chdir") return !(options.working_directory = value).empty();
   if (!read_number(value, number)) return false;
+  if (name == "--show-own-end") return (options.own_end = static_cast<int>(number)) > 2;
+  if (name == "--first-process") return (options.end_with = static_cast<int>(number)) > 2;
   if (name == "--processes") return options.processes.emplace(number) > 0;
   if (name != "--confine") return false;
   options.confine = true;
@@ -85,7 +87,6 @@ bool store(std::string_view name, const std::string& value, Options& options) {
 
 bool set_switch(std::string_view name, Options& options) {
   if (name == "--read-only-root") return options.read_only_root = true;
-  if (name == "--first-process") return options.first_process = true;
   if (name == "--version") return options.tell_version = true;
   return false;
 }

@@ -38,6 +38,7 @@ struct User {
 // The command line, in the order in which things are done, whatever their order there.
 struct Options {
   std::vector<std::string> groups;             // --join DIRECTORY
+  int own_end = -1;                            // --show-own-end DESCRIPTOR
   std::vector<PrivateFolder> private_folders;  // --private PATH:BYTES:INODES:MODE
   std::vector<TextFile> texts;                 // --text PATH TEXT
   bool read_only_root = false;                 // --read-only-root
@@ -47,7 +48,7 @@ struct Options {
   std::string working_directory;               // --chdir PATH
   bool confine = false;                        // --confine DESCRIPTOR
   int filter = -1;                             //   … of a seccomp program
-  bool first_process = false;                  // --first-process
+  int end_with = -1;                           // --first-process DESCRIPTOR
   bool tell_version = false;                   // --version
   char** program = nullptr;                    // -- PROGRAM [ARGUMENT...]
 };

@@ -1,4 +1,5 @@
-// sandbox_driver: becomes a program in a sandbox, with the server's own plan for a Python.
+// sandbox_driver: runs a program in a sandbox, with the server's own plan for a Python, as the
+// server would start it, and ends with its code.
 //
 //   sandbox_driver [--python PATH] [--runtime DIRECTORY] [--site DIRECTORY]… [--environment ROOT]
 //                  [--read-only OUT=IN]… [--read-write OUT=IN]… [--socket OUT=IN]… [--group
@@ -7,15 +8,20 @@
 //   sandbox_driver --available      prints nothing, or why there are none, and ends with 0 or 1
 //   sandbox_driver … --print -- …   prints the command, one argument a line
 
-#include <sys/prctl.h>
+#include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/control_group.h"
+#include "base/spawn.h"
 #include "host/boundaries/bubblewrap.h"
 #include "host/boundaries/sandbox_python.h"
 
@@ -26,6 +32,7 @@ using pyember::host::SandboxPath;
 struct Order {
   pyember::host::SandboxedPython python;
   pyember::host::SandboxPlan more;
+  std::uint64_t memory_bytes = 0;  // of all of it, by a control group
   bool print = false;
   std::vector<std::string> program;
 };
@@ -42,12 +49,13 @@ SandboxPath path_of(const std::string& text) {
 }
 
 bool store(std::string_view name, const std::string& value, Order& order) {
-  auto& [python, more, print, program] = order;
+  auto& python = order.python;
+  auto& more = order.more;
   if (name == "--python") return !(python.executable = value).empty();
   if (name == "--runtime") return !(python.runtime_directory = value).empty();
   if (name == "--environment") return !(python.environment_root = value).empty();
   if (name == "--site") return !python.site_directories.emplace_back(value).empty();
-  if (name == "--group") return !more.control_groups.emplace_back(value).empty();
+  if (name == "--memory") return (order.memory_bytes = std::stoull(value)) > 0;
   if (name == "--set") return !more.environment.emplace_back(value).empty();
   if (name == "--processes") return *(more.limits.processes = std::stoull(value)) > 0;
   if (name == "--address-space") {
@@ -61,37 +69,46 @@ bool store(std::string_view name, const std::string& value, Order& order) {
   return paths != nullptr;
 }
 
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> found;
-  for (std::string& text : texts) found.push_back(text.data());
-  found.push_back(nullptr);
-  return found;
-}
-
 template <typename List>
 void add(List& to, const List& what) {
   to.insert(to.end(), what.begin(), what.end());
 }
 
-int become(const Order& order) {
+int run(const pyember::host::SandboxCommand& command) {
+  // Ours for the standard streams, and 5 where the test has opened it.
+  std::vector<pyember::ChildDescriptor> descriptors = {{0, 0}, {1, 1}, {2, 2}};
+  if (fcntl(5, F_GETFD) >= 0) descriptors.push_back({5, 5});
+  add(descriptors, command.descriptors);
+  pid_t pid = 0;
+  if (pyember::spawn_on_its_own(command.arguments, command.environment, descriptors, pid) != 0) {
+    return complain("nothing could be started");
+  }
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int start(const Order& order) {
   pyember::host::SandboxPlan plan = sandbox_for_python(order.python);
   add(plan.read_only, order.more.read_only);
   add(plan.read_write, order.more.read_write);
   add(plan.sockets, order.more.sockets);
   add(plan.environment, order.more.environment);
-  plan.control_groups = order.more.control_groups;
   plan.limits = order.more.limits;
+  std::unique_ptr<pyember::ControlGroup> group;
+  if (order.memory_bytes > 0) {
+    group =
+        pyember::ControlGroup::make(pyember::ControlGroup::Controller::Memory, order.memory_bytes,
+                                    "pyember-sandbox-test-" + std::to_string(getpid()));
+    if (!group) return complain("no control group can be made");
+    plan.control_groups.push_back(group->path());
+  }
   auto command = sandbox_command(plan, order.program);
   if (!command) return complain(command.error().message);
-  if (order.print) {
-    for (const std::string& each : command.value().arguments) std::puts(each.c_str());
-    return 0;
-  }
-  for (const auto& each : command.value().descriptors) dup2(each.from, each.number);
-  const auto arguments = pointers(command.value().arguments);
-  const auto environment = pointers(command.value().environment);
-  execve(arguments[0], arguments.data(), environment.data());
-  return complain("execve failed");
+  if (!order.print) return run(command.value());
+  for (const std::string& each : command.value().arguments) std::puts(each.c_str());
+  return 0;
 }
 
 }  // namespace
@@ -111,5 +128,5 @@ int main(int, char** argv) {
     ++argv;
   }
   while (*argv != nullptr && *++argv != nullptr) order.program.emplace_back(*argv);
-  return become(order);
+  return start(order);
 }

@@ -3,6 +3,7 @@
 # Everything a build needs: packages, the Python to embed, pybind11, ccache when it is there.
 ensure_build_tools() {
   ensure_packages "$BUILD_PACKAGES"
+  if [ "$(uname)" = Linux ]; then ensure_packages "$LINUX_BUILD_PACKAGES"; fi
   ensure_requirements build
   PYEMBER_PYBIND11="$("$ENV_PYTHON" -m pybind11 --cmakedir)"
   PYEMBER_CCACHE=""

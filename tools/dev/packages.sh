@@ -18,6 +18,10 @@ header:CLI/CLI.hpp|libcli11-dev|cli11-devel|cli11
 header:catch2/catch_all.hpp,catch2/catch.hpp|catch2|catch-devel|catch2
 file:/etc/ssl/certs/ca-certificates.crt,/etc/ssl/cert.pem|ca-certificates|ca-certificates|
 "
+# Sandboxes are Linux's alone.
+readonly LINUX_BUILD_PACKAGES="
+header:seccomp.h|libseccomp-dev|libseccomp-devel|
+"
 readonly FUZZ_PACKAGES="
 cmd:clang++|clang|clang compiler-rt|llvm
 "
@@ -26,6 +30,12 @@ cmd:clang-format|clang-format|clang-tools-extra|clang-format
 "
 readonly TIDY_PACKAGES="
 cmd:clang-tidy|clang-tidy|clang-tools-extra|llvm
+"
+# What sandboxes are made of where the server runs, so wherever it is tested too.
+readonly SANDBOX_PACKAGES="
+cmd:bwrap|bubblewrap|bubblewrap|
+cmd:setpriv|util-linux|util-linux|
+cmd:jq|jq|jq|
 "
 readonly NPM_PACKAGES="
 cmd:npm|nodejs npm|nodejs npm|node
@@ -103,6 +113,18 @@ ensure_packages() {
   for probe in $unmet; do
     probe_holds "$probe" || die "$probe is still missing after installing:$names. Install it by hand and run ./dev again."
   done
+}
+
+# Where they can't be had the tests of sandboxes fail and say so: the server would be without, too.
+ensure_sandbox_packages() {
+  [ "$(uname)" = Linux ] || return 0
+  (ensure_packages "$SANDBOX_PACKAGES") || say "there will be no sandboxes"
+}
+
+# Where they can't be had the tests that need them say so and are skipped; the others run.
+ensure_container_packages() {
+  [ "$(uname)" = Linux ] || return 0
+  (ensure_packages "$CONTAINER_PACKAGES") || say "tests of containers will be skipped"
 }
 
 # libFuzzer's runtime is a package of its own, named after the version that 'clang' brings.

@@ -95,6 +95,7 @@ def all_suites(build: Path, reports: Path, node: str | None) -> list[Suite]:
         *compiled_suites(build, reports),
         pytest_suite("python", "tests/python", reports, strict=True, environment=server),
         pytest_suite("runner", "tests/runner", reports, environment=server),
+        pytest_suite("sandbox", "tests/sandbox", reports, environment=server),
         pytest_suite("services", "tests/services", reports, strict=True,
                      environment={"PYEMBER_PACKAGES": str(build / "packages")}),
         pytest_suite("hostile", "tests/hostile", reports, environment=server),

@@ -24,6 +24,8 @@ verb_test() {
   fi
   build_preset release
   ensure_requirements test
+  ensure_container_packages
+  ensure_sandbox_packages
   ensure_node
   export_uv
   "$ENV_PYTHON" "$ROOT/tools/dev/run_tests.py" --build "$ROOT/build/release" --node "$NODE" "$@"
@@ -88,6 +90,8 @@ verb_bench() {
 verb_soak() {
   build_preset release
   ensure_requirements test
+  ensure_container_packages
+  ensure_sandbox_packages
   export_uv
   PYEMBER_BINARY="$ROOT/build/release/pyember" "$ENV_PYTHON" "$ROOT/tests/hostile/soak.py" "$@"
 }

@@ -25,6 +25,7 @@ namespace {
 using Arguments = std::vector<std::string>;
 
 constexpr unsigned kSandboxUser = 65534;
+constexpr const char* kEndDescriptor = "10";  // by which the inside sees bubblewrap end
 
 // Of /etc: what libraries look for, and nothing that is about this machine or its users.
 constexpr const char* kSharedSettings[] = {
@@ -261,7 +262,7 @@ void add_steps(Arguments& to, const SandboxPlan& plan, bool as_root) {
     append(to, {"--processes", std::to_string(*plan.limits.processes)});
   }
   append(to, {"--chdir", plan.working_directory, "--confine",
-              std::to_string(kSandboxFilterDescriptor), "--first-process"});
+              std::to_string(kSandboxFilterDescriptor), "--first-process", kEndDescriptor});
 }
 
 Error no_enter() {
@@ -318,7 +319,7 @@ Result<SandboxCommand> sandbox_command(const SandboxPlan& plan, std::vector<std:
   Arguments& to = command.arguments;
   to.push_back(enter);
   for (const std::string& group : plan.control_groups) append(to, {"--join", group});
-  append(to, {"--", bubblewrap});
+  append(to, {"--show-own-end", kEndDescriptor, "--", bubblewrap});
   separate(to, as_root);
   add_contents(to, plan, enter);
   append(to, {"--", kEnterInSandbox});

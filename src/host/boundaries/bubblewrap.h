@@ -26,7 +26,7 @@ inline constexpr const char* kEnterInSandbox = "/run/pyember-enter";
 struct SandboxCommand {
   std::vector<std::string> arguments;
   std::vector<std::string> environment;
-  // To be added last to those of the caller's, none of which is kSandboxFilterDescriptor.
+  // To be added last to those of the caller's, none of which is 9 or 10.
   std::vector<ChildDescriptor> descriptors;
 };
 
