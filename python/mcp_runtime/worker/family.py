@@ -60,6 +60,15 @@ class Family:
         self._trials.discard(pid)
         self._workers.add(pid)
 
+    def has_workers(self) -> bool:
+        """Whether any lives, or is not reaped yet."""
+        return len(self._workers) > 0
+
+    def signal(self, pid: int, number: int) -> None:
+        """For a server that is another user, or can't see our processes."""
+        if pid in self._workers:
+            os.kill(pid, number)
+
     def expect(self, number: int) -> None:
         """A worker is about to make a copy of itself."""
         self._expected.add(number)

@@ -63,15 +63,17 @@ def leave_groups() -> None:
 
 
 def _enter_group(folder: str | None) -> bool:
-    if not folder or not _move_to(folder):
+    """At a worker's beginning: it has no other thread."""
+    if not folder or not (_move_to(folder, "tasks") or _move_to(folder)):
         return False
     _groups.append(folder)
     return True
 
 
-def _move_to(folder: str) -> bool:
+def _move_to(folder: str, by: str = "cgroup.procs") -> bool:
+    """Version 1 of the file system can move a thread by itself too, in 0.3 ms instead of 10."""
     try:
-        with open(f"{folder}/cgroup.procs", "wb", buffering=0) as file:
+        with open(f"{folder}/{by}", "wb", buffering=0) as file:
             file.write(b"0")
     except OSError:  # setrlimit's hold all the same
         return False

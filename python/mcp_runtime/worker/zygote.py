@@ -15,7 +15,7 @@ import select
 import signal
 import sys
 import time
-from builtins import BlockingIOError, ImportError, OSError, int, isinstance, len, max, min, print, str
+from builtins import BlockingIOError, ImportError, OSError, bool, int, isinstance, len, max, min, print, str
 
 from mcp_runtime import bundled
 from mcp_runtime.worker import linux, long_calls, rehearsal, usage
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 # What sessions import sooner or later: shared by all workers when it is loaded before the fork.
-_SHARED = (
+# The first cell needs these,
+_FIRST = (
     "mcp_runtime.session",
     "mcp_runtime.cell",
     "mcp_runtime.sources",
@@ -36,6 +37,10 @@ _SHARED = (
     "mcp_runtime.result_text",
     "mcp_runtime.failures",
     "mcp_runtime.errors",
+    "mcp_runtime.worker.worker",
+)
+# and those take three times as long.
+_LATER = (
     "mcp_runtime.hints",
     "mcp_runtime.inspect_names",
     "mcp_runtime.event_loop",
@@ -44,7 +49,6 @@ _SHARED = (
     "mcp_runtime.snapshot",
     "mcp_runtime.questions",
     "mcp_runtime.changes",
-    "mcp_runtime.worker.worker",
     "mcp_runtime.worker.preload",
     "asyncio",
     "json",
@@ -58,17 +62,27 @@ _SPARE_AFTER_SECONDS = 0.03
 def serve(descriptor: int, parent: int, workspace: str = "") -> dict[str, Any]:
     """Serves the control socket, as long as the parent lives. Returns in forked workers only, with
     the order they follow. The server gets a descriptor of the directory `workspace`, if one is
-    named: the folder of the session, which the server can't reach by a path."""
-    for name in _SHARED:
+    named: the folder of the one session that such a zygote is for, which the server can't reach by
+    a path. If it is waited for already it shall not take long."""
+    for name in _FIRST:
+        importlib.import_module(name)
+    linux.adopt_orphans()
+    long_calls.install()
+    if workspace:
+        gc.freeze()
+    else:
+        load_the_rest()
+    return Zygote(Control(descriptor), parent, is_for_one=bool(workspace)).serve(workspace)
+
+
+def load_the_rest() -> None:
+    for name in _LATER:
         importlib.import_module(name)
     try:
         bundled.cloudpickle()
     except ImportError as error:  # sessions that need it say the same
         print(f"zygote: {error}", file=sys.stderr)
-    linux.adopt_orphans()
-    long_calls.install()
     freeze()
-    return Zygote(Control(descriptor), parent).serve(workspace)
 
 
 def freeze() -> None:
@@ -81,7 +95,8 @@ def freeze() -> None:
 class Zygote:
     """Its control socket, its workers, and the loop."""
 
-    def __init__(self, control: Control, parent: int) -> None:
+    def __init__(self, control: Control, parent: int, *, is_for_one: bool) -> None:
+        self._is_for_one = is_for_one
         self._control = control
         self._parent = parent
         self._family = Family(self._tell_exit, control.has_packet)
@@ -159,6 +174,8 @@ class Zygote:
             self._family.expect(message["id"])
         elif operation == "adopt":
             self._adopt(message)
+        elif operation == "signal":
+            self._family.signal(message["pid"], message["signal"])
         else:
             print(f"zygote: the operation {operation!r} is not known", file=sys.stderr)
         return None
@@ -181,12 +198,13 @@ class Zygote:
                     order["descriptors"] = descriptors
                     return order
         close_all(descriptors)
-        self._want_spare()
         if refusal is not None:
+            self._want_spare()
             failure = {"op": "fork_failed", "id": order.get("id"), "error": refusal}
             self._control.send(failure)
             return None
         self._family.add_worker(pid)
+        self._want_spare()
         self._control.send({"op": "forked", "id": order.get("id"), "pid": pid})
         return None
 
@@ -208,10 +226,13 @@ class Zygote:
     # --- the spare ---
 
     def _want_spare(self) -> None:
-        self._spare_at = time.monotonic() + _SPARE_AFTER_SECONDS
+        over = self._is_for_one and self._family.has_workers()
+        self._spare_at = math.inf if over else time.monotonic() + _SPARE_AFTER_SECONDS
 
     def _make_spare(self) -> dict[str, Any] | None:
         """An order is returned in the spare, when it has got one."""
+        if self._is_for_one:
+            load_the_rest()
         try:
             spare = Spare()
         except OSError:  # a session that is asked for will say so
