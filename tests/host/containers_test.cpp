@@ -189,6 +189,7 @@ TEST_CASE("Containers: the command holds every promise, for podman and for docke
   CHECK(has_pair(words, "--tmpfs", "/workspace:rw,noexec,nosuid,nodev,size=134217728,mode=1777"));
   CHECK(has_pair(words, "--workdir", "/workspace"));
   CHECK(has_pair(words, "--env", "HOME=/workspace"));
+  CHECK(has_pair(words, "--env", "PYEMBER_FILTER=/ipc/filter"));
   CHECK(has_pair(words, "--pull", "never"));
   CHECK(has_pair(words, "--log-driver", "none"));
   CHECK(has_pair(words, "--name", "pyember-1-2-3"));

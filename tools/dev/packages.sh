@@ -40,6 +40,15 @@ cmd:jq|jq|jq|
 readonly NPM_PACKAGES="
 cmd:npm|nodejs npm|nodejs npm|node
 "
+# For the tests of containers, which make an image of their own. runc is named because podman's own
+# choice, crun, wants control groups that not every virtual machine has.
+readonly CONTAINER_PACKAGES="
+file:/usr/sbin/runc,/usr/bin/runc,/usr/bin/crun|runc|crun|
+cmd:podman|podman|podman|
+cmd:newuidmap|uidmap|shadow-utils|
+cmd:mmdebstrap|mmdebstrap|mmdebstrap|
+file:/usr/share/keyrings/debian-archive-keyring.gpg|debian-archive-keyring|debian-keyring|
+"
 # A Python that can make the private environment which holds uv; only when none is found.
 readonly BOOTSTRAP_PYTHON_PACKAGES="
 cmd:python3|python3 python3-venv|python3|python3

@@ -98,6 +98,7 @@ def all_suites(build: Path, reports: Path, node: str | None) -> list[Suite]:
         pytest_suite("sandbox", "tests/sandbox", reports, environment=server),
         pytest_suite("services", "tests/services", reports, strict=True,
                      environment={"PYEMBER_PACKAGES": str(build / "packages")}),
+        pytest_suite("containers", "tests/containers", reports, environment=server),
         pytest_suite("hostile", "tests/hostile", reports, environment=server),
         pytest_suite("sessions", "tests/sessions", reports, environment=server),
         pytest_suite("e2e", "tests/e2e", reports, environment=server),

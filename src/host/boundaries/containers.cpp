@@ -73,19 +73,26 @@ std::string tmpfs(const char* path, std::uint64_t bytes) {
   return fmt::format("{}:rw,noexec,nosuid,nodev,size={},mode=1777", path, bytes);
 }
 
-// Podman asks for more than a server may have that is limited itself, and fails then.
+// Podman asks for as much as there can be and fails where the server is limited itself; it also
+// lowers its own number of processes to as many as there are ids by default. That number counts all
+// of a user's in every container, which is no bound to rely on: --pids-limit is.
+constexpr rlim_t kMaximumProcesses = 32768;
+
+std::string limit_within_ours(const char* name, decltype(RLIMIT_NOFILE) resource, rlim_t wanted) {
+  rlimit own{};
+  getrlimit(resource, &own);
+  return fmt::format("{0}={1}:{1}", name, std::min(wanted, own.rlim_max));
+}
+
 void limit_processes_one_by_one(Words& words, const ContainerRuntime& runtime) {
-  std::uint64_t files = limits::kBoundaryOpenFiles;
-  if (runtime.kind == ContainerRuntime::Kind::Podman) {
-    rlimit own{};
-    getrlimit(RLIMIT_NOFILE, &own);
-    files = std::min<std::uint64_t>(files, own.rlim_max);
-    getrlimit(RLIMIT_NPROC, &own);
-    if (own.rlim_max != RLIM_INFINITY) {
-      append(words, {"--ulimit", fmt::format("nproc={0}:{0}", own.rlim_max)});
-    }
+  append(words, {"--ulimit", "core=0:0"});
+  if (runtime.kind == ContainerRuntime::Kind::Docker) {  // its daemon's limits are other ones
+    append(words, {"--ulimit", fmt::format("nofile={0}:{0}", limits::kBoundaryOpenFiles)});
+    return;
   }
-  append(words, {"--ulimit", fmt::format("nofile={0}:{0}", files), "--ulimit", "core=0:0"});
+  append(words,
+         {"--ulimit", limit_within_ours("nofile", RLIMIT_NOFILE, limits::kBoundaryOpenFiles)});
+  append(words, {"--ulimit", limit_within_ours("nproc", RLIMIT_NPROC, kMaximumProcesses)});
 }
 
 void set_bounds(Words& words, const ContainerRuntime& runtime, const ContainerSettings& settings) {
@@ -105,11 +112,12 @@ void set_bounds(Words& words, const ContainerRuntime& runtime, const ContainerSe
 
 // What the runtime would do unasked, for people who run services.
 void leave_out(Words& words, const ContainerRuntime& runtime) {
-  append(words, {"--log-driver", "none", "--pull", "never"});
+  append(words, {"--log-driver", "none", "--pull", "never", "--no-healthcheck"});
   if (runtime.kind == ContainerRuntime::Kind::Podman) {
-    // No /run, /var/tmp to write to, nothing of the machine's hosts and proxies.
-    append(words, {"--read-only-tmpfs=false", "--no-hosts", "--http-proxy=false", "--systemd=false",
-                   "--sdnotify=ignore"});
+    // No /run, /var/tmp or volumes of the image's to write to, no hosts and proxies of the
+    // machine's.
+    append(words, {"--read-only-tmpfs=false", "--image-volume=ignore", "--no-hosts",
+                   "--http-proxy=false", "--systemd=false", "--sdnotify=ignore"});
     return;
   }
   for (const char* name : {"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY",
@@ -130,6 +138,7 @@ void set_environment(Words& words, const ContainerPlan& plan) {
   set("PYTHONUNBUFFERED", "1");
   set("PYTHONDONTWRITEBYTECODE", "1");
   set("PYTHONPATH", kContainerRuntimeDirectory);
+  set("PYEMBER_FILTER", kContainerFilter);
   if (!plan.bundled_directory.empty()) set("PYEMBER_BUNDLED", kContainerBundledDirectory);
   append(words, {"--workdir", kContainerFolder, "--hostname", "pyember"});
 }

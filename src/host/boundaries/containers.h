@@ -28,14 +28,17 @@ inline constexpr const char* kContainerExchange = "/ipc";
 inline constexpr const char* kContainerPackages = "/packages";
 inline constexpr const char* kContainerFolder = "/workspace";
 inline constexpr const char* kContainerControl = "/ipc/control.sock";
+inline constexpr const char* kContainerFilter = "/ipc/filter";
 
 // Everything that is particular to one container.
 struct ContainerPlan {
   std::string name;                 // container_name()
   std::vector<std::string> labels;  // container_labels()
-  // Folders of the machine. The exchange folder holds control.sock, at which the server listens.
-  // Both must be open to the user of the container (rx for others, and rw for the socket), who on
-  // the machine is another than the server's: keep other users out with the folder above, 0700.
+  // Folders of the machine. The exchange folder holds control.sock, at which the server listens,
+  // and `filter`, the seccomp program (seccomp_program.h) that the keeper loads before anything
+  // else: the runtime's own lets more through. All of it must be open to the user of the container,
+  // who on the machine is another than the server's: 0755, the socket 0666, the filter 0644. Keep
+  // other users out with the folder above, 0700.
   std::string exchange_directory;
   std::string packages_directory;  // what is put there later appears at /packages; may be empty
   std::string runtime_directory;   // holds mcp_runtime
