@@ -15,7 +15,14 @@ void show(const std::vector<AllowedPath>& paths, SandboxPlan& plan) {
 }  // namespace
 
 BoundaryRooms::BoundaryRooms(EventLoop& loop, Settings settings)
-    : loop_(loop), settings_(std::move(settings)) {
+    : loop_(loop),
+      settings_(std::move(settings)),
+      containers_(loop, {settings_.container, settings_.sandbox.runtime_directory,
+                         settings_.sandbox.bundled_directory, settings_.sandbox.folders}) {
+  if (settings_.container) {
+    settings_.sandbox.memory_bytes = settings_.container.value().memory_bytes;
+    settings_.sandbox.processes = settings_.container.value().processes;
+  }
   SandboxSettings& sandbox = settings_.sandbox;
   show(settings_.allowed.paths, sandbox.allowed);
   if (settings_.allowed.hosts.empty()) return;
@@ -27,6 +34,8 @@ BoundaryRooms::BoundaryRooms(EventLoop& loop, Settings settings)
 }
 
 Result<StartedZygote> BoundaryRooms::start(const WorkerPlace& place) {
+  if (place.boundary == Boundary::Container) return containers_.start(place);
+  if (!settings_.container) return settings_.container.error();
   return start_in_sandbox(loop_, settings_.sandbox, place);
 }
 

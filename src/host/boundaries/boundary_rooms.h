@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "host/boundaries/allowance.h"
+#include "host/boundaries/container_room.h"
 #include "host/boundaries/sandbox_proxy.h"
 #include "host/boundaries/sandbox_room.h"
 #include "host/workers/zygote_start.h"
@@ -16,7 +17,8 @@ class BoundaryRooms final : public BoundaryStarter {
  public:
   struct Settings {
     SandboxSettings sandbox;
-    Allowance allowed;  // in all of them
+    Result<ContainerSettings> container;  // whose bounds hold for sandboxes too
+    Allowance allowed;                    // in all of them
   };
   BoundaryRooms(EventLoop& loop, Settings settings);
 
@@ -26,6 +28,7 @@ class BoundaryRooms final : public BoundaryStarter {
  private:
   EventLoop& loop_;
   Settings settings_;
+  ContainerRooms containers_;
   std::unique_ptr<SandboxProxy> proxy_;  // null: there are no allowed hosts
 };
 

@@ -80,7 +80,7 @@ std::unique_ptr<embed::Session> ServerRooms::open_worker(const WorkerPlace& plac
 
 Workers& ServerRooms::workers() {
   if (!workers_) {
-    BoundaryRooms::Settings settings;
+    BoundaryRooms::Settings settings{{}, read_container_settings(), {}};
     settings.sandbox.runtime_directory = find_runtime_directory();
     settings.sandbox.bundled_directory = find_bundled_directory();
     settings.sandbox.folders = find_boundary_folders_directory();

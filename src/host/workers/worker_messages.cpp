@@ -248,6 +248,10 @@ std::string adopt_message(std::uint64_t id, pid_t pid) {
   return fmt::format(R"({{"op":"adopt","id":{},"pid":{}}})", id, pid);
 }
 
+std::string signal_message(pid_t pid, int number) {
+  return fmt::format(R"({{"op":"signal","pid":{},"signal":{}}})", pid, number);
+}
+
 std::string preload_message(const std::vector<std::string>& modules,
                             const std::vector<std::string>& sites) {
   return mcp::to_json_text({{"op", "preload"}, {"modules", modules}, {"sites", sites}});

@@ -74,6 +74,7 @@ std::string fork_message(std::uint64_t id, const ForkOrder& order);
 std::string copy_header(const ForkOrder& order);
 std::string expect_message(std::uint64_t id);
 std::string adopt_message(std::uint64_t id, pid_t pid);
+std::string signal_message(pid_t pid, int number);
 std::string preload_message(const std::vector<std::string>& modules,
                             const std::vector<std::string>& sites);
 

@@ -106,7 +106,7 @@ std::uint64_t WorkerProcess::memory_kills_in_group() const {
 
 void WorkerProcess::ask_to_stop(embed::CellNumber cell) {
   page_.stop_cell(cell);
-  signal_process(process_, SIGINT);
+  if (zygote_ != nullptr) zygote_->signal(fork_id_, SIGINT);
 }
 
 void WorkerProcess::break_off(const std::string& what) {
@@ -116,7 +116,7 @@ void WorkerProcess::break_off(const std::string& what) {
 void WorkerProcess::replace() {
   replaced_ = true;
   if (end_) return;
-  signal_process(process_, SIGKILL);
+  if (zygote_ != nullptr) zygote_->signal(fork_id_, SIGKILL);
   wire_ended({});  // the wait begins, should anybody else hold the wire's other end
 }
 
@@ -199,7 +199,7 @@ void WorkerProcess::wire_ended(const std::string& broken) {
 
 void WorkerProcess::forked(const ProcessIdentity& process) {
   process_ = process;
-  if (replaced_) signal_process(process_, SIGKILL);
+  if (replaced_) zygote_->signal(fork_id_, SIGKILL);
 }
 
 void WorkerProcess::not_forked(const std::string& why) {

@@ -159,15 +159,19 @@ void Zygote::send_message(std::string text) {
   if (stage_ == Stage::Ready) send_waiting();
 }
 
+void Zygote::signal(std::uint64_t id, int number) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end() || found->second.pid == 0) return;
+  if (signal_process(found->second.process, number) || !room_) return;
+  send_message(signal_message(found->second.pid, number));
+}
+
 void Zygote::forget(std::uint64_t id) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return;
   found->second.child = nullptr;
   // Its descendants are killed by the zygote when it has reaped it.
-  if (found->second.pid != 0) {
-    signal_process(found->second.process, SIGKILL);
-    return;
-  }
+  if (found->second.pid != 0) return signal(id, SIGKILL);
   const auto unsent = std::find_if(waiting_.begin(), waiting_.end(),
                                    [id](const Packet& packet) { return packet.fork == id; });
   if (unsent == waiting_.end()) return;  // killed as soon as it is forked
@@ -346,7 +350,7 @@ void Zygote::handle_forked(const Json& message) {
   if (worker.child != nullptr) {
     worker.child->forked(worker.process);
   } else {
-    signal_process(worker.process, SIGKILL);
+    signal(found->first, SIGKILL);
   }
 }
 
@@ -437,6 +441,10 @@ std::string Zygote::why_ended(const std::optional<int>& status) const {
   // Where we ended it, its last words are about that.
   const std::string words = log_ && why_.empty() ? log_->last_words() : std::string();
   if (!words.empty()) how += fmt::format("; the last it said: {}", words);
+  if (version_.empty() && room_ && why_.empty()) {
+    std::string why = room_->why_not_started(words);
+    if (!why.empty()) return why;
+  }
   if (version_.empty() || !is_supported(version_)) {
     return fmt::format(
         "No worker could be started with {}: {}. See whether this Python runs and is 3.{} or "

@@ -79,6 +79,8 @@ class Zygote {
   std::uint64_t expect_copy(Child& child);
   void adopt_copy(std::uint64_t id, pid_t pid);
   void no_copy(std::uint64_t id, const std::string& why);
+  // Sends a signal to a worker that has been forked; through the zygote where the server may not.
+  void signal(std::uint64_t id, int number);
   // Kills the worker, if there is one (yet): its Child hears no more of it.
   void forget(std::uint64_t id);
   void preload(const std::vector<std::string>& modules);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "base/result.h"
 #include "host/workers/worker_place.h"
@@ -17,6 +18,9 @@ class ZygoteRoom {
   virtual void kill() = 0;
   // Processes that the kernel has killed in it because its memory was used up.
   virtual std::uint64_t memory_kills() const = 0;
+  // Why no zygote came up, from what was printed instead, for people; empty: the room knows no more
+  // than that.
+  virtual std::string why_not_started(const std::string& /*printed*/) const { return {}; }
   // Makes a place's packages readable in there; returns the place as code inside names it. Copies
   // files: for a thread of the pool; one call at a time.
   virtual Result<WorkerPlace> bring_in(const WorkerPlace& place) = 0;

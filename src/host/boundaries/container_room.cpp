@@ -1,0 +1,184 @@
+#include "host/boundaries/container_room.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/descriptor.h"
+#include "base/spawn.h"
+#include "host/boundaries/boundary_folder.h"
+#include "host/boundaries/brought_packages.h"
+#include "host/boundaries/container_failures.h"
+#include "host/boundaries/seccomp_program.h"
+#include "host/loop/pool_work.h"
+
+extern char** environ;
+
+namespace pyember::host {
+
+namespace {
+
+Error not_prepared(const char* step) {
+  return {ErrorCode::Unavailable,
+          fmt::format("No container could be started: {} failed ({}). See that the server's cache "
+                      "folder is writable and has room, then send the cell again.",
+                      step, strerror(errno))};
+}
+
+std::vector<std::string> own_environment() {
+  std::vector<std::string> found;
+  for (char** each = environ; *each != nullptr; ++each) found.emplace_back(*each);
+  return found;
+}
+
+// Where the zygote will knock. The path may be longer than such an address can be, so it is taken
+// from the folder's descriptor.
+Result<Descriptor> listen_in(const std::string& folder) {
+  const Descriptor directory(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  Descriptor listener(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (directory.get() < 0 || listener.get() < 0) return not_prepared("opening its socket");
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const auto end = fmt::format_to_n(address.sun_path, sizeof address.sun_path - 1,
+                                    "/proc/self/fd/{}/control.sock", directory.get());
+  *end.out = '\0';
+  if (bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      fchmodat(directory.get(), "control.sock", 0666, 0) != 0 || listen(listener.get(), 1) != 0) {
+    return not_prepared("making its socket");
+  }
+  return listener;
+}
+
+Result<void> write_filter(const std::string& folder) {
+  const Result<int> filter = sandbox_filter();
+  if (!filter) return filter.error();
+  const Descriptor file(
+      open((folder + "/filter").c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  struct stat status {};
+  off_t from = 0;
+  if (file.get() < 0 || fchmod(file.get(), 0644) != 0 || fstat(filter.value(), &status) != 0 ||
+      sendfile(file.get(), filter.value(), &from, static_cast<std::size_t>(status.st_size)) !=
+          status.st_size) {
+    return not_prepared("writing its filter");
+  }
+  return {};
+}
+
+// Commands of the runtime's whose end nobody waits for but a thread of the pool.
+void run_beside(EventLoop& loop, std::vector<std::string> command) {
+  pid_t pid = 0;
+  const std::vector<ChildDescriptor> nowhere{{0, -1, O_RDONLY}, {1, -1, O_RDWR}, {2, -1, O_RDWR}};
+  if (spawn_on_its_own(std::move(command), own_environment(), nowhere, pid) != 0) return;
+  run_in_pool(
+      loop, [pid] { waitpid(pid, nullptr, 0); }, [] {});
+}
+
+class ContainerRoom final : public ZygoteRoom {
+ public:
+  ContainerRoom(EventLoop& loop, ContainerRuntime runtime, ContainerSettings settings,
+                BoundaryFolder folder, ContainerPlan plan)
+      : loop_(loop),
+        runtime_(std::move(runtime)),
+        settings_(std::move(settings)),
+        folder_(std::make_shared<BoundaryFolder>(std::move(folder))),
+        plan_(std::move(plan)),
+        packages_(plan_.packages_directory, kContainerPackages) {}
+  ~ContainerRoom() override {
+    run_in_pool(
+        loop_, [folder = std::move(folder_)]() mutable { folder.reset(); }, [] {});
+  }
+
+  // Once: the container may be anywhere on its way up or down.
+  void kill() override {
+    if (std::exchange(killed_, true)) return;
+    run_beside(loop_, remove_command(runtime_, settings_, {plan_.name}));
+  }
+  // The runtime's groups are not ours to look into.
+  std::uint64_t memory_kills() const override { return 0; }
+  Result<WorkerPlace> bring_in(const WorkerPlace& place) override { return packages_.bring(place); }
+  std::string why_not_started(const std::string& printed) const override {
+    return container_error(container_failure(printed), runtime_, settings_, printed).message;
+  }
+
+  const ContainerPlan& plan() const { return plan_; }
+
+ private:
+  EventLoop& loop_;
+  const ContainerRuntime runtime_;
+  const ContainerSettings settings_;
+  std::shared_ptr<BoundaryFolder> folder_;
+  const ContainerPlan plan_;
+  BroughtPackages packages_;
+  bool killed_ = false;
+};
+
+}  // namespace
+
+ContainerRooms::ContainerRooms(EventLoop& loop, Settings settings)
+    : loop_(loop), settings_(std::move(settings)) {}
+
+Result<ContainerRuntime> ContainerRooms::runtime() {
+  Result<ContainerRuntime> found = find_container_runtime(settings_.container.value().runtime);
+  if (found && !orphans_) {
+    orphans_ = std::make_unique<ContainerOrphans>(
+        loop_, found.value(), settings_.container.value(), [](std::size_t removed) {
+          if (removed != 0) spdlog::info("containers_removed orphans={}", removed);
+        });
+  }
+  return found;
+}
+
+Result<StartedZygote> ContainerRooms::start(const WorkerPlace& place) {
+  if (!settings_.container) return settings_.container.error();
+  const ContainerSettings& settings = settings_.container.value();
+  Result<ContainerRuntime> runtime = this->runtime();
+  if (!runtime) return runtime.error();
+  Result<BoundaryFolder> folder = BoundaryFolder::make(settings_.folders);
+  if (!folder) return folder.error();
+  const Result<std::string> exchange = folder.value().add("exchange");
+  if (!exchange) return exchange.error();
+  const Result<std::string> packages = folder.value().add("packages");
+  if (!packages) return packages.error();
+  Result<Descriptor> listener = listen_in(exchange.value());
+  if (!listener) return listener.error();
+  if (auto written = write_filter(exchange.value()); !written) return written.error();
+
+  const ProcessIdentity server = own_identity();
+  ContainerPlan plan{container_name(server, ++started_),
+                     container_labels(server, settings_.folders),
+                     exchange.value(),
+                     packages.value(),
+                     settings_.runtime_directory,
+                     settings_.bundled_directory,
+                     settings_.read_only};
+  if (!place.root.empty()) plan.read_only.push_back(place.root);
+  auto room = std::make_shared<ContainerRoom>(loop_, runtime.value(), settings, folder.take(),
+                                              std::move(plan));
+  std::array<int, 2> pipes{-1, -1};
+  if (pipe2(pipes.data(), O_CLOEXEC) != 0) return not_prepared("opening a pipe");
+  Descriptor log(pipes[0]);
+  const Descriptor log_there(pipes[1]);
+  fcntl(log.get(), F_SETFL, O_NONBLOCK);
+  pid_t pid = 0;
+  const int failed =
+      spawn_on_its_own(run_command(runtime.value(), settings, room->plan()), own_environment(),
+                       {{0, -1, O_RDONLY}, {1, log_there.get()}, {2, log_there.get()}}, pid);
+  if (failed != 0) {
+    errno = failed;
+    return not_prepared(runtime.value().program.c_str());
+  }
+  return StartedZygote{identity_of(pid), listener.take(), true, std::move(log), std::move(room)};
+}
+
+}  // namespace pyember::host

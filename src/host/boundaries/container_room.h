@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "host/boundaries/container_orphans.h"
+#include "host/boundaries/container_settings.h"
+#include "host/boundaries/containers.h"
+#include "host/workers/zygote_start.h"
+
+namespace pyember::host {
+
+class EventLoop;
+
+// Starts zygotes in containers of podman's or docker's, one each. The runtime is looked for, and
+// orphans of servers that are gone are removed, at the first use. Loop's thread; the loop outlives
+// it, and it its rooms.
+class ContainerRooms {
+ public:
+  struct Settings {
+    Result<ContainerSettings> container;  // what could not be read is told when one is wanted
+    std::string runtime_directory;        // holds the package mcp_runtime
+    std::string bundled_directory;
+    std::string folders;  // below it each container gets one for what is brought to it
+    std::vector<std::string> read_only;  // of the machine's, in every container
+  };
+  ContainerRooms(EventLoop& loop, Settings settings);
+
+  Result<StartedZygote> start(const WorkerPlace& place);
+
+ private:
+  Result<ContainerRuntime> runtime();
+
+  EventLoop& loop_;
+  const Settings settings_;
+  std::uint64_t started_ = 0;
+  std::unique_ptr<ContainerOrphans> orphans_;
+};
+
+}  // namespace pyember::host
