@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <linux/capability.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 
 #include "base/small_file.h"
 #include "host/boundaries/seccomp_program.h"
+#include "host/environments/program_path.h"
 #include "host/options.h"
 
 // The order of bubblewrap's file operations is the order of its arguments, so folders come before
@@ -28,12 +28,15 @@ constexpr unsigned kSandboxUser = 65534;
 constexpr const char* kEndDescriptor = "10";  // by which the inside sees bubblewrap end
 
 // Of /etc: what libraries look for, and nothing that is about this machine or its users.
-constexpr const char* kSharedSettings[] = {
-    "/etc/alternatives",     "/etc/ca-certificates", "/etc/crypto-policies",    "/etc/fonts",
-    "/etc/ld.so.cache",      "/etc/ld.so.conf",      "/etc/ld.so.conf.d",       "/etc/localtime",
-    "/etc/mime.types",       "/etc/pki/ca-trust",    "/etc/pki/tls/certs",      "/etc/protocols",
-    "/etc/services",         "/etc/ssl/certs",       "/etc/ssl/openssl.cnf",    "/etc/terminfo",
-    "/etc/pki/tls/cert.pem", "/etc/python3",         "/etc/pki/tls/openssl.cnf"};
+constexpr const char* kSharedSettings[] = {"/etc/alternatives",     "/etc/ca-certificates",
+                                           "/etc/crypto-policies",  "/etc/fonts",
+                                           "/etc/ld.so.cache",      "/etc/ld.so.conf",
+                                           "/etc/ld.so.conf.d",     "/etc/localtime",
+                                           "/etc/mime.types",       "/etc/pki/ca-trust",
+                                           "/etc/pki/tls/certs",    "/etc/protocols",
+                                           "/etc/pki/tls/cert.pem", "/etc/pki/tls/openssl.cnf",
+                                           "/etc/services",         "/etc/ssl/certs",
+                                           "/etc/ssl/openssl.cnf",  "/etc/terminfo"};
 
 constexpr std::pair<const char*, const char*> kOwnSettings[] = {
     {"/etc/passwd",
@@ -285,25 +288,12 @@ Error no_bubblewrap() {
           "PYEMBER_BWRAP, or use another isolation."};
 }
 
-bool is_program(const std::string& path) {
-  struct stat status {};
-  return stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
-         access(path.c_str(), X_OK) == 0;
-}
-
 }  // namespace
 
 std::string find_bubblewrap() {
   const char* const given = std::getenv("PYEMBER_BWRAP");
   if (given != nullptr && *given != '\0') return is_program(given) ? given : "";
-  const char* const path = std::getenv("PATH");
-  for (std::string_view rest = path == nullptr ? "" : path; !rest.empty();) {
-    const std::size_t colon = rest.find(':');
-    std::string program = std::string(rest.substr(0, colon)) + "/bwrap";
-    rest.remove_prefix(colon == std::string_view::npos ? rest.size() : colon + 1);
-    if (program.starts_with('/') && is_program(program)) return program;
-  }
-  return {};
+  return program_on_path("bwrap");
 }
 
 Result<SandboxCommand> sandbox_command(const SandboxPlan& plan, std::vector<std::string> program) {

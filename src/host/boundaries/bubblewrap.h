@@ -19,6 +19,7 @@ namespace pyember::host {
 // by root there is none: the code is user 65534 indeed, and everything it may read must be readable
 // by everybody.
 
+// 9 is the filter's descriptor on the way, 10 another one: the program has neither.
 inline constexpr int kSandboxFilterDescriptor = 9;
 // Where the sandbox has pyember-enter itself.
 inline constexpr const char* kEnterInSandbox = "/run/pyember-enter";

@@ -89,6 +89,7 @@ class Gathering {
       if (exists(prefix + "/pyvenv.cfg")) add_environment(prefix);
       if (length <= 0) break;
       const std::string to(target, static_cast<std::size_t>(length));
+      if (!links_.insert(path).second) return;  // seen, and so is what it points to
       plan_.links.emplace_back(path, to);
       path = to.starts_with('/') ? to : parent(path) + "/" + to;
     }
@@ -120,6 +121,7 @@ class Gathering {
 
   SandboxPlan& plan_;
   std::set<std::string> shown_;
+  std::set<std::string> links_;
   std::set<std::string> environments_;
 };
 
@@ -149,6 +151,8 @@ SandboxPlan sandbox_for_python(const SandboxedPython& python) {
   SandboxPlan plan;
   plan.environment = variables(python);
   Gathering gathering(plan);
+  // What distributions keep there of their Python: /etc/python3.11 on Debian.
+  for (const std::string& each : matching("/etc", "python3.")) gathering.show(each);
   gathering.add_executable(python.executable);
   gathering.show(python.runtime_directory);
   gathering.show(python.bundled_directory);
