@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,16 +62,15 @@ class Room(Zygote):
         listener.bind(str(path))
         path.chmod(0o666)
         listener.listen(1)
-        listener.settimeout(PATIENCE)
         with (self.folder / "log").open("wb") as log:
             command = self.user.command(*self.words, PYEMBER_SECRET=NOT_OURS, HTTPS_PROXY=NOT_OURS)
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        try:
-            self.control, _ = listener.accept()
-        except TimeoutError:
-            pytest.fail(f"no zygote connected; this was printed: {self.log()}")
-        finally:
-            listener.close()
+        deadline = time.monotonic() + PATIENCE
+        while not select.select([listener], [], [], 0.1)[0]:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"no zygote connected; this was printed: {self.log()}")
+        self.control, _ = listener.accept()
+        listener.close()
         path.unlink()
         self._greet()
         (self.descriptor,) = self.given

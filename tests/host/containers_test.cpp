@@ -228,7 +228,8 @@ TEST_CASE("Containers: what people add stands where it counts") {
   CHECK(has_pair(words, "--user", "1000"));
   CHECK(has_pair(words, "python3", "mine"));
   CHECK(remove_command(kPodman, given, {"a", "b"}) ==
-        std::vector<std::string>{"/usr/bin/podman", "--runtime", "runc", "rm", "-f", "a", "b"});
+        std::vector<std::string>{"/usr/bin/podman", "--runtime", "runc", "rm", "-f", "--time", "0",
+                                 "a", "b"});
   CHECK(pull_command(kPodman, given) == std::vector<std::string>{"/usr/bin/podman", "--runtime",
                                                                  "runc", "pull", "--quiet",
                                                                  "mine"});

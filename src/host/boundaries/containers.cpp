@@ -195,6 +195,8 @@ Words remove_command(const ContainerRuntime& runtime, const ContainerSettings& s
                      const Words& names) {
   Words words = beginning(runtime, settings);
   append(words, {"rm", "-f"});
+  // Podman would ask for 10 seconds before it kills; docker kills.
+  if (runtime.kind == ContainerRuntime::Kind::Podman) append(words, {"--time", "0"});
   words.insert(words.end(), names.begin(), names.end());
   return words;
 }
