@@ -64,14 +64,16 @@ class Control:
         """In a forked worker: the socket is the zygote's alone."""
         self._socket.close()
 
-    def send(self, message: dict[str, Any], descriptors: tuple[int, ...] = ()) -> None:
-        """Sends one packet; a server that is gone is noticed when the next one is read."""
+    def send(self, message: dict[str, Any], descriptors: tuple[int, ...] = ()) -> str:
+        """Sends one packet; returns why it could not be sent, empty when it was. A server that is
+        gone is noticed when the next one is read."""
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
         data = json.dumps(message, separators=(",", ":")).encode()
         try:
             self._socket.sendmsg([data], [rights] if descriptors else [])
-        except OSError:
-            pass
+        except OSError as error:
+            return error.strerror or "error"
+        return ""
 
 
 def connect(path: str) -> int:

@@ -62,6 +62,19 @@ def leave_groups() -> None:
         _move_to(folder.rpartition("/")[0])
 
 
+def halve_open_files() -> None:
+    """Behind a boundary, when the zygote has handed over what it must.
+
+    Descriptors on their way through sockets are counted by user, and rooms have one in common, an
+    ordinary user's server too: whoever sends some is refused when more than its own RLIMIT_NOFILE
+    are on their way already. With a limit below that of those who have yet to say hello, and of the
+    server, no session can keep others from beginning.
+    """
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard // 2, hard // 2))
+
+
 def _enter_group(folder: str | None) -> bool:
     """At a worker's beginning: it has no other thread."""
     if not folder or not (_move_to(folder, "tasks") or _move_to(folder)):

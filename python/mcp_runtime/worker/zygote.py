@@ -18,7 +18,7 @@ import time
 from builtins import BlockingIOError, ImportError, OSError, bool, int, isinstance, len, max, min, print, str
 
 from mcp_runtime import bundled
-from mcp_runtime.worker import linux, long_calls, rehearsal, usage
+from mcp_runtime.worker import limits, linux, long_calls, rehearsal, usage
 from mcp_runtime.worker.control import Control, ControlError, close_all
 from mcp_runtime.worker.family import Family
 from mcp_runtime.worker.spare import Spare
@@ -142,8 +142,14 @@ class Zygote:
                 f"the session's folder {workspace} can't be opened ({error.strerror}). The room it "
                 "was started in has no such directory; the server's log has the command."
             )
-        self._control.send(hello, (folder,))
+        refused = self._control.send(hello, (folder,))
+        if refused:
+            sys.exit(
+                f"the session's folder {workspace} could not be handed to the server ({refused}). "
+                "The next call tries again; close sessions that hold many descriptors."
+            )
         os.close(folder)
+        limits.halve_open_files()
 
     def _patience_ms(self) -> int | None:
         """How long the loop may sleep."""
