@@ -14,6 +14,7 @@ import contextlib
 import os
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,7 +106,7 @@ class Battery:
 
     def _warm_up(self) -> None:
         """A session of the kind comes and goes, so that what the server makes for the first one is there, and a spare room is whole."""
-        self._call("warm-up", "1", FIRST_CALL)
+        self.call("warm-up", "1", FIRST_CALL)
         self.client.tool("close_session", session="warm-up")
         time.sleep(2.0)
 
@@ -113,7 +114,7 @@ class Battery:
 
     def _meet_neighbour(self) -> None:
         facts = {**self.facts("neighbour"), "secret": self.canaries.secret, "key": int.from_bytes(os.urandom(3), "big") + 1}
-        answer = self._call("neighbour", with_facts(facts, NEIGHBOUR), FIRST_CALL)
+        answer = self.call("neighbour", with_facts(facts, NEIGHBOUR), FIRST_CALL)
         if answer.status != "completed" or answer.result is None:
             raise ServerGone(f"the room {self.room.name} does not work at all: {answer}")
         told = ast.literal_eval(answer.result)
@@ -125,7 +126,7 @@ class Battery:
 
     def ask_neighbour(self, code: str) -> CellAnswer:
         with self._neighbour_lock:
-            return self._call("neighbour", code, PLAIN_CALL)
+            return self.call("neighbour", code, PLAIN_CALL)
 
     def _neighbour_answers(self, found: Found) -> None:
         answer = self.ask_neighbour("len(secret), heard")
@@ -146,17 +147,19 @@ class Battery:
             Attempt(self, case, found).make()
         except (ServerGone, NoAnswer) as gone:
             found.problems.append(f"no answer, beside {sorted(self._running)}: {gone}; server's exit {self.client.process.poll()}")
+        except Exception:
+            found.problems.append(f"the battery itself: {traceback.format_exc()}")
         finally:
             self._running.discard(case.name)
         return found
 
-    def _call(self, session: str, code: str, timeout: float, **more: object) -> CellAnswer:
+    def call(self, session: str, code: str, timeout: float, **more: object) -> CellAnswer:
         arguments = {"code": code, "session": session, "timeout": timeout, "isolation": self.room.isolation, **more}
         return CellAnswer(self.client.send_tool("run_python", arguments), timeout + GIVE_UP_AFTER)
 
     def _look(self, session: str) -> Place:
         """Where a session's processes are, seen from outside."""
-        answer = self._call(session, "import os\nos.getpid(), os.readlink('/proc/self/ns/pid')", PLAIN_CALL)
+        answer = self.call(session, "import os\nos.getpid(), os.readlink('/proc/self/ns/pid')", PLAIN_CALL)
         pid, namespace = ast.literal_eval(answer.result or "(0, '')")
         place = Place(namespace, pid)
         self._firsts.update(place.firsts)
@@ -209,7 +212,7 @@ class Attempt:
 
     def make(self) -> None:
         prelude = with_facts(self.battery.facts(self._key), "got")
-        first = self.battery._call(self.session, prelude, FIRST_CALL, **dict(self.case.arguments))
+        first = self.battery.call(self.session, prelude, FIRST_CALL, **dict(self.case.arguments))
         if first.status != "completed":
             self.found.problems.append(f"the room was not made: {first}")
             return
@@ -223,7 +226,7 @@ class Attempt:
 
     def _run(self) -> None:
         code = ("need_walls()\n" if self.case.dangerous else "") + self.case.code + "\ngot"
-        answer = self.battery._call(self.session, code, self.case.timeout)
+        answer = self.battery.call(self.session, code, self.case.timeout)
         self.found.status, self.found.seconds = answer.status, answer.seconds
         self.found.text = answer.stdout[:2000]
         if answer.status not in self.case.accept:
@@ -240,7 +243,7 @@ class Attempt:
         """What the harness does next in that session; and a plain call in it is answered, whatever it says by now."""
         if self.case.then is not None:
             self.found.problems += self.case.then(self)
-        after = self.battery._call(self.session, "1 + 1", 3.0)
+        after = self.battery.call(self.session, "1 + 1", 3.0)
         if not after.status:
             self.found.problems.append(f"the next call in the same session: {after}")
         if self.battery.room.isolation != "process" and self.battery.canaries.leak_in(after.text):
@@ -263,6 +266,9 @@ class Attempt:
         with contextlib.suppress(ValueError, SyntaxError, NoAnswer):
             return self.battery._look(self.session)
         return None
+
+    def call_tool(self, tool: str, **arguments: object) -> CellAnswer:
+        return CellAnswer(self.client.send_tool(tool, arguments), GIVE_UP_AFTER)
 
     def read_file(self, path: str) -> str:
         """What the server gives of a file in the session's folder: text, or the words of its refusal."""

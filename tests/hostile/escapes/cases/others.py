@@ -181,6 +181,22 @@ def neighbour_still_works(attempt: Attempt) -> list[str]:
     return [] if answer.result == "(True, True, 0)" else [f"the neighbour can't work beside it: {answer}"]
 
 
+def sessions_still_begin(attempt: Attempt) -> list[str]:
+    """With what this session holds at that moment; more of them than there are rooms kept ready."""
+    wrong = []
+    for number in range(3):
+        name = f"{attempt.session}-after-{number}"
+        answer = attempt.battery.call(name, "1 + 1", 30.0)
+        if answer.result != "2":
+            wrong.append(f"another session can't begin beside it: {answer}")
+        attempt.client.tool("close_session", session=name)
+    return wrong
+
+
+def neighbours_work_and_sessions_begin(attempt: Attempt) -> list[str]:
+    return neighbour_still_works(attempt) + sessions_still_begin(attempt)
+
+
 OTHERS = Kind("other sessions", (
     Case("files of another session", FILES, works_outside=True),
     Case("memory of another session", MEMORY, works_outside=True, needs=("SYS_PTRACE",)),
@@ -191,5 +207,5 @@ OTHERS = Kind("other sessions", (
     Case("another session's abstract and named sockets", UNIX, works_outside=True),
     Case("another session's keys in the user's keyring", KEYS_OF_THE_USER, works_outside=True, needs=(UNFILTERED,)),
     Case("signals and priorities for another session", SIGNALS, works_outside=True),
-    Case("what the kernel counts by user", PER_USER, dangerous=True, timeout=30, then=neighbour_still_works),
+    Case("what the kernel counts by user", PER_USER, dangerous=True, timeout=30, then=neighbours_work_and_sessions_begin),
 ))

