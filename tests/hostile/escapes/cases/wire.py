@@ -206,14 +206,21 @@ take_over([b'{"op":"preloaded","modules":["x"],"refused":{"y":"z"}}', b'{"op":"f
 ZYGOTE_ENDS_US = TAKE_OVER + """
 take_over([b'{"op":"exited","pid":%d,"code":0,"signal":null}' % os.getpid()])
 """
-# It waits for an order, as the zygote does, and answers with what it likes: there is a copy, and this is its process.
+# It waits for orders, as the zygote does, and answers the one to expect a copy with its number and a process outside.
 ZYGOTE_FALSE_COPY = PLANT + """
-packet = b'{"op":"forked","id":5,"pid":%d}' % W["canary_pid"]
+packet = b'{"op":"forked","id":#,"pid":%d}' % W["canary_pid"]
+order = b'{"op":"expect","id":#}'
+received, sent = -0x10000, -0x20000  # below the stack
 code = b""
 for number in range(3, 12):
-    receiving = b"\\xb8\\x2d\\0\\0\\0\\xbf" + struct.pack("<i", number) + b"\\x48\\x8d\\xb4\\x24\\0\\0\\xff\\xff\\xba\\0\\x40\\0\\0\\x45\\x31\\xd2\\x45\\x31\\xc0\\x45\\x31\\xc9\\x0f\\x05"
-    answer = sending(number, packet)
-    code += receiving + b"\\x85\\xc0\\x7e" + bytes([len(answer)]) + answer  # when something came
+    at_stack = lambda place: b"\\x24" + struct.pack("<i", place)
+    flags = b"\\x45\\x31\\xc0\\x45\\x31\\xc9\\x0f\\x05"
+    receive = b"\\xb8\\x2d\\0\\0\\0\\xbf" + struct.pack("<i", number) + b"\\x48\\x8d\\xb4" + at_stack(received) + b"\\xba\\0\\x40\\0\\0\\x45\\x31\\xd2" + flags
+    answer = b"\\x48\\x8d\\x35@@@@\\x48\\x8d\\xbc" + at_stack(sent) + b"\\xb9" + struct.pack("<i", len(packet)) + b"\\xf3\\xa4"  # copies the packet
+    answer += b"\\x8a\\x84" + at_stack(received + order.index(b"#")) + b"\\x88\\x84" + at_stack(sent + packet.index(b"#"))  # and the number
+    answer += b"\\xb8\\x2c\\0\\0\\0\\xbf" + struct.pack("<i", number) + b"\\x48\\x8d\\xb4" + at_stack(sent) + b"\\xba" + struct.pack("<i", len(packet)) + b"\\x41\\xba\\0\\x40\\0\\0" + flags
+    is_expect = b"\\x80\\xbc" + at_stack(received + order.index(b"expect")) + b"e\\x75" + bytes([len(answer)])
+    code += receive + b"\\x85\\xc0\\x7e" + bytes([len(is_expect + answer)]) + is_expect + answer
 code += b"\\xe9" + struct.pack("<i", -len(code) - 5)
 while b"@@@@" in code:
     at = code.index(b"@@@@")
