@@ -17,19 +17,9 @@ import pytest
 
 from mcp_services.proxy_connection import Limits
 from mcp_services.proxy_hosts import Address
-from proxies import (  # type: ignore[import-not-found]
-    Connection,
-    Host,
-    ProxyProcess,
-    all_of,
-    answer_to,
-    certificate,
-    connected,
-    proxy_with,
-    serving,
-    tunnel,
-    until,
-)
+from proxies import Connection, ProxyProcess, all_of, answer_to, connected, proxy_with, tunnel, until
+
+from tests.support.http_host import Host, certificate, serving
 
 QUICK = Limits(
     connections=4, head_seconds=0.3, connect_seconds=20, idle_seconds=0.5, half_open_seconds=0.3, closing_seconds=0.3
