@@ -70,7 +70,7 @@ class Battery:
 
     def run(self) -> Report:
         began = time.monotonic()
-        self.canaries = Canaries(self.room.uid)
+        self.canaries = Canaries(self.room.uid, self.room.home)
         hold = self.canaries.root / "hold"
         hold.mkdir()
         self.client = self.room.start(self.canaries.environment(), hold)

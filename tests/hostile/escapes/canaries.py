@@ -169,7 +169,7 @@ class Canaries:
         """Of the server: with secrets in it, as people have them there."""
         return {
             "HOME": str(self.home), "TMPDIR": str(self.temporary), "AWS_SECRET_ACCESS_KEY": self.secret, "ANTHROPIC_API_KEY": self.secret, "PYTHON_KEYS": self.secret,
-            "MPLCONFIGDIR": f"/nonexistent/{self.secret}", "SSH_AUTH_SOCK": self.listeners.named[0], "DBUS_SESSION_BUS_ADDRESS": f"unix:path={self.listeners.named[0]}",
+            "MPLCONFIGDIR": f"/nonexistent/{self.secret}", "SSH_AUTH_SOCK": self.listeners.named[0],
             "PYEMBER_STATE_DIR": str(self._folder(self.root / "state")), "PYTHON_MCP_META": str(self._folder(self.root / "jobs")), "XDG_CACHE_HOME": str(self._folder(self.root / "cache")),
         }
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
-import shutil
+import pwd
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.raw_client import ROOT, RawClient, server_binary
+from tests.support import containers
+from tests.support.raw_client import RawClient, server_binary
 
 # Enters a mount namespace in which the interpreter can be reached by everybody (it may lie in root's home), and becomes another user.
 AS_USER = """
@@ -28,29 +30,52 @@ ORDINARY_USER = 54321
 class Room:
     name: str
     isolation: str
-    uid: int | None = None  # of the server, where it is another than ours
+    podman: str = ""  # whose: "rootful", "rootless"
+    unprivileged: bool = False  # a server of an ordinary user, where the tests run as root
     lanes: int = 6  # sessions that are attacked from at the same time
 
     def missing(self) -> str:
         """Why it can't be had here; empty when it can."""
-        if self.uid is not None and os.getuid() != 0:
-            return "only root can start a server as another user"
-        return ""
+        if self.podman:
+            return containers.missing(self.podman)
+        return "only root can start a server as another user" if self.unprivileged and os.getuid() != 0 else ""
+
+    @functools.cached_property
+    def uid(self) -> int | None:
+        """The server's user, where that is another than ours."""
+        if os.getuid() != 0 or not self.unprivileged:
+            return None
+        return pwd.getpwnam(containers.rootless().user).pw_uid if self.podman else ORDINARY_USER
+
+    @property
+    def home(self) -> Path | None:
+        """Where the server's home has to be for the room to work; None: anywhere."""
+        return containers.HOME if self.podman and self.uid is not None else None
 
     def start(self, environment: dict[str, str], hold: Path) -> RawClient:
         arguments = ["serve", "--max-sessions", "400", "--checkpoints", "off"]
-        surroundings = {**environment, "PYEMBER_ISOLATION": "inprocess"}
+        surroundings = {**environment, "PYEMBER_ISOLATION": "inprocess", **self._surroundings()}
         if self.uid is None:
             return RawClient(arguments, environment=surroundings)
         prefix = interpreter_prefix()
-        # The namespace is made by unshare(1), which puts itself in no other process's place: the server is our child.
         command = ["unshare", "--mount", "sh", "-c", AS_USER, "sh", server_binary(), *arguments]
         mounts = {"CLOSED": closed_parent(prefix), "PREFIX": prefix, "HOLD": str(hold), "USER_ID": str(self.uid)}
         return RawClient(command=command, environment={**surroundings, **mounts})
 
+    def _surroundings(self) -> dict[str, str]:
+        if not self.podman:
+            return {}
+        user = containers.rootful() if self.podman == "rootful" else containers.rootless()
+        return {**user.environment, "MCP_BRIDGE_RUNTIME": "podman", "MCP_BRIDGE_IMAGE": user.image}
+
 
 PROCESS = Room("process", "process", lanes=1)  # no boundary: where the probes themselves are proven
-ROOMS = (Room("sandbox", "sandbox"), Room("sandbox of an ordinary user", "sandbox", uid=ORDINARY_USER))
+ROOMS = (
+    Room("sandbox", "sandbox"),
+    Room("sandbox of an ordinary user", "sandbox", unprivileged=True),
+    Room("container rootful", "container", "rootful"),
+    Room("container rootless", "container", "rootless", unprivileged=True),
+)
 
 
 def interpreter_prefix() -> str:
@@ -69,10 +94,3 @@ def closed_parent(path: str) -> str:
             return str(folder)
     return ""
 
-
-def repository() -> Path:
-    return ROOT
-
-
-def podman() -> str | None:
-    return shutil.which("podman")
