@@ -24,7 +24,7 @@ from tests.hostile.battery import Bystander, Report as BystanderReport
 from tests.hostile.escapes.canaries import Canaries
 from tests.hostile.escapes.case import Case
 from tests.hostile.escapes.cases.others import NEIGHBOUR
-from tests.hostile.escapes.rooms import Room
+from tests.hostile.escapes.rooms import Delegation, Room
 from tests.support.raw_client import CellAnswer, NoAnswer, RawClient, ServerGone, children, descendants, open_descriptors, threads
 
 INSIDE = (Path(__file__).parent / "inside.py").read_text()
@@ -73,7 +73,8 @@ class Battery:
         self.canaries = Canaries(self.room.uid, self.room.home)
         hold = self.canaries.root / "hold"
         hold.mkdir()
-        self.client = self.room.start(self.canaries.environment(), hold)
+        delegation = Delegation(self.room.uid, self.canaries.tag) if self.room.uid is not None else None
+        self.client = self.room.start(self.canaries.environment(), hold, delegation.groups if delegation else [])
         try:
             self._run()
         except (ServerGone, NoAnswer) as gone:
@@ -81,6 +82,8 @@ class Battery:
         finally:
             self.client.kill()
             self.canaries.close()
+            if delegation is not None:
+                delegation.close()
         self.report.seconds = time.monotonic() - began
         return self.report
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import pwd
@@ -15,6 +16,9 @@ from tests.support.raw_client import RawClient, server_binary
 # Enters a mount namespace in which the interpreter can be reached by everybody (it may lie in root's home), and becomes another user.
 AS_USER = """
 set -e
+for group in $GROUPS_TO_ENTER; do
+  echo $$ > "$group/cgroup.procs"
+done
 if [ -n "$CLOSED" ]; then
   mount --bind "$PREFIX" "$HOLD"
   mount -t tmpfs -o mode=755 tmpfs "$CLOSED"
@@ -52,14 +56,14 @@ class Room:
         """Where the server's home has to be for the room to work; None: anywhere."""
         return containers.HOME if self.podman and self.uid is not None else None
 
-    def start(self, environment: dict[str, str], hold: Path) -> RawClient:
+    def start(self, environment: dict[str, str], hold: Path, groups: list[Path]) -> RawClient:
         arguments = ["serve", "--max-sessions", "400", "--checkpoints", "off"]
         surroundings = {**environment, "PYEMBER_ISOLATION": "inprocess", **self._surroundings()}
         if self.uid is None:
             return RawClient(arguments, environment=surroundings)
         prefix = interpreter_prefix()
         command = ["unshare", "--mount", "sh", "-c", AS_USER, "sh", server_binary(), *arguments]
-        mounts = {"CLOSED": closed_parent(prefix), "PREFIX": prefix, "HOLD": str(hold), "USER_ID": str(self.uid)}
+        mounts = {"CLOSED": closed_parent(prefix), "PREFIX": prefix, "HOLD": str(hold), "USER_ID": str(self.uid), "GROUPS_TO_ENTER": " ".join(map(str, groups))}
         return RawClient(command=command, environment={**surroundings, **mounts})
 
     def _surroundings(self) -> dict[str, str]:
@@ -76,6 +80,48 @@ ROOMS = (
     Room("container rootful", "container", "rootful"),
     Room("container rootless", "container", "rootless", unprivileged=True),
 )
+
+
+class Delegation:
+    """Control groups handed down to an ordinary user, as systemd does it for a service of one; none where the machine has none to hand.
+
+    Whoever gets them may make groups below, which is what bounds a room as a whole.
+    """
+
+    def __init__(self, uid: int, name: str) -> None:
+        self.groups: list[Path] = []  # to be entered
+        self._made: list[Path] = []
+        try:
+            self._hand_down(uid, name)
+        except OSError:
+            self.groups = []
+
+    def close(self) -> None:
+        for group in reversed(self._made):
+            for below in sorted(group.rglob("*/"), reverse=True):
+                with contextlib.suppress(OSError):
+                    below.rmdir()
+            with contextlib.suppress(OSError):
+                group.rmdir()
+
+    def _hand_down(self, uid: int, name: str) -> None:
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers in ("memory", "pids"):
+                self.groups.append(self._make(Path(f"/sys/fs/cgroup/{controllers}{path}") / name, uid))
+        if self.groups:
+            return
+        above = self._make(Path("/sys/fs/cgroup") / name, uid)
+        (above / "cgroup.subtree_control").write_text("+memory +pids")
+        self.groups.append(self._make(above / "server", uid))
+
+    def _make(self, group: Path, uid: int) -> Path:
+        group.mkdir()
+        self._made.append(group)
+        for each in (group, *(group / file for file in ("cgroup.procs", "tasks", "cgroup.subtree_control", "cgroup.threads"))):
+            if each.exists():
+                os.chown(each, uid, uid)
+        return group
 
 
 def interpreter_prefix() -> str:

@@ -87,7 +87,7 @@ def lower():
     put("/proc/self/oom_score_adj", "-900")
     put("/proc/self/oom_score_adj", was)
 attempt("oom_score_adj", lower)
-for name, text in (("uid_map", "0 0 1"), ("gid_map", "0 0 1"), ("projid_map", "0 0 1")):
+for name, text in (("uid_map", "0 0 1"), ("gid_map", "0 0 1")):
     if walled():
         attempt(name, put, "/proc/self/" + name, text)
 """
