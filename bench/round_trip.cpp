@@ -36,6 +36,7 @@ struct Options {
   int calls = 2000;
   int warm_up = 0;
   int warm_up_pause_ms = 0;  // before each session that is not measured
+  int pause_ms = 60;         // before each that is: time to make the spare that the last one took
   int idle_calls = 200;
   int pipelined = 1000;
   int repeat = 5;
@@ -45,8 +46,6 @@ struct Options {
 };
 
 constexpr useconds_t kIdle_us = 3000;
-// Between two new sessions: time enough to make the spare that the last one took.
-constexpr useconds_t kSpareIsReady_us = 60'000;
 
 constexpr std::string_view kModernMeta =
     R"("_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
@@ -80,6 +79,8 @@ Options parse(int count, char** words) {
       options.warm_up = std::atoi(value);
     else if (name == "--warm-up-pause")
       options.warm_up_pause_ms = std::atoi(value);
+    else if (name == "--pause")
+      options.pause_ms = std::atoi(value);
     else if (name == "--idle-calls")
       options.idle_calls = std::atoi(value);
     else if (name == "--pipelined")
@@ -233,7 +234,8 @@ int measure_sessions(const Options& options) {
   std::vector<double> samples;
   std::uint64_t id = 10;
   for (int i = -options.warm_up; i < options.repeat; ++i) {
-    usleep(i < 0 ? static_cast<useconds_t>(options.warm_up_pause_ms) * 1000 : kSpareIsReady_us);
+    const int pause_ms = i < 0 ? options.warm_up_pause_ms : options.pause_ms;
+    usleep(static_cast<useconds_t>(pause_ms) * 1000);
     const std::string name = "fresh-" + std::to_string(i + options.warm_up);
     const double time = timed_call(peer, options, id++, options.tool, arguments_for(options, name),
                                    options.expected);

@@ -19,6 +19,7 @@ inline constexpr std::size_t kMaximumResultCharacters = 20'000;  // repr of the 
 // --- sessions ------------------------------------------------------------------------------
 inline constexpr std::size_t kMaximumSessions = 64;   // option --max-sessions; about 4 MB each
 inline constexpr std::size_t kSpareInterpreters = 2;  // option --spares; about 3 MB each
+inline constexpr std::size_t kSpareRooms = 1;         // option --room-spares; about 15 MB each
 inline constexpr std::size_t kMaximumRetired = 64;    // parked interpreters whose memory is gone
 inline constexpr std::chrono::milliseconds kIdleSessionTimeout = 24h;  // option --idle-timeout
 inline constexpr std::size_t kMaximumThreadsPerSession = 256;  // beyond: "can't start new thread"

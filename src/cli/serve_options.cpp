@@ -60,6 +60,11 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
       ->envname("PYEMBER_SPARES")
       ->check(CLI::Range(0, 64))
       ->capture_default_str();
+  app.add_option("--room-spares", options.room_spares,
+                 "Sandboxes or containers kept ready where sessions are opened in them")
+      ->envname("PYEMBER_ROOM_SPARES")
+      ->check(CLI::Range(0, 16))
+      ->capture_default_str();
   app.add_option("--idle-timeout", idle_timeout_,
                  "Seconds without a call after which a session is closed; 0: never")
       ->envname("PYEMBER_IDLE_TIMEOUT")

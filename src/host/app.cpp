@@ -113,6 +113,7 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
       loop_, [this]() -> embed::Runtime& { return runtime(); }, environment_, *environments_);
   rooms_->preload(options_.preloaded);
   rooms_->allow(options_.allowed);
+  rooms_->keep_ready(options_.room_spares);
   registry_.emplace(*rooms_, loop_, poster_, std::move(sessions));
   checkpoints_.emplace(*registry_, options_.checkpoint_folder);
   registry_->on_state_gone([this](const std::string& name) { checkpoints_->forget(name); });

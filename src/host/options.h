@@ -23,6 +23,7 @@ struct Options {
   std::chrono::milliseconds maximum_timeout = limits::kMaximumTimeout;
   std::size_t maximum_sessions = limits::kMaximumSessions;
   std::size_t spares = limits::kSpareInterpreters;
+  std::size_t room_spares = limits::kSpareRooms;  // sandboxes or containers, where they are used
   std::chrono::milliseconds idle_timeout = limits::kIdleSessionTimeout;  // 0: never
   std::size_t output_budget = limits::kOutputBudgetCharacters;
   std::uint64_t held_output_bytes = limits::kHeldOutputBytes;

@@ -12,23 +12,32 @@ void show(const std::vector<AllowedPath>& paths, SandboxPlan& plan) {
   }
 }
 
+std::unique_ptr<SandboxProxy> make_proxy(EventLoop& loop, const BoundaryRooms::Settings& settings) {
+  if (settings.allowed.hosts.empty()) return nullptr;
+  return std::make_unique<SandboxProxy>(
+      loop, SandboxProxy::Settings{PYEMBER_PYTHON_EXECUTABLE, settings.sandbox.runtime_directory,
+                                   settings.sandbox.folders, settings.allowed.hosts});
+}
+
 }  // namespace
 
 BoundaryRooms::BoundaryRooms(EventLoop& loop, Settings settings)
     : loop_(loop),
       settings_(std::move(settings)),
-      containers_(loop, {settings_.container, settings_.sandbox.runtime_directory,
-                         settings_.sandbox.bundled_directory, settings_.sandbox.folders}) {
+      proxy_(make_proxy(loop, settings_)),
+      containers_(loop, {settings_.container,
+                         settings_.sandbox.runtime_directory,
+                         settings_.sandbox.bundled_directory,
+                         settings_.sandbox.folders,
+                         {},
+                         settings_.allowed,
+                         proxy_.get()}) {
   if (settings_.container) {
     settings_.sandbox.memory_bytes = settings_.container.value().memory_bytes;
     settings_.sandbox.processes = settings_.container.value().processes;
   }
   SandboxSettings& sandbox = settings_.sandbox;
   show(settings_.allowed.paths, sandbox.allowed);
-  if (settings_.allowed.hosts.empty()) return;
-  proxy_ = std::make_unique<SandboxProxy>(
-      loop_, SandboxProxy::Settings{PYEMBER_PYTHON_EXECUTABLE, sandbox.runtime_directory,
-                                    sandbox.folders, settings_.allowed.hosts});
   sandbox.proxy = proxy_.get();
   sandbox.allowed.environment = proxy_environment(settings_.allowed.hosts);
 }

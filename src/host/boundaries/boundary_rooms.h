@@ -28,8 +28,8 @@ class BoundaryRooms final : public BoundaryStarter {
  private:
   EventLoop& loop_;
   Settings settings_;
+  const std::unique_ptr<SandboxProxy> proxy_;  // null: there are no allowed hosts
   ContainerRooms containers_;
-  std::unique_ptr<SandboxProxy> proxy_;  // null: there are no allowed hosts
 };
 
 }  // namespace pyember::host

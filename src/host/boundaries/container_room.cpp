@@ -87,13 +87,15 @@ void run_beside(EventLoop& loop, std::vector<std::string> command) {
 class ContainerRoom final : public ZygoteRoom {
  public:
   ContainerRoom(EventLoop& loop, ContainerRuntime runtime, ContainerSettings settings,
-                BoundaryFolder folder, ContainerPlan plan)
+                BoundaryFolder folder, ContainerPlan plan,
+                std::unique_ptr<SandboxProxy::Socket> way_out)
       : loop_(loop),
         runtime_(std::move(runtime)),
         settings_(std::move(settings)),
         folder_(std::make_shared<BoundaryFolder>(std::move(folder))),
         plan_(std::move(plan)),
-        packages_(plan_.packages_directory, kContainerPackages) {}
+        packages_(plan_.packages_directory, kContainerPackages),
+        way_out_(std::move(way_out)) {}
   ~ContainerRoom() override {
     run_in_pool(
         loop_, [folder = std::move(folder_)]() mutable { folder.reset(); }, [] {});
@@ -120,8 +122,25 @@ class ContainerRoom final : public ZygoteRoom {
   std::shared_ptr<BoundaryFolder> folder_;
   const ContainerPlan plan_;
   BroughtPackages packages_;
+  const std::unique_ptr<SandboxProxy::Socket> way_out_;  // null: no hosts are allowed
   bool killed_ = false;
 };
+
+// Adds what is allowed to the plan; the socket is the container's way to allowed hosts, or null.
+Result<std::unique_ptr<SandboxProxy::Socket>> allow(const Allowance& allowed, SandboxProxy* proxy,
+                                                    ContainerPlan& plan) {
+  for (const AllowedPath& each : allowed.paths) {
+    plan.allowed.push_back({each.outside, each.inside, each.writable});
+  }
+  std::unique_ptr<SandboxProxy::Socket> way_out;
+  if (proxy == nullptr) return way_out;
+  auto opened = proxy->open_socket();
+  if (!opened) return opened.error();
+  way_out = opened.take();
+  plan.allowed.push_back({way_out->path(), kProxySocket});
+  plan.environment = proxy_environment(allowed.hosts);
+  return way_out;
+}
 
 }  // namespace
 
@@ -163,8 +182,10 @@ Result<StartedZygote> ContainerRooms::start(const WorkerPlace& place) {
                      settings_.bundled_directory,
                      settings_.read_only};
   if (!place.root.empty()) plan.read_only.push_back(place.root);
+  auto way_out = allow(settings_.allowed, settings_.proxy, plan);
+  if (!way_out) return way_out.error();
   auto room = std::make_shared<ContainerRoom>(loop_, runtime.value(), settings, folder.take(),
-                                              std::move(plan));
+                                              std::move(plan), way_out.take());
   std::array<int, 2> pipes{-1, -1};
   if (pipe2(pipes.data(), O_CLOEXEC) != 0) return not_prepared("opening a pipe");
   Descriptor log(pipes[0]);

@@ -10,6 +10,7 @@
 #include "host/boundaries/container_orphans.h"
 #include "host/boundaries/container_settings.h"
 #include "host/boundaries/containers.h"
+#include "host/boundaries/sandbox_proxy.h"
 #include "host/workers/zygote_start.h"
 
 namespace pyember::host {
@@ -26,7 +27,10 @@ class ContainerRooms {
     std::string runtime_directory;        // holds the package mcp_runtime
     std::string bundled_directory;
     std::string folders;  // below it each container gets one for what is brought to it
-    std::vector<std::string> read_only;  // of the machine's, in every container
+    std::vector<std::string> read_only = {};  // of the machine's, in every container
+    Allowance allowed = {};
+    SandboxProxy* proxy =
+        nullptr;  // the way to allowed hosts, if there are any; outlives the rooms
   };
   ContainerRooms(EventLoop& loop, Settings settings);
 

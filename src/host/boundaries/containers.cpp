@@ -153,6 +153,9 @@ void mount_all(Words& words, const ContainerPlan& plan) {
     mount(words, plan.packages_directory, kContainerPackages);
   }
   for (const std::string& path : plan.read_only) mount(words, path, path);
+  for (const ContainerMount& each : plan.allowed) {
+    mount(words, each.outside, each.inside, each.writable);
+  }
 }
 
 }  // namespace

@@ -44,6 +44,8 @@ struct ContainerPlan {
   std::string runtime_directory;   // holds mcp_runtime
   std::string bundled_directory;
   std::vector<std::string> read_only;  // environments and such: at the same path
+  std::vector<ContainerMount> allowed = {};
+  std::vector<std::string> environment = {};  // "NAME=value", besides ours
 };
 
 // The command that starts a container whose first process is the keeper of a zygote

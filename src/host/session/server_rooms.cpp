@@ -86,8 +86,8 @@ Workers& ServerRooms::workers() {
     settings.sandbox.folders = find_boundary_folders_directory();
     settings.allowed = allowed_;
     boundaries_ = std::make_unique<BoundaryRooms>(loop_, std::move(settings));
-    workers_.emplace(loop_,
-                     Workers::Settings{find_runtime_directory(), preloaded_, boundaries_.get()});
+    workers_.emplace(
+        loop_, Workers::Settings{find_runtime_directory(), preloaded_, boundaries_.get(), spares_});
   }
   return *workers_;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -7,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/limits.h"
 #include "embed/runtime.h"
 #include "host/boundaries/boundary_rooms.h"
 #include "host/environments/environments.h"
@@ -27,6 +29,8 @@ class ServerRooms final : public SessionRooms {
 
   // What workers have imported before they begin, where it is installed; before the first of them.
   void preload(std::vector<std::string> modules) { preloaded_ = std::move(modules); }
+  // So many rooms are kept ready behind the boundary that was used last; before the first of them.
+  void keep_ready(std::size_t spares) { spares_ = spares; }
   // What code behind boundaries may reach besides; before the first of them.
   void allow(Allowance allowed) { allowed_ = std::move(allowed); }
   // Has the first session of that room, which is one of workers, begin at once when it is asked
@@ -61,6 +65,7 @@ class ServerRooms final : public SessionRooms {
   const PythonEnvironment& environment_;
   Environments& environments_;
   std::vector<std::string> preloaded_;
+  std::size_t spares_ = limits::kSpareRooms;
   Allowance allowed_;
   std::unique_ptr<BoundaryRooms> boundaries_;
   std::optional<Workers> workers_;  // made for the first worker

@@ -3,10 +3,12 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
 #include "embed/session.h"
 #include "host/workers/session_copies.h"
 #include "host/workers/worker_place.h"
@@ -50,7 +52,8 @@ class Workers {
     std::string runtime_directory;          // holds the package mcp_runtime
     std::vector<std::string> preloaded;     // in every place that has them
     BoundaryStarter* boundaries = nullptr;  // for places that have one; outlives the workers
-    std::size_t bounded_spares = 1;  // zygotes kept ready behind the boundary that was used last
+    // Zygotes kept ready behind the boundary that was used last.
+    std::size_t bounded_spares = limits::kSpareRooms;
   };
   Workers(EventLoop& loop, Settings settings);
   ~Workers();  // as end(), with a short deadline
