@@ -95,7 +95,8 @@ class ContainerRoom final : public ZygoteRoom {
         folder_(std::make_shared<BoundaryFolder>(std::move(folder))),
         plan_(std::move(plan)),
         packages_(plan_.packages_directory, kContainerPackages),
-        way_out_(std::move(way_out)) {}
+        way_out_(std::move(way_out)),
+        groups_(loop, kept_by_us(runtime_, settings_)) {}
   ~ContainerRoom() override {
     run_in_pool(
         loop_, [folder = std::move(folder_)]() mutable { folder.reset(); }, [] {});

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "host/boundaries/allowance.h"
 #include "host/boundaries/container_orphans.h"
 #include "host/boundaries/container_settings.h"
 #include "host/boundaries/containers.h"

@@ -50,9 +50,9 @@ std::string field(const char* name, const std::string& value) {
   return quoted + '"';
 }
 
-void mount(Words& words, const std::string& from, const std::string& to) {
-  append(words, {"--mount", fmt::format("type=bind,{},{},readonly", field("source", from),
-                                        field("target", to))});
+void mount(Words& words, const std::string& from, const std::string& to, bool writable = false) {
+  append(words, {"--mount", fmt::format("type=bind,{},{}{}", field("source", from),
+                                        field("target", to), writable ? "" : ",readonly")});
 }
 
 void forbid_what_is_not_needed(Words& words, const ContainerSettings& settings) {
@@ -140,6 +140,7 @@ void set_environment(Words& words, const ContainerPlan& plan) {
   set("PYTHONPATH", kContainerRuntimeDirectory);
   set("PYEMBER_FILTER", kContainerFilter);
   if (!plan.bundled_directory.empty()) set("PYEMBER_BUNDLED", kContainerBundledDirectory);
+  for (const std::string& each : plan.environment) append(words, {"--env", each});
   append(words, {"--workdir", kContainerFolder, "--hostname", "pyember"});
 }
 

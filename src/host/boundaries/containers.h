@@ -30,6 +30,13 @@ inline constexpr const char* kContainerFolder = "/workspace";
 inline constexpr const char* kContainerControl = "/ipc/control.sock";
 inline constexpr const char* kContainerFilter = "/ipc/filter";
 
+// Something of the machine's that a container has by request (allowance.h): a path, a socket.
+struct ContainerMount {
+  std::string outside;
+  std::string inside;
+  bool writable = false;
+};
+
 // Everything that is particular to one container.
 struct ContainerPlan {
   std::string name;                 // container_name()
