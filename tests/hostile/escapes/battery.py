@@ -54,6 +54,7 @@ class Report:
     problems: list[str] = field(default_factory=list)  # of the room as a whole
     seconds: float = 0.0
     bystander_calls: int = 0
+    has_groups: bool = False  # its rooms are in control groups of their own
 
 
 class Battery:
@@ -122,6 +123,7 @@ class Battery:
             raise ServerGone(f"the room {self.room.name} does not work at all: {answer}")
         told = ast.literal_eval(answer.result)
         place = self._look("neighbour")
+        self.report.has_groups = bool(place.groups)
         self._neighbour_facts = {
             "neighbour": told, "neighbour_case": "neighbour",
             "neighbour_pid": place.outside.get(told["pid"], told["pid"]), "neighbour_sleeper": place.outside.get(told["sleeper"], told["sleeper"]),
@@ -297,7 +299,7 @@ class Place:
         self._worker = self.outside.get(pid)
         # The kernel ends a namespace with its first process, and gives its number to another.
         self.firsts = {(outer, started(outer)) for inner, outer in self.outside.items() if inner == 1 and not self._is_ours()}
-        self._groups = {group for outer in self.outside.values() for group in own_groups(outer)}
+        self.groups = {group for outer in self.outside.values() for group in own_groups(outer)}
 
     def privileges(self) -> list[str]:
         """What the worker has too much, or where it can't be found."""
@@ -314,7 +316,7 @@ class Place:
 
     def left(self) -> list[str]:
         found = [f"process {pid} {command_line(pid)!r}" for pid, since in self.firsts if since and started(pid) == since]
-        return found + [f"control group {group}" for group in self._groups if os.path.isdir(group) and not self._is_ours()]
+        return found + [f"control group {group}" for group in self.groups if os.path.isdir(group) and not self._is_ours()]
 
     def _is_ours(self) -> bool:
         return self.namespace == os.readlink("/proc/self/ns/pid")

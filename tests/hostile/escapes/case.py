@@ -37,6 +37,9 @@ class Case:
     needs: tuple[str, ...] = ()  # capabilities, or UNFILTERED, for it to work outside
     # Where walls are missing it would do harm: it asks for them before it does anything.
     dangerous: bool = False
+    # What it is after is bounded by control groups alone. Where whoever runs the server has none, and systemd handed none down, each
+    # process is bounded by itself, and docs/isolation.md says so.
+    needs_groups: bool = False
     # More arguments of the call that makes its session.
     arguments: tuple[tuple[str, object], ...] = ()
     # What the harness does afterwards, with the session as the code left it; returns what is wrong.

@@ -7,6 +7,7 @@ import functools
 import os
 import pwd
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,12 +98,14 @@ class Delegation:
             self.groups = []
 
     def close(self) -> None:
-        for group in reversed(self._made):
-            for below in sorted(group.rglob("*/"), reverse=True):
-                with contextlib.suppress(OSError):
-                    below.rmdir()
-            with contextlib.suppress(OSError):
-                group.rmdir()
+        """What is still in them has been killed, and takes a moment."""
+        deadline = time.monotonic() + 10
+        while any(map(Path.exists, self._made)) and time.monotonic() < deadline:
+            for group in reversed(self._made):
+                for below in sorted((Path(folder) for folder, _, _ in os.walk(group)), reverse=True):
+                    with contextlib.suppress(OSError):
+                        below.rmdir()
+            time.sleep(0.05)
 
     def _hand_down(self, uid: int, name: str) -> None:
         for line in Path("/proc/self/cgroup").read_text().splitlines():
