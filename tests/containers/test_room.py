@@ -122,9 +122,11 @@ def test_files_of_the_folder_are_reached_through_its_descriptor(room: Room) -> N
 def test_memory_and_processes_are_bounded_where_that_is_promised(room: Room) -> None:
     if room.driver("bounds") == "yes\n":
         assert bounds_from_outside(room.peer()) == (512 << 20, 128)
-    else:  # podman says so and goes on; then it is the workers' own limits that hold
+    else:  # podman says so and goes on; then each process is held by itself
         assert "not supported and ignored" in room.log()
         assert room.user.name == "rootless"
+        assert seen(room, "import resource\nresource.getrlimit(resource.RLIMIT_NPROC)") == (128, 128)
+        assert seen(room, "resource.getrlimit(resource.RLIMIT_AS)") == (1 << 30, 1 << 30)
 
 
 def bounds_from_outside(pid: int) -> tuple[int, int]:
@@ -155,3 +157,37 @@ def test_the_servers_filter_is_in_force(room: Room, call: str) -> None:
     if os.uname().machine != "x86_64":
         pytest.skip("the numbers are those of x86_64")
     assert seen(room, f"import ctypes\n({call}, ctypes.get_errno())") == (-1, 1)
+
+
+FORKS = """
+import os, signal, time
+children = []
+try:
+    while len(children) < 1000:
+        pid = os.fork()
+        if pid == 0:
+            signal.pause()
+        children.append(pid)
+except OSError as e:
+    refused = e.errno
+for pid in children:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+len(children), refused
+"""
+
+
+def test_what_forks_without_end_is_refused(room: Room) -> None:
+    made, refused = seen(room, FORKS)
+    assert 100 < made < 128 and refused == 11  # EAGAIN
+    assert seen(room, "1 + 1") == 2
+
+
+def test_what_takes_memory_without_end_loses_no_more_than_its_session(room: Room) -> None:
+    bomb = room.fork(cwd="/workspace")
+    bomb.begin("held = []\nwhile True: held.append(bytearray(b'x') * (16 << 20))")
+    try:
+        assert bomb.done().type == "MemoryError"
+    except EOFError:
+        assert room.exit_of(bomb) == (None, 9)
+    assert seen(room, "2 + 2") == 4

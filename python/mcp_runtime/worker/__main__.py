@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 
 
@@ -19,24 +20,26 @@ def _forget_how_we_were_started() -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join(kept)
 
 
-def _start(arguments: list[str]) -> tuple[int, str, str]:
+def _start(arguments: list[str]) -> tuple[int, str, str, int]:
     """Reads the command line: the control socket's descriptor, or -1 and the path at which the
-    server listens for it; and the directory whose descriptor goes with the hello, or nothing."""
+    server listens for it; the directory whose descriptor goes with the hello, or nothing; and what
+    each process from here on may map, or 0."""
     given = dict(zip(arguments[::2], arguments[1::2]))
     control, path = given.pop("--control", ""), given.pop("--connect", "")
     workspace = given.pop("--workspace", "")
+    address_space = given.pop("--address-space", "0")
     reached = not control if path else control.isdigit()
-    if len(arguments) % 2 or given or not reached:
+    if len(arguments) % 2 or given or not reached or not address_space.isdigit():
         sys.exit(
             f"mcp_runtime.worker got the arguments {arguments}, not `--control DESCRIPTOR` or "
-            "`--connect PATH`, with or without `--workspace DIRECTORY`. It is started by pyember "
-            "and is of no use without it; run `pyember` instead."
+            "`--connect PATH`, with or without `--workspace DIRECTORY` and `--address-space BYTES`. "
+            "It is started by pyember and is of no use without it; run `pyember` instead."
         )
-    return int(control or -1), path, workspace
+    return int(control or -1), path, workspace, int(address_space)
 
 
 def main() -> None:
-    descriptor, path, workspace = _start(sys.argv[1:])
+    descriptor, path, workspace, address_space = _start(sys.argv[1:])
     sys.argv = [""]
     _forget_how_we_were_started()
     filter_path = os.environ.pop("PYEMBER_FILTER", "")
@@ -44,6 +47,8 @@ def main() -> None:
         from mcp_runtime.worker import seccomp
 
         seccomp.load(filter_path)
+    if address_space:
+        resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
     from mcp_runtime.worker import keeper
 
     proxy = os.environ.pop("PYEMBER_PROXY", "")

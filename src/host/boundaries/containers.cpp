@@ -84,7 +84,17 @@ std::string limit_within_ours(const char* name, decltype(RLIMIT_NOFILE) resource
   return fmt::format("{0}={1}:{1}", name, std::min(wanted, own.rlim_max));
 }
 
-void limit_processes_one_by_one(Words& words, const ContainerRuntime& runtime) {
+// What no control group keeps is kept for each process by itself. Processes are then counted by
+// user and user namespace, and all containers of a user have one in common unless each is told to
+// have its own; podman makes a copy of the image for that, once.
+void limit_what_no_group_keeps(Words& words, const ContainerSettings& settings) {
+  constexpr const char* kItsOwn = "0:0:65535";
+  append(words, {"--uidmap", kItsOwn, "--gidmap", kItsOwn});
+  append(words, {"--ulimit", limit_within_ours("nproc", RLIMIT_NPROC, settings.processes)});
+}
+
+void limit_processes_one_by_one(Words& words, const ContainerRuntime& runtime,
+                                const ContainerSettings& settings) {
   append(words, {"--ulimit", "core=0:0"});
   if (runtime.kind == ContainerRuntime::Kind::Docker) {  // its daemon's limits are other ones
     append(words, {"--ulimit", fmt::format("nofile={0}:{0}", limits::kBoundaryOpenFiles)});
@@ -92,6 +102,7 @@ void limit_processes_one_by_one(Words& words, const ContainerRuntime& runtime) {
   }
   append(words,
          {"--ulimit", limit_within_ours("nofile", RLIMIT_NOFILE, limits::kBoundaryOpenFiles)});
+  if (!bounds_are_kept(runtime)) return limit_what_no_group_keeps(words, settings);
   append(words, {"--ulimit", limit_within_ours("nproc", RLIMIT_NPROC, kMaximumProcesses)});
 }
 
@@ -104,7 +115,7 @@ void set_bounds(Words& words, const ContainerRuntime& runtime, const ContainerSe
            {"--cpu-period", "100000", "--cpu-quota", std::to_string(*settings.cpu_quota_us)});
   }
   append(words, {"--oom-score-adj", "500"});  // the server is needed longer
-  limit_processes_one_by_one(words, runtime);
+  limit_processes_one_by_one(words, runtime, settings);
   append(words, {"--tmpfs", tmpfs("/tmp", limits::kBoundaryTmpBytes)});
   append(words, {"--tmpfs", tmpfs(kContainerFolder, limits::kBoundaryFolderBytes)});
   append(words, {"--shm-size", std::to_string(limits::kBoundaryTmpBytes)});
@@ -192,6 +203,10 @@ Words run_command(const ContainerRuntime& runtime, const ContainerSettings& sett
   // The image's own entry point would come before ours.
   append(words, {"--entrypoint", "python3", settings.image, "-m", "mcp_runtime.worker"});
   append(words, {"--connect", kContainerControl, "--workspace", kContainerFolder});
+  if (!bounds_are_kept(runtime)) {  // the runtimes have no name for this limit
+    append(words, {"--address-space",
+                   std::to_string(settings.memory_bytes + limits::kZygoteAddressSpace)});
+  }
   return words;
 }
 

@@ -76,7 +76,8 @@ std::vector<std::string> pull_command(const ContainerRuntime& runtime,
 
 // Whether the runtime can keep a container's memory and processes within bounds. An ordinary user's
 // podman can only where control groups of version 2 are handed down to him; where it can't it says
-// so and goes on, and each process has to be held by itself.
+// so and goes on, and run_command() holds each process by itself: its address space, and how many
+// there are in the container.
 bool bounds_are_kept(const ContainerRuntime& runtime);
 
 }  // namespace pyember::host

@@ -62,9 +62,17 @@ def test_a_folder_that_is_not_there_is_said_and_ends_it(tmp_path: Path) -> None:
     assert process.returncode == 1 and b"can't be opened (No such file" in said
 
 
+def test_what_each_process_may_map_is_limited_before_anything_else() -> None:
+    zygote = Zygote(arguments=("--address-space", str(1 << 30)))
+    worker = zygote.fork()
+    assert worker.value("import resource\nresource.getrlimit(resource.RLIMIT_AS)") == str((1 << 30, 1 << 30))
+    assert worker.failure("bytearray(1 << 30)").type == "MemoryError"
+    zygote.end()
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("--control",), ("--control", "x"), ("--control", "3", "--connect", "/s"), ("--connect", ""), ("--other", "3")],
+    [("--control", "3", "--address-space", "much"), (), ("--control",), ("--control", "x"), ("--control", "3", "--connect", "/s"), ("--connect", ""), ("--other", "3")],
 )
 def test_other_arguments_are_refused(arguments: tuple[str, ...]) -> None:
     process = start(sys.executable, *arguments, stderr=subprocess.PIPE)
