@@ -221,7 +221,7 @@ class Attempt:
         if first.status != "completed":
             self.found.problems.append(f"the room was not made: {first}")
             return
-        place = self.battery._look(self.session)
+        self.place = place = self.battery._look(self.session)
         if self.battery.room.isolation != "process":
             self.found.problems += place.privileges()
         self._run()
@@ -313,6 +313,14 @@ class Place:
             if os.readlink(f"/proc/{self._worker}/ns/{name}") == os.readlink(f"/proc/self/ns/{name}"):
                 wrong.append(f"its {name} namespace is the machine's")
         return [f"from outside: {each}" for each in wrong]
+
+    def memory_counted(self) -> int:
+        """Bytes that its control group for memory has counted; 0: there is none."""
+        for group in self.groups:
+            for name in ("memory.usage_in_bytes", "memory.current"):
+                with contextlib.suppress(OSError):
+                    return int(Path(group, name).read_text())
+        return 0
 
     def left(self) -> list[str]:
         found = [f"process {pid} {command_line(pid)!r}" for pid, since in self.firsts if since and started(pid) == since]

@@ -4,8 +4,13 @@ shows as something reached and costs the machine nothing.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tests.hostile.escapes.case import ANY, STOPPED, Case, Kind
 from tests.hostile.escapes.cases.others import neighbours_work_and_sessions_begin
+
+if TYPE_CHECKING:
+    from tests.hostile.escapes.battery import Attempt
 
 FORKS = """
 need_walls()
@@ -210,9 +215,10 @@ if os.path.isdir(folder):
 """
 
 
+# They stay until the session is closed, so that it can be seen who pays for them.
 INODES = """
 need_walls()
-for folder, most in (("/tmp", 100000), ("/workspace", 100000), ("/dev/shm", 100000)):
+for folder, most in (("/tmp", 70000), ("/workspace", 70000), ("/dev/shm", 70000)):
     count = 0
     where = os.path.join(folder, "escape-inodes")
     try:
@@ -224,8 +230,18 @@ for folder, most in (("/tmp", 100000), ("/workspace", 100000), ("/dev/shm", 1000
         reached("files in " + folder, count)
     except OSError:
         pass
-    subprocess.run(["rm", "-rf", where])
 """
+
+
+def inodes_are_paid_for(attempt: Attempt) -> list[str]:
+    """A file system without a bound on files is no way out where its files count for the room's memory, as podman's do."""
+    files = 70000 * sum(each.startswith("files in") for each in attempt.found.reached)
+    counted = attempt.place.memory_counted()
+    if files and counted > files * 700:
+        attempt.found.reached.clear()
+    return []
+
+
 SPARSE = """
 need_walls()
 for folder in ("/tmp", "/workspace", "/dev/shm"):
@@ -315,7 +331,7 @@ BOMBS = Kind("bombs", (
     Case("disk: /workspace filled", disk("/workspace", 160), accept=ANY, dangerous=True),
     Case("disk: /dev/shm filled", disk("/dev/shm", 80), accept=ANY, dangerous=True),
     Case("disk: sparse files and fallocate", SPARSE, accept=ANY, dangerous=True),
-    Case("inodes", INODES, accept=ANY, dangerous=True, needs_groups=True, timeout=60),
+    Case("inodes", INODES, accept=ANY, dangerous=True, needs_groups=True, timeout=60, then=inodes_are_paid_for),
     Case("descriptors", DESCRIPTORS, accept=ANY, dangerous=True),
     Case("descriptors in flight", DESCRIPTORS_IN_FLIGHT, accept=ANY, dangerous=True, then=neighbours_work_and_sessions_begin),
     Case("CPU by many processes past the deadline", CPU, accept=STOPPED, dangerous=True, timeout=1.5),
