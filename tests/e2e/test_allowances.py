@@ -1,4 +1,4 @@
-"""What code in a sandbox reaches when the server was told to let it: those hosts, those paths, no more."""
+"""What code behind a boundary reaches when the server was told to let it: those hosts, those paths, no more."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tests.support import containers  # noqa: E402
 from tests.support.http_host import Host, certificate, serving  # noqa: E402
 from tests.support.raw_client import CellAnswer, RawClient, children, server_binary  # noqa: E402
 
@@ -30,8 +31,8 @@ def fetch(url, **more):
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.reason, error.read().decode()
-    except urllib.error.URLError as error:
-        return str(error.reason)
+    except OSError as error:
+        return str(getattr(error, 'reason', error))
 """
 
 
@@ -57,18 +58,40 @@ def secret() -> Iterator[Host]:
         yield host
 
 
+class Room:
+    """A boundary, and servers whose sessions are behind it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.environment: dict[str, str] = {}
+        if name == "container":
+            user = "rootful" if os.geteuid() == 0 else "rootless"
+            if reason := containers.missing(user):
+                pytest.skip(f"there are no containers here: {reason}")
+            image = (containers.rootful() if user == "rootful" else containers.rootless()).image
+            self.environment["MCP_BRIDGE_IMAGE"] = image
+
+    def server(self, *options: str, **environment: str) -> RawClient:
+        command = ["serve", "--isolation", self.name, *options]
+        return RawClient(command, environment={**self.environment, **environment})
+
+
+@pytest.fixture(scope="module", params=["sandbox", "container"])
+def room(request: pytest.FixtureRequest) -> Room:
+    return Room(request.param)
+
+
 @pytest.fixture(scope="module")
-def client(host: Host, tls: tuple[Host, str]) -> Iterator[RawClient]:
+def client(room: Room, host: Host, tls: tuple[Host, str]) -> Iterator[RawClient]:
     allowed = [f"127.0.0.1:{host.port}", f"127.0.0.1:{tls[0].port}", f"localhost:{host.port}", "*.invalid.example"]
-    options = [word for each in allowed for word in ("--sandbox-host", each)]
-    with RawClient(["serve", "--isolation", "sandbox", *options]) as client:
+    with room.server(*[word for each in allowed for word in ("--sandbox-host", each)]) as client:
         yield client
         assert client.alive()
 
 
 @pytest.fixture
 def run(client: RawClient, request: pytest.FixtureRequest) -> Callable[[str], object]:
-    return runner(client, request.node.name)
+    return runner(client, request.node.originalname)
 
 
 def runner(client: RawClient, session: str) -> Callable[[str], object]:
@@ -78,7 +101,7 @@ def runner(client: RawClient, session: str) -> Callable[[str], object]:
         arguments = {"code": code, "session": session}
         answer = CellAnswer(client.send_tool("run_python", arguments), PATIENCE)
         assert answer.status == "completed", answer
-        assert answer.structured["isolation"] == "sandbox"
+        assert answer.structured["isolation"] in ("sandbox", "container")
         return answer.result
 
     return run
@@ -186,12 +209,12 @@ def test_code_that_ends_the_forwarder_ends_its_own_way_out(
         "len(found)"
     )
     assert found == "1"
-    assert "refused" in str(run(f"fetch('http://127.0.0.1:{host.port}/')"))
+    assert "Connection" in str(run(f"fetch('http://127.0.0.1:{host.port}/')"))
     assert str(runner(client, "another")(FETCH + f"fetch('http://127.0.0.1:{host.port}/')[0]")) == "200"
 
 
-def test_a_session_may_have_servers_of_its_own(client: RawClient, tmp_path: Path) -> None:
-    with RawClient(["serve", "--isolation", "sandbox", "--sandbox-host", "example.org"]) as client:
+def test_a_session_may_have_servers_of_its_own(room: Room) -> None:
+    with room.server("--sandbox-host", "example.org") as client:
         run = runner(client, "own")
         run(
             FETCH + "import http.server, threading\n"
@@ -218,16 +241,16 @@ def test_a_flood_of_one_session_leaves_another_its_way(
     assert other(FETCH + f"fetch('http://127.0.0.1:{host.port}/')[0]") == "200"
 
 
-def test_without_a_list_there_is_nothing(tmp_path: Path) -> None:
-    with RawClient(["serve", "--isolation", "sandbox"]) as client:
+def test_without_a_list_there_is_nothing(room: Room) -> None:
+    with room.server() as client:
         run = runner(client, "none")
         assert run("import os; [name for name in os.environ if 'proxy' in name.lower()]") == "[]"
         assert run("os.path.exists('/run/pyember')") == "False"
         assert proxies_of(client) == []
 
 
-def test_nothing_is_left_behind(host: Host) -> None:
-    client = RawClient(["serve", "--isolation", "sandbox", "--sandbox-host", f"127.0.0.1:{host.port}"])
+def test_nothing_is_left_behind(room: Room, host: Host) -> None:
+    client = room.server("--sandbox-host", f"127.0.0.1:{host.port}")
     with client:
         run = runner(client, "gone")
         assert run(FETCH + f"fetch('http://127.0.0.1:{host.port}/')[0]") == "200"
@@ -250,8 +273,8 @@ def shown(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_a_shown_folder_is_read_and_not_written(shown: Path) -> None:
-    with RawClient(["serve", "--isolation", "sandbox", "--sandbox-path", str(shown)]) as client:
+def test_a_shown_folder_is_read_and_not_written(room: Room, shown: Path) -> None:
+    with room.server("--sandbox-path", str(shown)) as client:
         run = runner(client, "reader")
         assert run(f"import os; os.listdir({str(shown.parent)!r}), open({str(shown / 'input')!r}).read()") == (
             "(['data'], 'text')"
@@ -266,17 +289,17 @@ def test_a_shown_folder_is_read_and_not_written(shown: Path) -> None:
     assert sorted(os.listdir(shown)) == ["input"]
 
 
-def test_a_writable_folder_is_written(shown: Path) -> None:
-    with RawClient(["serve", "--isolation", "sandbox", "--sandbox-path", f"{shown}:rw"]) as client:
+def test_a_writable_folder_is_written(room: Room, shown: Path) -> None:
+    with room.server("--sandbox-path", f"{shown}:rw") as client:
         run = runner(client, "writer")
         assert run(f"open({str(shown / 'new')!r}, 'w').write('made')") == "4"
         run(f"import os; os.symlink('/etc/hostname', {str(shown / 'link')!r})")
     assert (shown / "new").read_text() == "made"
 
 
-def test_variables_of_the_environment_say_the_same(shown: Path, host: Host) -> None:
+def test_variables_of_the_environment_say_the_same(room: Room, shown: Path, host: Host) -> None:
     environment = {"PYEMBER_SANDBOX_PATHS": f"{shown},/srv", "PYEMBER_SANDBOX_HOSTS": f"a.example,127.0.0.1:{host.port}"}
-    with RawClient(["serve", "--isolation", "sandbox"], environment=environment) as client:
+    with room.server(**environment) as client:
         run = runner(client, "variables")
         assert run(FETCH + f"fetch('http://127.0.0.1:{host.port}/')[0]") == "200"
         assert run(f"open({str(shown / 'input')!r}).read()") == "'text'"
