@@ -71,6 +71,8 @@ bool read_number(const std::string& text, std::uint64_t& number) {
 bool store(std::string_view name, const std::string& value, Options& options) {
   std::uint64_t number = 0;
   if (name == "--join") return !options.groups.emplace_back(value).empty();
+  if (name == "--may-read") return !options.may_read.emplace_back(value).empty();
+  if (name == "--may-change") return !options.may_change.emplace_back(value).empty();
   if (name == "--private") return read_private_folder(value, options);
   if (name == "--limit") return read_limit(value, options);
   if (name == "--user") return read_user(value, options);

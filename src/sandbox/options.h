@@ -46,6 +46,8 @@ struct Options {
   std::optional<User> user;                    // --user UID:GID
   std::optional<rlim_t> processes;             // --processes N
   std::string working_directory;               // --chdir PATH
+  std::vector<std::string> may_read;           // --may-read PATH: and execute
+  std::vector<std::string> may_change;         // --may-change PATH: and read
   bool confine = false;                        // --confine DESCRIPTOR
   int filter = -1;                             //   … of a seccomp program
   int end_with = -1;                           // --first-process DESCRIPTOR

@@ -17,6 +17,7 @@
 
 #include "base/file_io.h"
 #include "base/small_file.h"
+#include "sandbox/fence.h"
 
 namespace pyember::sandbox {
 
@@ -78,8 +79,10 @@ Failure change_user(const Options& options) {
   return options.processes ? enter_user_namespace(*options.user) : Failure{};
 }
 
-Failure drop_capabilities() {
-  if (auto failure = empty_bounding_set()) return failure;
+// Behind a fence an ordinary user has none, and may not empty what bounds those he can't get either,
+// without new privileges.
+Failure drop_capabilities(bool fenced) {
+  if (auto failure = empty_bounding_set(); failure && !(fenced && errno == EPERM)) return failure;
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
@@ -115,8 +118,10 @@ Failure give_up_rights(const Options& options) {
     if (auto failure = set_limits({{RLIMIT_NPROC, *options.processes}})) return failure;
   }
   if (!options.confine) return {};
-  if (auto failure = drop_capabilities()) return failure;
+  const bool fenced = !options.may_read.empty() || !options.may_change.empty();
+  if (auto failure = drop_capabilities(fenced)) return failure;
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("giving up new privileges");
+  if (auto failure = put_up_fence(options)) return failure;
   return load_filter(options.filter);
 }
 

@@ -5,7 +5,8 @@
 //                  [--read-only OUT=IN]… [--read-write OUT=IN]… [--socket OUT=IN]… [--group
 //                  CGROUP]…
 //                  [--processes N] [--address-space N] [--set NAME=VALUE]… -- PROGRAM ARGUMENT…
-//   sandbox_driver --available      prints nothing, or why there are none, and ends with 0 or 1
+//   sandbox_driver --fence FOLDER …  behind a fence, which lets it change that folder
+//   sandbox_driver --available, --fence-available    prints nothing, or why there are none; 0 or 1
 //   sandbox_driver … --print -- …   prints the command, one argument a line
 
 #include <fcntl.h>
@@ -23,6 +24,7 @@
 #include "base/control_group.h"
 #include "base/spawn.h"
 #include "host/boundaries/bubblewrap.h"
+#include "host/boundaries/fence.h"
 #include "host/boundaries/sandbox_python.h"
 
 namespace {
@@ -33,6 +35,7 @@ struct Order {
   pyember::host::SandboxedPython python;
   pyember::host::SandboxPlan more;
   std::uint64_t memory_bytes = 0;  // of all of it, by a control group
+  std::string fence;               // its folder; empty: a sandbox
   bool print = false;
   std::vector<std::string> program;
 };
@@ -55,6 +58,7 @@ bool store(std::string_view name, const std::string& value, Order& order) {
   if (name == "--runtime") return !(python.runtime_directory = value).empty();
   if (name == "--environment") return !(python.environment_root = value).empty();
   if (name == "--site") return !python.site_directories.emplace_back(value).empty();
+  if (name == "--fence") return !(order.fence = value).empty();
   if (name == "--memory") return (order.memory_bytes = std::stoull(value)) > 0;
   if (name == "--set") return !more.environment.emplace_back(value).empty();
   if (name == "--processes") return *(more.limits.processes = std::stoull(value)) > 0;
@@ -104,7 +108,8 @@ int start(const Order& order) {
     if (!group) return complain("no control group can be made");
     plan.control_groups.push_back(group->path());
   }
-  auto command = sandbox_command(plan, order.program);
+  auto command = order.fence.empty() ? sandbox_command(plan, order.program)
+                                     : fenced_command(plan, order.fence, order.program);
   if (!command) return complain(command.error().message);
   if (!order.print) return run(command.value());
   for (const std::string& each : command.value().arguments) std::puts(each.c_str());
@@ -118,6 +123,10 @@ int main(int, char** argv) {
   for (++argv; *argv != nullptr && std::string_view(*argv) != "--"; ++argv) {
     if (std::string_view(*argv) == "--available") {
       const auto available = pyember::host::sandbox_available();
+      return available ? 0 : complain(available.error().message);
+    }
+    if (std::string_view(*argv) == "--fence-available") {
+      const auto available = pyember::host::fence_available();
       return available ? 0 : complain(available.error().message);
     }
     if (std::string_view(*argv) == "--print") {

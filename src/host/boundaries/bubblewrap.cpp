@@ -1,18 +1,15 @@
 #include "host/boundaries/bubblewrap.h"
 
 #include <fmt/format.h>
-#include <linux/capability.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 
-#include "base/small_file.h"
+#include "host/boundaries/sandbox_system.h"
 #include "host/boundaries/seccomp_program.h"
 #include "host/environments/program_path.h"
-#include "host/options.h"
 
 // The order of bubblewrap's file operations is the order of its arguments, so folders come before
 // what is bound below them. What the inner pyember-enter does with the private folders and the root
@@ -24,19 +21,7 @@ namespace {
 
 using Arguments = std::vector<std::string>;
 
-constexpr unsigned kSandboxUser = 65534;
 constexpr const char* kEndDescriptor = "10";  // by which the inside sees bubblewrap end
-
-// Of /etc: what libraries look for, and nothing that is about this machine or its users.
-constexpr const char* kSharedSettings[] = {"/etc/alternatives",     "/etc/ca-certificates",
-                                           "/etc/crypto-policies",  "/etc/fonts",
-                                           "/etc/ld.so.cache",      "/etc/ld.so.conf",
-                                           "/etc/ld.so.conf.d",     "/etc/localtime",
-                                           "/etc/mime.types",       "/etc/pki/ca-trust",
-                                           "/etc/pki/tls/certs",    "/etc/protocols",
-                                           "/etc/pki/tls/cert.pem", "/etc/pki/tls/openssl.cnf",
-                                           "/etc/services",         "/etc/ssl/certs",
-                                           "/etc/ssl/openssl.cnf",  "/etc/terminfo"};
 
 constexpr std::pair<const char*, const char*> kOwnSettings[] = {
     {"/etc/passwd",
@@ -45,9 +30,6 @@ constexpr std::pair<const char*, const char*> kOwnSettings[] = {
     {"/etc/group", "root:x:0:\nnogroup:x:65534:\n"},
     {"/etc/hosts", "127.0.0.1 localhost sandbox\n::1 localhost\n"},
     {"/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"}};
-
-constexpr const char* kDevices[] = {"/dev/full", "/dev/null", "/dev/random", "/dev/urandom",
-                                    "/dev/zero"};
 
 // They would show the server's keyrings and the machine's memory.
 constexpr const char* kHiddenInProc[] = {"/proc/keys", "/proc/key-users", "/proc/kcore",
@@ -61,36 +43,6 @@ bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 
 void append(Arguments& to, std::initializer_list<std::string> what) {
   to.insert(to.end(), what.begin(), what.end());
-}
-
-// --- whose sandbox it is
-// ---------------------------------------------------------------------------
-
-// Whether a map of ids (/proc/self/uid_map) has the sandbox's in it.
-bool maps_sandbox_user(const char* map) {
-  const std::string text = read_small_file(map, 16384);
-  for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
-    unsigned first = 0;
-    unsigned outside = 0;
-    unsigned count = 0;
-    if (std::sscanf(text.c_str() + at, "%u %u %u", &first, &outside, &count) != 3) break;
-    if (first <= kSandboxUser && kSandboxUser - first < count) return true;
-    if (text.find('\n', at) == std::string::npos) break;
-  }
-  return false;
-}
-
-// Root of the machine, or of a container that has users besides; not one that only seems to be.
-bool may_become_another_user() {
-  if (geteuid() != 0) return false;
-  const std::string status = read_small_file("/proc/self/status", 8192);
-  const std::size_t at = status.find("\nCapEff:");
-  if (at == std::string::npos) return false;
-  const auto held = std::strtoull(status.c_str() + at + 8, nullptr, 16);
-  for (const int needed : {CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_CHOWN}) {
-    if ((held >> needed & 1) == 0) return false;
-  }
-  return maps_sandbox_user("/proc/self/uid_map") && maps_sandbox_user("/proc/self/gid_map");
 }
 
 void separate(Arguments& to, bool as_root) {
@@ -107,7 +59,6 @@ void separate(Arguments& to, bool as_root) {
 }
 
 // --- what is in it
-// -----------------------------------------------------------------------------------
 
 // Writes the arguments for what is bound, with the folders above it, which bubblewrap would make
 // for itself with rights that depend on what is bound.
@@ -162,7 +113,7 @@ class Contents {
 // system is not old.
 void add_system(Contents& contents) {
   contents.bind("--ro-bind", "/usr", "/usr");
-  for (const char* name : {"/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin"}) {
+  for (const char* name : kSystemFolders) {
     char target[256];
     const ssize_t length = readlink(name, target, sizeof target);
     if (length > 0) {
@@ -181,7 +132,7 @@ void add_devices(Arguments& to, Contents& contents) {
   for (const char* path : kHiddenInProc) {
     if (exists(path)) append(to, {"--ro-bind", "/dev/null", path});
   }
-  for (const char* path : kDevices) contents.bind("--dev-bind", path, path);
+  for (const char* path : kSharedDevices) contents.bind("--dev-bind", path, path);
   contents.link("/dev/fd", "/proc/self/fd");
   contents.link("/dev/stdin", "/proc/self/fd/0");
   contents.link("/dev/stdout", "/proc/self/fd/1");
@@ -213,7 +164,7 @@ std::vector<Binding> bindings_of(const SandboxPlan& plan) {
 // Whether the machine's /lib/… is the sandbox's: a link into /usr there, and here.
 bool is_of_the_system(const std::string& path) {
   if (is_below(path, "/usr")) return true;
-  for (const char* name : {"/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin"}) {
+  for (const char* name : kSystemFolders) {
     if (is_below(path, name)) return true;
   }
   return false;
@@ -268,12 +219,6 @@ void add_steps(Arguments& to, const SandboxPlan& plan, bool as_root) {
               std::to_string(kSandboxFilterDescriptor), "--first-process", kEndDescriptor});
 }
 
-Error no_enter() {
-  return {ErrorCode::Unavailable,
-          "The sandbox can't be used: pyember-enter, which takes the last steps into it, is not "
-          "beside this program. Install pyember again, or name it with PYEMBER_ENTER."};
-}
-
 Error no_bubblewrap() {
   const char* const given = std::getenv("PYEMBER_BWRAP");
   if (given != nullptr && *given != '\0') {
@@ -297,21 +242,21 @@ std::string find_bubblewrap() {
 }
 
 Result<SandboxCommand> sandbox_command(const SandboxPlan& plan, std::vector<std::string> program) {
-  const std::string enter = find_enter();
-  if (enter.empty()) return no_enter();
+  const Result<std::string> enter = enter_program();
+  if (!enter) return enter.error();
   const std::string bubblewrap = find_bubblewrap();
   if (bubblewrap.empty()) return no_bubblewrap();
   const auto filter = sandbox_filter();
   if (!filter) return filter.error();
 
-  const bool as_root = may_become_another_user();
+  const bool as_root = may_become_sandbox_user();
   SandboxCommand command;
   Arguments& to = command.arguments;
-  to.push_back(enter);
+  to.push_back(enter.value());
   for (const std::string& group : plan.control_groups) append(to, {"--join", group});
   append(to, {"--show-own-end", kEndDescriptor, "--", bubblewrap});
   separate(to, as_root);
-  add_contents(to, plan, enter);
+  add_contents(to, plan, enter.value());
   append(to, {"--", kEnterInSandbox});
   add_steps(to, plan, as_root);
   to.push_back("--");

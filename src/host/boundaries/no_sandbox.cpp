@@ -1,6 +1,7 @@
 // Systems without bubblewrap.
 
 #include "host/boundaries/bubblewrap.h"
+#include "host/boundaries/fence.h"
 
 namespace pyember::host {
 
@@ -15,5 +16,12 @@ Result<SandboxCommand> sandbox_command(const SandboxPlan&, std::vector<std::stri
 }
 
 std::string find_bubblewrap() { return {}; }
+
+Result<void> fence_available() { return sandbox_available(); }
+
+Result<SandboxCommand> fenced_command(const SandboxPlan&, const std::string&,
+                                      std::vector<std::string>) {
+  return sandbox_available().error();
+}
 
 }  // namespace pyember::host

@@ -1,30 +1,17 @@
 // sandbox_available: whether a sandbox can be had, and why not.
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <cerrno>
-#include <chrono>
-#include <cstdlib>
-#include <cstring>
 #include <mutex>
 #include <string>
 
-#include "base/limits.h"
 #include "base/small_file.h"
-#include "base/unique_fd.h"
 #include "host/boundaries/bubblewrap.h"
+#include "host/boundaries/trial.h"
 
 namespace pyember::host {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 bool holds(const char* setting, char value) {
   const std::string text = read_small_file(setting, 32);
@@ -55,55 +42,18 @@ std::string remedy() {
          "unmask=ALL; docker: --security-opt systempaths=unconfined), or run the server outside";
 }
 
-Error refused(std::string said) {
-  while (!said.empty() && said.back() == '\n') said.pop_back();
-  std::replace(said.begin(), said.end(), '\n', ';');
+Error refused(const std::string& said) {
   return {ErrorCode::Unavailable,
           fmt::format("The sandbox can't be used here: starting one failed ({}). {}, or use "
                       "another isolation.",
-                      said.empty() ? "without a word" : said, remedy())};
-}
-
-// All that `pipe` says until its last writer is gone; at the deadline what there is by then.
-std::string read_until_end(int pipe) {
-  std::string text;
-  const auto give_up = Clock::now() + limits::kSandboxProbeDeadline;
-  for (;;) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(give_up - Clock::now()).count();
-    pollfd readable{pipe, POLLIN, 0};
-    const int ready = poll(&readable, 1, static_cast<int>(std::max<long long>(left, 0)));
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) return text;
-    char block[1024];
-    const ssize_t got = read(pipe, block, sizeof block);
-    if (got <= 0) return text;
-    if (text.size() < limits::kSandboxProbeBytes) text.append(block, static_cast<std::size_t>(got));
-  }
+                      said, remedy())};
 }
 
 Result<void> try_one() {
   auto command = sandbox_command(SandboxPlan{}, {kEnterInSandbox, "--version"});
   if (!command) return command.error();
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return refused(std::strerror(errno));
-  const UniqueFd reading(ends[0]);
-  UniqueFd writing(ends[1]);
-  std::vector<ChildDescriptor> descriptors = {{0, -1, O_RDONLY}, {1, -1, O_WRONLY}, {2, ends[1]}};
-  const auto& more = command.value().descriptors;
-  descriptors.insert(descriptors.end(), more.begin(), more.end());
-  pid_t pid = 0;
-  if (const int failed = spawn_on_its_own(command.value().arguments, command.value().environment,
-                                          descriptors, pid)) {
-    return refused(std::strerror(failed));
-  }
-  writing.reset();
-  const std::string said = read_until_end(reading.get());
-  kill(pid, SIGKILL);  // nothing is left to say, or it hangs
-  int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? Result<void>{} : refused(said);
+  const std::string said = try_out(command.take());
+  return said.empty() ? Result<void>{} : refused(said);
 }
 
 }  // namespace

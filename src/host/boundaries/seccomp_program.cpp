@@ -169,6 +169,26 @@ void refuse_personalities(Filter& filter) {
   }
 }
 
+// What namespaces would have kept apart, and Landlock does not look at.
+void refuse_what_is_shared(Filter& filter) {
+  for (const char* call : {"shmget", "shmat", "shmctl", "semget", "semop", "semtimedop", "semctl",
+                           "msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink", "ipc"}) {
+    filter.refuse(call, ENOSYS);
+  }
+  for (const char* call :
+       {"socket",      "chmod",        "fchmod",       "fchmodat", "fchmodat2", "chown",
+        "lchown",      "fchown",       "fchownat",     "setxattr", "lsetxattr", "fsetxattr",
+        "removexattr", "lremovexattr", "fremovexattr", "utime",    "utimes",    "futimesat",
+        "utimensat",   "setpriority",  "ioprio_set"}) {
+    filter.refuse(call);
+  }
+  // 0 is the caller itself.
+  for (const char* call : {"prlimit64", "sched_setaffinity", "sched_setscheduler", "sched_setparam",
+                           "sched_setattr"}) {
+    filter.refuse_when(call, EPERM, above(0, 0));
+  }
+}
+
 Error cannot_make(const char* step, int error) {
   return {ErrorCode::Unavailable,
           fmt::format("The sandbox can't be used: its seccomp filter could not be {} ({}). Check "
@@ -198,8 +218,9 @@ std::string young_calls_refused() {
   return std::string(reinterpret_cast<const char*>(steps), sizeof steps);
 }
 
-Result<std::string> compiled_rules() {
+Result<std::string> compiled_rules(bool of_the_fence) {
   Filter filter;
+  if (of_the_fence) refuse_what_is_shared(filter);
   for (const char* call : kRefused) filter.refuse(call);
   refuse_namespaces(filter);
   refuse_watches(filter);
@@ -215,8 +236,8 @@ Result<std::string> compiled_rules() {
   return read_at(file.get(), 0, static_cast<std::size_t>(status.st_size));
 }
 
-Result<UniqueFd> make_filter() {
-  auto rules = compiled_rules();
+Result<UniqueFd> make_filter(bool of_the_fence) {
+  auto rules = compiled_rules(of_the_fence);
   if (!rules) return rules.error();
   const UniqueFd file = memory_file("sandbox-filter");
   constexpr int kSeals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
@@ -229,17 +250,36 @@ Result<UniqueFd> make_filter() {
   return kept;
 }
 
+// Made once, and kept.
+class KeptFilter {
+ public:
+  explicit KeptFilter(bool of_the_fence) : of_the_fence_(of_the_fence) {}
+
+  Result<int> get() {
+    const std::lock_guard lock(mutex_);
+    if (made_) return made_.get();
+    auto filter = make_filter(of_the_fence_);
+    if (!filter) return filter.error();
+    made_ = filter.take();
+    return made_.get();
+  }
+
+ private:
+  const bool of_the_fence_;
+  std::mutex mutex_;
+  UniqueFd made_;
+};
+
 }  // namespace
 
 Result<int> sandbox_filter() {
-  static std::mutex mutex;
-  static UniqueFd made;
-  const std::lock_guard lock(mutex);
-  if (made) return made.get();
-  auto filter = make_filter();
-  if (!filter) return filter.error();
-  made = filter.take();
-  return made.get();
+  static KeptFilter kept(false);
+  return kept.get();
+}
+
+Result<int> fence_filter() {
+  static KeptFilter kept(true);
+  return kept.get();
 }
 
 }  // namespace pyember::host

@@ -14,4 +14,10 @@ namespace pyember::host {
 // the process's own from then on, close-on-exec. Any thread.
 Result<int> sandbox_filter();
 
+// The same for the fence (fence.h), where neither namespaces nor another user keep code from what
+// is the server's user's: no sockets but pairs, no System V or POSIX message queues and shared
+// memory, no change of rights, owners or attributes of files, no limits or priorities of other
+// processes.
+Result<int> fence_filter();
+
 }  // namespace pyember::host

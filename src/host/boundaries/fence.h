@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "host/boundaries/bubblewrap.h"
+
+namespace pyember::host {
+
+// The weaker wall, for machines without user namespaces and only when asked for: the program is an
+// ordinary process of the machine, kept by Landlock and a seccomp filter from files, sockets and
+// processes that a sandbox would not have in it. What it can't keep away: that paths exist and who
+// owns them (stat), what processes there are and how they were started (/proc), the machine's name
+// and network addresses, and, of disk and processes, more than a control group bounds.
+//
+// Run by root the program is user 65534, which must own what it may change; run by an ordinary user
+// it is that user, and Linux 6.12 is needed so that it can't signal that user's processes.
+
+// For spawn_on_its_own, like sandbox_command. Of the plan count its paths (at their own places:
+// what shall be seen elsewhere is an error), environment, limits for each process and control
+// groups. `folder` is the only place besides plan.read_write that the program may change, its
+// working directory, home and place for temporary files.
+Result<SandboxCommand> fenced_command(const SandboxPlan& plan, const std::string& folder,
+                                      std::vector<std::string> program);
+
+// Whether fences can be had here, as sandbox_available.
+Result<void> fence_available();
+
+}  // namespace pyember::host
