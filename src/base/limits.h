@@ -229,6 +229,7 @@ inline constexpr std::uint64_t kBoundaryProcesses = 128;                  // thr
 inline constexpr std::uint64_t kSmallestBoundaryProcesses = 16;    // keeper, zygote, spare, worker
 inline constexpr std::uint64_t kBoundaryTmpBytes = 64u << 20;      // /tmp, and /dev/shm
 inline constexpr std::uint64_t kBoundaryFolderBytes = 128u << 20;  // /workspace
+inline constexpr std::uint64_t kBoundaryRunFileBytes = 256u << 20;  // each file that a script writes
 inline constexpr std::uint64_t kBoundaryOpenFiles = 1024;          // of one process
 inline constexpr std::chrono::milliseconds kContainerListDeadline = 60s;   // `ps`, `rm -f`
 inline constexpr std::chrono::milliseconds kContainerPullDeadline = 900s;  // of an image
@@ -238,17 +239,19 @@ inline constexpr std::chrono::milliseconds kContainerPullDeadline = 900s;  // of
 inline constexpr std::uint64_t kSandboxTmpInodes = 16384;  // each takes a kilobyte of the kernel's
 inline constexpr std::uint64_t kSandboxFolderInodes = 65536;  // /workspace; a project with data
 inline constexpr std::uint64_t kSandboxSharedInodes = 4096;   // /dev/shm: multiprocessing's names
-inline constexpr std::uint64_t kZygoteAddressSpace = 512u << 20;  // mapped before any code of a session
+inline constexpr std::uint64_t kZygoteAddressSpace = 512u << 20;  // before any code of a session
+inline constexpr std::uint64_t kZygoteMemory = 64u << 20;         // the same, really taken
+inline constexpr std::uint64_t kZygoteProcesses = 4;  // bwrap, the first one inside, keeper, zygote
 inline constexpr std::chrono::milliseconds kSandboxProbeDeadline = 5s;  // a start takes 6 ms
 inline constexpr std::size_t kSandboxProbeBytes = 4096;                 // of what a failed one says
 
 // --- host: the way out of a sandbox --------------------------------------------------------------
 inline constexpr std::size_t kMaximumAllowedHosts = 128;  // of 253 bytes each: one control packet
 inline constexpr int kProxyBacklog = 128;                 // connections of one sandbox that wait
-inline constexpr std::chrono::milliseconds kProxyIdleTimeout = 300s;   // without a sandbox
-inline constexpr std::chrono::milliseconds kProxyFirstPause = 100ms;   // before it is started again;
-inline constexpr std::chrono::milliseconds kProxyLongestPause = 30s;   // doubled each time, unless
-inline constexpr std::chrono::milliseconds kProxyLongLife = 60s;       // it had lived for so long
+inline constexpr std::chrono::milliseconds kProxyIdleTimeout = 300s;  // without a sandbox
+inline constexpr std::chrono::milliseconds kProxyFirstPause = 100ms;  // before it is started again;
+inline constexpr std::chrono::milliseconds kProxyLongestPause = 30s;  // doubled each time, unless
+inline constexpr std::chrono::milliseconds kProxyLongLife = 60s;      // it had lived for so long
 static_assert(kMaximumAllowedHosts * 300 < kControlPacketBytes);
 inline constexpr std::size_t kMaximumAllowedPaths = 64;  // each a mount of every sandbox's start
 

@@ -1,6 +1,9 @@
 #include "host/boundaries/boundary_rooms.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "base/limits.h"
 
 namespace pyember::host {
 
@@ -42,10 +45,17 @@ BoundaryRooms::BoundaryRooms(EventLoop& loop, Settings settings)
   sandbox.allowed.environment = proxy_environment(settings_.allowed.hosts);
 }
 
-Result<StartedZygote> BoundaryRooms::start(const WorkerPlace& place) {
-  if (place.boundary == Boundary::Container) return containers_.start(place);
+Result<StartedZygote> BoundaryRooms::start(const WorkerPlace& place, const WorkerLimits& wanted) {
+  // What the zygote takes is on top of a session's limits, and within the room's.
+  WorkerLimits limits = this->limits(place.boundary);
+  const auto lower = [](auto& most, const auto& wish, std::uint64_t extra) {
+    if (wish) most = std::min(*most, *wish + extra);
+  };
+  lower(limits.memory_bytes, wanted.memory_bytes, limits::kZygoteMemory);
+  lower(limits.processes, wanted.processes, limits::kZygoteProcesses);
+  if (place.boundary == Boundary::Container) return containers_.start(place, limits);
   if (!settings_.container) return settings_.container.error();
-  return start_in_sandbox(loop_, settings_.sandbox, place);
+  return start_in_sandbox(loop_, settings_.sandbox, place, limits);
 }
 
 WorkerLimits BoundaryRooms::limits(Boundary) const {

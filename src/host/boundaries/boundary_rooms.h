@@ -22,8 +22,9 @@ class BoundaryRooms final : public BoundaryStarter {
   };
   BoundaryRooms(EventLoop& loop, Settings settings);
 
-  Result<StartedZygote> start(const WorkerPlace& place) override;
+  Result<StartedZygote> start(const WorkerPlace& place, const WorkerLimits& limits) override;
   WorkerLimits limits(Boundary boundary) const override;
+  const Settings& settings() const { return settings_; }
 
  private:
   EventLoop& loop_;

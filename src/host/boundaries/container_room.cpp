@@ -22,6 +22,8 @@
 #include "host/boundaries/container_failures.h"
 #include "host/boundaries/seccomp_program.h"
 #include "host/loop/pool_work.h"
+#include "host/options.h"
+#include "host/workers/worker_groups.h"
 
 extern char** environ;
 
@@ -75,6 +77,24 @@ Result<void> write_filter(const std::string& folder) {
   return {};
 }
 
+// What the server keeps of a container's bounds where the runtime can't: whatever it starts stays
+// in the group that it was started in, and its own processes are in there, too.
+WorkerLimits kept_by_us(const ContainerRuntime& runtime, const ContainerSettings& settings) {
+  constexpr std::uint64_t kRuntimeBytes = 96 << 20;
+  WorkerLimits limits;
+  if (!bounds_are_kept(runtime) && !find_enter().empty()) {
+    limits.memory_bytes = settings.memory_bytes + kRuntimeBytes;
+  }
+  return limits;
+}
+
+std::vector<std::string> in_group(const WorkerGroups& groups, std::vector<std::string> command) {
+  if (groups.memory_path().empty()) return command;
+  std::vector<std::string> words{find_enter(), "--join", groups.memory_path(), "--"};
+  words.insert(words.end(), command.begin(), command.end());
+  return words;
+}
+
 // Commands of the runtime's whose end nobody waits for but a thread of the pool.
 void run_beside(EventLoop& loop, std::vector<std::string> command) {
   pid_t pid = 0;
@@ -108,13 +128,14 @@ class ContainerRoom final : public ZygoteRoom {
     run_beside(loop_, remove_command(runtime_, settings_, {plan_.name}));
   }
   // The runtime's groups are not ours to look into.
-  std::uint64_t memory_kills() const override { return 0; }
+  std::uint64_t memory_kills() const override { return groups_.memory_kills(); }
   Result<WorkerPlace> bring_in(const WorkerPlace& place) override { return packages_.bring(place); }
   std::string why_not_started(const std::string& printed) const override {
     return container_error(container_failure(printed), runtime_, settings_, printed).message;
   }
 
   const ContainerPlan& plan() const { return plan_; }
+  const WorkerGroups& groups() const { return groups_; }
 
  private:
   EventLoop& loop_;
@@ -124,6 +145,7 @@ class ContainerRoom final : public ZygoteRoom {
   const ContainerPlan plan_;
   BroughtPackages packages_;
   const std::unique_ptr<SandboxProxy::Socket> way_out_;  // null: no hosts are allowed
+  const WorkerGroups groups_;                            // none where the runtime keeps the bounds
   bool killed_ = false;
 };
 
@@ -159,9 +181,11 @@ Result<ContainerRuntime> ContainerRooms::runtime() {
   return found;
 }
 
-Result<StartedZygote> ContainerRooms::start(const WorkerPlace& place) {
+Result<StartedZygote> ContainerRooms::start(const WorkerPlace& place, const WorkerLimits& limits) {
   if (!settings_.container) return settings_.container.error();
-  const ContainerSettings& settings = settings_.container.value();
+  ContainerSettings settings = settings_.container.value();
+  if (limits.memory_bytes) settings.memory_bytes = *limits.memory_bytes;
+  if (limits.processes) settings.processes = *limits.processes;
   Result<ContainerRuntime> runtime = this->runtime();
   if (!runtime) return runtime.error();
   Result<BoundaryFolder> folder = BoundaryFolder::make(settings_.folders);
@@ -193,9 +217,9 @@ Result<StartedZygote> ContainerRooms::start(const WorkerPlace& place) {
   const Descriptor log_there(pipes[1]);
   fcntl(log.get(), F_SETFL, O_NONBLOCK);
   pid_t pid = 0;
-  const int failed =
-      spawn_on_its_own(run_command(runtime.value(), settings, room->plan()), own_environment(),
-                       {{0, -1, O_RDONLY}, {1, log_there.get()}, {2, log_there.get()}}, pid);
+  const int failed = spawn_on_its_own(
+      in_group(room->groups(), run_command(runtime.value(), settings, room->plan())),
+      own_environment(), {{0, -1, O_RDONLY}, {1, log_there.get()}, {2, log_there.get()}}, pid);
   if (failed != 0) {
     errno = failed;
     return not_prepared(runtime.value().program.c_str());

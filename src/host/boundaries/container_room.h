@@ -35,7 +35,7 @@ class ContainerRooms {
   };
   ContainerRooms(EventLoop& loop, Settings settings);
 
-  Result<StartedZygote> start(const WorkerPlace& place);
+  Result<StartedZygote> start(const WorkerPlace& place, const WorkerLimits& limits);
 
  private:
   Result<ContainerRuntime> runtime();

@@ -61,22 +61,25 @@ class SandboxRoom final : public ZygoteRoom {
 };
 
 // What no control group keeps is kept for each process by itself.
-void set_limits(SandboxPlan& plan, const SandboxSettings& settings, const WorkerGroups& groups) {
+void set_limits(SandboxPlan& plan, const WorkerLimits& limits, const WorkerGroups& groups) {
   plan.limits.open_files = limits::kBoundaryOpenFiles;
   if (groups.memory_path().empty()) {
-    plan.limits.address_space_bytes = settings.memory_bytes + limits::kZygoteAddressSpace;
+    if (limits.memory_bytes) {
+      plan.limits.address_space_bytes = *limits.memory_bytes + limits::kZygoteAddressSpace;
+    }
   } else {
     plan.control_groups.push_back(groups.memory_path());
   }
   if (groups.processes_path().empty()) {
-    plan.limits.processes = settings.processes;
+    plan.limits.processes = limits.processes;
   } else {
     plan.control_groups.push_back(groups.processes_path());
   }
 }
 
 SandboxPlan plan_for(const SandboxSettings& settings, const WorkerPlace& place,
-                     const std::string& packages, const SandboxRoom& room) {
+                     const std::string& packages, const WorkerLimits& limits,
+                     const SandboxRoom& room) {
   SandboxPlan plan =
       sandbox_for_python({place.python, settings.runtime_directory, settings.bundled_directory,
                           place.site_directories, place.root});
@@ -89,14 +92,14 @@ SandboxPlan plan_for(const SandboxSettings& settings, const WorkerPlace& place,
   add(plan.sockets, settings.allowed.sockets);
   add(plan.environment, settings.allowed.environment);
   if (room.way_out() != nullptr) plan.sockets.push_back({room.way_out()->path(), kProxySocket});
-  set_limits(plan, settings, room.groups());
+  set_limits(plan, limits, room.groups());
   return plan;
 }
 
 }  // namespace
 
 Result<StartedZygote> start_in_sandbox(EventLoop& loop, const SandboxSettings& settings,
-                                       const WorkerPlace& place) {
+                                       const WorkerPlace& place, const WorkerLimits& limits) {
   if (auto available = sandbox_available(); !available) return available.error();
   Result<ControlChannel> channel = ControlChannel::open();
   if (!channel) return channel.error();
@@ -104,14 +107,11 @@ Result<StartedZygote> start_in_sandbox(EventLoop& loop, const SandboxSettings& s
   if (!folder) return folder.error();
   const Result<std::string> packages = folder.value().add("packages");
   if (!packages) return packages.error();
-  WorkerLimits limits;
-  limits.memory_bytes = settings.memory_bytes;
-  limits.processes = settings.processes;
   auto room = std::make_shared<SandboxRoom>(loop, folder.take(), packages.value(), limits);
 
   if (auto opened = room->open_way_out(settings.proxy); !opened) return opened.error();
   Result<SandboxCommand> command =
-      sandbox_command(plan_for(settings, place, packages.value(), *room),
+      sandbox_command(plan_for(settings, place, packages.value(), limits, *room),
                       {place.python, "-m", "mcp_runtime.worker", "--control",
                        std::to_string(ControlChannel::kNumber), "--workspace", kBoundedFolder});
   if (!command) return command.error();

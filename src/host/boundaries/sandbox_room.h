@@ -25,6 +25,6 @@ struct SandboxSettings {
 // Starts a zygote in a sandbox of its own (bubblewrap.h says what that is). Loop's thread; the loop
 // outlives its room.
 Result<StartedZygote> start_in_sandbox(EventLoop& loop, const SandboxSettings& settings,
-                                       const WorkerPlace& place);
+                                       const WorkerPlace& place, const WorkerLimits& limits);
 
 }  // namespace pyember::host

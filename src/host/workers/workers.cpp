@@ -41,23 +41,18 @@ class Workers::Impl {
     return known.zygote.get();
   }
 
-  // A zygote of a session's own, behind a boundary; a spare one when there is one of that place.
-  // Given back with finish_bounded(). Null after the end.
-  Zygote* bounded_zygote(const WorkerPlace& place) {
+  // A zygote of a session's own, behind a boundary; a spare one when there is one of that place and
+  // the session has no limits of its own. Given back with finish_bounded(). Null after the end.
+  Zygote* bounded_zygote(const WorkerPlace& place, const WorkerLimits& limits) {
     if (over_) return nullptr;
-    const auto spare = std::find_if(spares_.begin(), spares_.end(), [&place](const auto& each) {
-      return each->usable() && each->place() == place;
-    });
     std::unique_ptr<Zygote> taken;
-    if (spare == spares_.end()) {
-      taken = make_zygote(place, {});
-    } else {
-      taken = std::move(*spare);
-      spares_.erase(spare);
+    if (limits == settings_.boundaries->limits(place.boundary)) {
+      taken = take_spare(place);
+      wanted_spare_ = place;
+      replenish_.start(limits::kBoundedSpareDelay);
     }
+    if (!taken) taken = make_zygote(place, {}, limits);
     taken->stay();  // until it is given back
-    wanted_spare_ = place;
-    replenish_.start(limits::kBoundedSpareDelay);
     bounded_.push_back(std::move(taken));
     return bounded_.back().get();
   }
@@ -100,18 +95,20 @@ class Workers::Impl {
     if (!wanted.empty()) preload(place, wanted);
   }
 
-  std::unique_ptr<ProcessSession::Source> source(const WorkerPlace& place) {
+  std::unique_ptr<ProcessSession::Source> source(const WorkerPlace& place,
+                                                 const WorkerLimits& limits) {
     if (place.boundary == Boundary::None) return std::make_unique<Source>(*this, place);
-    return std::make_unique<BoundedSource>(std::make_shared<BoundedZygote>(*this, place));
+    return std::make_unique<BoundedSource>(std::make_shared<BoundedZygote>(*this, place, limits));
   }
 
-  // What a session that is given `limits` may use behind a boundary.
-  WorkerLimits bounded_limits(Boundary boundary, WorkerLimits limits) const {
-    const WorkerLimits most = settings_.boundaries->limits(boundary);
-    if (most.memory_bytes &&
-        limits.memory_bytes.value_or(*most.memory_bytes) >= *most.memory_bytes) {
-      limits.memory_bytes = most.memory_bytes;
-    }
+  // What a session that is given `wanted` may use behind a boundary.
+  WorkerLimits bounded_limits(Boundary boundary, const WorkerLimits& wanted) const {
+    WorkerLimits limits = settings_.boundaries->limits(boundary);
+    const auto lower = [](auto& most, const auto& wish) {
+      if (wish && (!most || *wish < *most)) most = wish;
+    };
+    lower(limits.memory_bytes, wanted.memory_bytes);
+    lower(limits.processes, wanted.processes);
     return limits;
   }
 
@@ -173,8 +170,8 @@ class Workers::Impl {
   // The zygote of one session behind a boundary, and of its copies; ends with the last of them.
   class BoundedZygote {
    public:
-    BoundedZygote(Impl& workers, const WorkerPlace& place)
-        : workers_(workers), zygote_(workers.bounded_zygote(place)) {}
+    BoundedZygote(Impl& workers, const WorkerPlace& place, const WorkerLimits& limits)
+        : workers_(workers), zygote_(workers.bounded_zygote(place, limits)) {}
     ~BoundedZygote() { workers_.finish_bounded(zygote_); }
     BoundedZygote(const BoundedZygote&) = delete;
     BoundedZygote& operator=(const BoundedZygote&) = delete;
@@ -221,11 +218,23 @@ class Workers::Impl {
   }
 
   std::unique_ptr<Zygote> make_zygote(const WorkerPlace& place,
-                                      const std::vector<std::string>& preloaded) {
-    return std::make_unique<Zygote>(
-        loop_,
-        Zygote::Settings{place, settings_.runtime_directory, preloaded, settings_.boundaries},
-        [this] { bury_.start(std::chrono::milliseconds(0)); });
+                                      const std::vector<std::string>& preloaded,
+                                      const WorkerLimits& limits = {}) {
+    return std::make_unique<Zygote>(loop_,
+                                    Zygote::Settings{place, settings_.runtime_directory, preloaded,
+                                                     settings_.boundaries, limits},
+                                    [this] { bury_.start(std::chrono::milliseconds(0)); });
+  }
+
+  // Null: there is none.
+  std::unique_ptr<Zygote> take_spare(const WorkerPlace& place) {
+    const auto spare = std::find_if(spares_.begin(), spares_.end(), [&place](const auto& each) {
+      return each->usable() && each->place() == place;
+    });
+    if (spare == spares_.end()) return nullptr;
+    std::unique_ptr<Zygote> taken = std::move(*spare);
+    spares_.erase(spare);
+    return taken;
   }
 
   // Has a zygote ready for the next session of the place that was used last.
@@ -238,7 +247,8 @@ class Workers::Impl {
       return true;
     });
     while (spares_.size() < settings_.bounded_spares) {
-      spares_.push_back(make_zygote(*wanted_spare_, {}));
+      spares_.push_back(
+          make_zygote(*wanted_spare_, {}, settings_.boundaries->limits(wanted_spare_->boundary)));
     }
   }
 
@@ -281,9 +291,12 @@ std::unique_ptr<embed::Session> Workers::open_session(const WorkerPlace& place,
                   std::move(options.folder), limits};
   if (place.boundary != Boundary::None) {
     order.working_directory = order.folder = kBoundedFolder;
-    order.limits = impl_->bounded_limits(place.boundary, limits);
+    const WorkerLimits room = impl_->bounded_limits(place.boundary, limits);
+    order.limits.memory_bytes = room.memory_bytes;
+    return std::make_unique<ProcessSession>(impl_->loop(), impl_->source(place, room),
+                                            std::move(order), listener);
   }
-  return std::make_unique<ProcessSession>(impl_->loop(), impl_->source(place), std::move(order),
+  return std::make_unique<ProcessSession>(impl_->loop(), impl_->source(place, {}), std::move(order),
                                           listener);
 }
 

@@ -96,7 +96,7 @@ Result<StartedZygote> Zygote::start() {
   if (settings_.place.boundary == Boundary::None) {
     return start_zygote(settings_.place.python, settings_.runtime_directory);
   }
-  return settings_.boundaries->start(settings_.place);
+  return settings_.boundaries->start(settings_.place, settings_.limits);
 }
 
 void Zygote::watch_control() {

@@ -54,7 +54,8 @@ class Zygote {
     WorkerPlace place;
     std::string runtime_directory;
     std::vector<std::string> preloaded;     // asked for behind the workers that are waited for
-    BoundaryStarter* boundaries = nullptr;  // for places that have one
+    BoundaryStarter* boundaries = nullptr;  // for places that have one,
+    WorkerLimits limits = {};               // and what may be used behind it
   };
   // `gone` is called once its process has ended and been reaped; it must not destroy the zygote.
   Zygote(EventLoop& loop, Settings settings, std::function<void()> gone);

@@ -25,9 +25,10 @@ class BoundaryStarter {
  public:
   virtual ~BoundaryStarter() = default;
   // The loop's thread waits for an exec, a few milliseconds, and for nothing of what follows. The
-  // error is for people and tells what to do.
-  virtual Result<StartedZygote> start(const WorkerPlace& place) = 0;
-  // Of everything behind such a boundary together; sessions may be given less.
+  // error is for people and tells what to do. `limits` are limits() or less: memory and processes
+  // of all that is behind the boundary, on top of what the zygote itself takes.
+  virtual Result<StartedZygote> start(const WorkerPlace& place, const WorkerLimits& limits) = 0;
+  // Memory and processes that everything behind such a boundary may take together.
   virtual WorkerLimits limits(Boundary boundary) const = 0;
 };
 
