@@ -6,14 +6,17 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "host/boundaries/container_failures.h"
 #include "host/boundaries/container_orphans.h"
+#include "host/boundaries/container_pull.h"
 #include "host/boundaries/container_settings.h"
 #include "host/boundaries/containers.h"
+#include "loop_fixture.h"
 #include "support/catch.h"
 
 using namespace pyember;
@@ -67,11 +70,12 @@ bool has(const std::vector<std::string>& words, const std::string& word) {
 // A folder with programs that do nothing, alone on PATH.
 class OnlyPath {
  public:
-  explicit OnlyPath(const std::vector<std::string>& programs) : before_(getenv("PATH")) {
+  explicit OnlyPath(const std::vector<std::string>& programs, const std::string& script = "")
+      : before_(getenv("PATH")) {
     char name[] = "/tmp/pyember-path-XXXXXX";
     folder_ = mkdtemp(name);
     for (const std::string& program : programs) {
-      close(open((folder_ + "/" + program).c_str(), O_CREAT | O_WRONLY, 0755));
+      write(program, script);
     }
     setenv("PATH", folder_.c_str(), 1);
   }
@@ -80,6 +84,10 @@ class OnlyPath {
     std::filesystem::remove_all(folder_);
   }
   const std::string& folder() const { return folder_; }
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(folder_ + "/" + name) << text;
+    std::filesystem::permissions(folder_ + "/" + name, std::filesystem::perms(0755));
+  }
 
  private:
   const std::string before_;
@@ -321,4 +329,32 @@ TEST_CASE("Containers: an orphan is one whose server is surely gone") {
   for (const char* nonsense : {"", "....", "a.b.c.d.e", "0.-1.1.1.b"}) {
     CHECK(!is_orphan({"pyember-a", nonsense}));
   }
+}
+
+TEST_CASE("Containers: an image that is missing is pulled beside the calls, which are told") {
+  LoopFixture fixture;
+  const OnlyPath path(
+      {"podman"},
+      "#!/bin/sh\ntest -e \"$0.ready\" || { echo 'Error: no such host' >&2; exit 125; }\n");
+  ContainerPull pull(fixture.loop, find_container_runtime("").take(),
+                     settings({{"MCP_BRIDGE_IMAGE", "ghcr.io/a/b"}}));
+  CHECK(contains(pull.image_is_missing().message, "has been pulling it"));
+  CHECK(pull.running());
+  CHECK(contains(pull.image_is_missing().message, "Send the cell again"));
+  REQUIRE(fixture.until([&] { return !pull.running(); }));
+  const std::string failed = pull.image_is_missing().message;
+  CHECK(contains(failed, "Image pull failed for ghcr.io/a/b"));
+  CHECK(contains(failed, "no such host"));
+  CHECK(!pull.running());
+  path.write("podman.ready", "");
+  CHECK(contains(pull.image_is_missing().message, "has been pulling it"));  // once more
+  REQUIRE(fixture.until([&] { return !pull.running(); }));
+  CHECK(contains(pull.image_is_missing().message, "has been pulling it"));
+}
+
+TEST_CASE("Containers: an image of this machine's own is not looked for elsewhere") {
+  LoopFixture fixture;
+  ContainerPull pull(fixture.loop, kPodman, settings({{"MCP_BRIDGE_IMAGE", "localhost/mine"}}));
+  CHECK(contains(pull.image_is_missing().message, "localhost/mine is not on this machine"));
+  CHECK(!pull.running());
 }
