@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench import behaviour, branches, latency, peers, races, scripts, survival, workers  # noqa: E402
+from bench import behaviour, boundaries, branches, latency, peers, races, scripts, survival, workers  # noqa: E402
 from bench.results import machine, replace_section  # noqa: E402
 from bench.samples import Row, table  # noqa: E402
 
@@ -45,7 +45,8 @@ SCRIPT_MEASURES: dict[str, Callable[[latency.Setting], list[Row]]] = {
 
 # The sections of bench/RESULTS.md and what stands in each.
 SECTIONS = {"Benchmark": MEASURES, "Scripts and jobs": SCRIPT_MEASURES, "Worker sessions": workers.MEASURES,
-            "State that survives": {**survival.MEASURES, **branches.MEASURES, **races.MEASURES}}
+            "State that survives": {**survival.MEASURES, **branches.MEASURES, **races.MEASURES},
+            "Sandbox and container": boundaries.MEASURES}
 
 
 def arguments() -> argparse.Namespace:
