@@ -74,6 +74,24 @@ def test_rights_are_given_up(fence: Fence) -> None:
     assert status["Uid"].split()[0] == str(fence.sandboxes.owner)
 
 
+def test_root_that_keeps_its_folder_is_kept_all_the_same(fence: Fence) -> None:
+    if fence.sandboxes.user != "root":
+        pytest.skip("only root can be root")
+    os.chown(fence.folder, 0, 0)
+    secret = fence.sandboxes.base / "secret"
+    secret.write_text("1")
+    victim = subprocess.Popen(["sleep", "300"], start_new_session=True)
+    try:
+        assert fence.tried("open('mine', 'w')", "open(secret)", "open('/etc/shadow')", "os.kill(pid, 9)",
+                           "os.chmod(secret, 0)", "open('/proc/sys/kernel/hostname', 'w')",
+                           "resource.prlimit(pid, resource.RLIMIT_CPU, (1, 1))", "os.setuid(1)",
+                           secret=str(secret), pid=victim.pid) == ["done", *["PermissionError"] * 7]
+        assert victim.poll() is None
+    finally:
+        victim.kill()
+        victim.wait()
+
+
 def test_files_of_the_machine_are_not_read(fence: Fence) -> None:
     secret = fence.sandboxes.base / "secret"
     secret.write_text("1")

@@ -1,6 +1,7 @@
 #include "host/boundaries/fence.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <mutex>
@@ -17,6 +18,11 @@ namespace {
 using Arguments = std::vector<std::string>;
 
 bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+
+bool is_of_sandbox_user(const std::string& folder) {
+  struct stat status {};
+  return stat(folder.c_str(), &status) == 0 && status.st_uid == kSandboxUser;
+}
 
 void append(Arguments& to, std::initializer_list<std::string> what) {
   to.insert(to.end(), what.begin(), what.end());
@@ -98,7 +104,7 @@ Result<SandboxCommand> fenced_command(const SandboxPlan& plan, const std::string
   add_limit(to, "address-space", plan.limits.address_space_bytes);
   add_limit(to, "file-size", plan.limits.file_size_bytes);
   add_limit(to, "open-files", plan.limits.open_files);
-  if (may_become_sandbox_user()) {
+  if (is_of_sandbox_user(folder) && may_change_user()) {
     append(to, {"--user", fmt::format("{}:{}", kSandboxUser, kSandboxUser)});
   }
   append(to, {"--chdir", folder, "--confine", std::to_string(kSandboxFilterDescriptor), "--"});

@@ -14,8 +14,9 @@ namespace pyember::host {
 // owns them (stat), what processes there are and how they were started (/proc), the machine's name
 // and network addresses, and, of disk and processes, more than a control group bounds.
 //
-// Run by root the program is user 65534, which must own what it may change; run by an ordinary user
-// it is that user, and Linux 6.12 is needed so that it can't signal that user's processes.
+// The program is the server's own user, for which Linux 6.12 is needed: before, it could signal
+// that user's processes. Only where the server is root and has given the folder to user 65534 is it
+// that one, who then has to get to Python and to what it may change by himself.
 
 // For spawn_on_its_own, like sandbox_command. Of the plan count its paths (at their own places:
 // what shall be seen elsewhere is an error), environment, limits for each process and control

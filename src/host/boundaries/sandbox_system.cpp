@@ -3,8 +3,10 @@
 #include <linux/capability.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <initializer_list>
 #include <string>
 
 #include "base/small_file.h"
@@ -30,18 +32,22 @@ bool maps_sandbox_user(const char* map) {
   return false;
 }
 
-}  // namespace
-
-bool may_become_sandbox_user() {
-  if (geteuid() != 0) return false;
+bool holds(std::initializer_list<int> capabilities) {
   const std::string status = read_small_file("/proc/self/status", 8192);
   const std::size_t at = status.find("\nCapEff:");
   if (at == std::string::npos) return false;
   const auto held = std::strtoull(status.c_str() + at + 8, nullptr, 16);
-  for (const int needed : {CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_CHOWN}) {
-    if ((held >> needed & 1) == 0) return false;
-  }
-  return maps_sandbox_user("/proc/self/uid_map") && maps_sandbox_user("/proc/self/gid_map");
+  return std::all_of(capabilities.begin(), capabilities.end(),
+                     [held](int each) { return (held >> each & 1) != 0; });
+}
+
+}  // namespace
+
+bool may_become_sandbox_user() { return may_change_user() && holds({CAP_SYS_ADMIN, CAP_CHOWN}); }
+
+bool may_change_user() {
+  return geteuid() == 0 && holds({CAP_SETUID, CAP_SETGID, CAP_SETPCAP}) &&
+         maps_sandbox_user("/proc/self/uid_map") && maps_sandbox_user("/proc/self/gid_map");
 }
 
 Result<std::string> enter_program() {

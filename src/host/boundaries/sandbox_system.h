@@ -41,6 +41,8 @@ inline constexpr const char* kSystemFolders[] = {"/bin",   "/lib",    "/lib32",
 // Whether this process may become kSandboxUser: root of the machine, or of a container that has
 // users besides; not one that only seems to be root.
 bool may_become_sandbox_user();
+// The same without what bubblewrap's part takes: root of an ordinary container may.
+bool may_change_user();
 
 // pyember-enter (find_enter), or an error that says what to do without.
 Result<std::string> enter_program();
