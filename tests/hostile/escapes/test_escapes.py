@@ -25,8 +25,8 @@ def report_of(room: Room) -> Report:
     return Battery(room, CASES).run()
 
 
-@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{KIND_OF[case.name]}: {case.name}")
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
 def test_contained(room: Room, case: Case) -> None:
     report = report_of(room)
     found = report.cases.get(case.name)
