@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "cli/doctor/command_output.h"
+#include "host/boundaries/bubblewrap.h"
 #include "host/environments/environments.h"
 #include "host/options.h"
 #include "host/services/packages_directory.h"
@@ -182,22 +183,19 @@ void add_script_findings(Findings& findings, host::EventLoop& loop) {
 }
 
 void add_container_findings(Findings& findings) {
-  struct Program {
-    const char* name;
-    const char* advice;
-  };
-  constexpr Program kPrograms[] = {
-      {"bwrap", "Not used yet. Debian, Fedora: the package bubblewrap."},
-      {"podman", "Not used yet; one of podman and docker is enough."},
-      {"docker", "Not used yet; one of podman and docker is enough."},
-  };
-  for (const Program& program : kPrograms) {
-    const std::string path = program_on_path(program.name);
+  if (const auto sandbox = host::sandbox_available(); sandbox) {
+    findings.push_back({kContainers, "sandbox", FindingState::Ok,
+                        fmt::format("one was started ({})", host::find_bubblewrap()), ""});
+  } else {
+    findings.push_back({kContainers, "sandbox", FindingState::Note, sandbox.error().message, ""});
+  }
+  for (const char* program : {"podman", "docker"}) {
+    const std::string path = program_on_path(program);
     if (path.empty()) {
-      findings.push_back(
-          {kContainers, program.name, FindingState::Note, "not on PATH", program.advice});
+      findings.push_back({kContainers, program, FindingState::Note, "not on PATH",
+                          "For isolation='container' one of podman and docker is enough."});
     } else {
-      findings.push_back({kContainers, program.name, FindingState::Ok, path, ""});
+      findings.push_back({kContainers, program, FindingState::Ok, path, ""});
     }
   }
 }
