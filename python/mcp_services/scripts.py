@@ -31,28 +31,33 @@ def inspect_script(
     directory: str | None = None,
     python_version: str | None = None,
     dependencies: Sequence[str] = (),
+    project: str | None = None,
+    scan: bool = True,
 ) -> dict[str, Any]:
     """What can be said about a script before it runs; a broken script is an answer, no error.
 
     Without a source the file at `path` is read. A script with a header says itself what it needs:
-    its imports are not looked at.
+    its imports are not looked at. `project` is a folder with a pyproject.toml, whose dependencies are
+    told, and there without being looked for.
     """
     text = _read(path) if source is None else source
     header, header_error = _header(text)
     tree, syntax_error = _parse(text)
+    of_project = _project_dependencies(project) if project else []
     added: list[str] = []
-    if tree is not None and header is None and header_error is None:
+    if scan and tree is not None and header is None and header_error is None:
         from mcp_services.imports import Surroundings, packages_needed
 
         folders = [os.path.dirname(os.path.abspath(path))] if path else []
         if directory:
             folders.append(directory)
-        added = packages_needed(tree, Surroundings(folders, _version(python_version)), dependencies)
+        added = packages_needed(tree, Surroundings(folders, _version(python_version)), [*dependencies, *of_project])
     return {
         "header": header,
         "header_error": header_error,
         "docstring": _docstring(tree),
         "imports_added": added,
+        "project_dependencies": of_project,
         "syntax_error": syntax_error,
     }
 
@@ -102,19 +107,29 @@ def add_header(
 
 def project_python(directory: str) -> str | None:
     """The first N.N of project.requires-python in the directory's pyproject.toml; None: unknown."""
+    wanted = _project(directory).get("requires-python")
+    found = re.search(r"\d+\.\d+", wanted) if isinstance(wanted, str) else None
+    return found.group() if found else None
+
+
+def _project(directory: str) -> dict[str, Any]:
+    """The table `project` of the directory's pyproject.toml; empty: there is none."""
     import tomllib
 
     path = os.path.join(os.path.expanduser(directory), "pyproject.toml")
     try:
         if os.path.getsize(path) > MAXIMUM_BYTES:
-            return None
+            return {}
         with open(path, "rb") as file:
             project = tomllib.load(file).get("project")
     except (OSError, ValueError):
-        return None
-    wanted = project.get("requires-python") if isinstance(project, dict) else None
-    found = re.search(r"\d+\.\d+", wanted) if isinstance(wanted, str) else None
-    return found.group() if found else None
+        return {}
+    return project if isinstance(project, dict) else {}
+
+
+def _project_dependencies(directory: str) -> list[str]:
+    wanted = _project(directory).get("dependencies")
+    return [each for each in wanted if isinstance(each, str)] if isinstance(wanted, list) else []
 
 
 def _read(path: str | None) -> str:

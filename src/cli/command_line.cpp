@@ -54,6 +54,9 @@ CLI::App* add_run(CLI::App& app, RunCommand& command) {
   run->add_option("--env", command.variables, "NAME=value for its environment (may be repeated)")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  run->add_option("--isolation", command.isolation,
+                  "Where it runs: none, sandbox (it sees its directory, and no network)")
+      ->check(CLI::IsMember({"none", "sandbox", "container"}));
   run->add_flag("--no-uv", command.no_uv, "With the system's Python, without packages");
   run->add_flag("--no-scan", command.no_scan, "Don't add packages for what it imports");
   run->add_flag("--isolated", command.isolated, "Take no account of a project in the directory");

@@ -78,6 +78,7 @@ Result<host::ScriptRequest> request_for(RunCommand command) {
   request.timeout =
       std::chrono::milliseconds(static_cast<std::int64_t>(command.timeout_seconds * 1000));
   request.limits = command.limits;
+  request.isolation = std::move(command.isolation);
   request.parameters = mcp::Json::object();
   return request;
 }
@@ -92,7 +93,8 @@ class ScriptRun {
                   place.loop(), place.poster()),
         environments_(place.loop(),
                       {host::find_environments_directory(), limits::kEnvironmentBytes}),
-        preparer_(place.loop(), library_, services_, environments_),
+        boundaries_([this]() -> host::BoundaryRooms& { return rooms(); }, std::nullopt),
+        preparer_(place.loop(), library_, services_, environments_, boundaries_),
         look_(place.loop(), [this] { look(); }) {}
 
   int run(host::ScriptRequest request);
@@ -100,6 +102,7 @@ class ScriptRun {
 
  private:
   embed::Runtime& runtime(const RuntimeFactory& start);
+  host::BoundaryRooms& rooms();
   void known(const host::PreparedScript& script);
   void prepared(std::optional<host::PreparedScript> script, host::PreparationFailure failure);
   void launched(const Result<void>& outcome);
@@ -121,6 +124,8 @@ class ScriptRun {
   host::ScriptLibrary library_;
   host::PythonServices services_;
   host::Environments environments_;
+  std::unique_ptr<host::BoundaryRooms> rooms_;
+  const host::ScriptBoundaries boundaries_;
   host::ScriptPreparer preparer_;
   host::Timer look_;
   std::uint64_t began_ns_ = host::now_ns();
@@ -147,6 +152,16 @@ embed::Runtime& ScriptRun::runtime(const RuntimeFactory& start) {
   return *runtime_;
 }
 
+host::BoundaryRooms& ScriptRun::rooms() {
+  if (!rooms_) {
+    host::BoundaryRooms::Settings settings{{}, host::read_container_settings(), {}};
+    settings.sandbox.runtime_directory = host::find_runtime_directory();
+    settings.sandbox.folders = host::find_boundary_folders_directory();
+    rooms_ = std::make_unique<host::BoundaryRooms>(place_.loop(), std::move(settings));
+  }
+  return *rooms_;
+}
+
 int ScriptRun::run(host::ScriptRequest request) {
   label_ = request.script_path ? std::filesystem::path(*request.script_path).filename().string()
                                : std::string("-c");
@@ -171,11 +186,7 @@ int ScriptRun::run(host::ScriptRequest request) {
 }
 
 void ScriptRun::known(const host::PreparedScript& script) {
-  facts_.strategy = script.strategy;
-  facts_.python_version = script.python_version;
-  facts_.dependencies = script.dependencies;
-  facts_.auto_added = script.auto_added;
-  if (script.autosaved) facts_.autosaved = script.autosaved->name;
+  facts_ = host::facts_of(script, std::move(facts_));
 }
 
 void ScriptRun::prepared(std::optional<host::PreparedScript> script,
@@ -190,9 +201,8 @@ void ScriptRun::prepared(std::optional<host::PreparedScript> script,
     err_.write(failure.environment.stderr_text);
     return stop(failure.environment.exit_code != 0 ? failure.environment.exit_code : 1);
   }
-  facts_.python_version = script->python_version;
-  facts_.locked = std::move(script->locked);
-  facts_.setup_seconds = script->setup_seconds;
+  facts_ = host::facts_of(*script, std::move(facts_));
+  for (const std::string& each : facts_.notes) complain(each);
   Result<std::string> id = place_.jobs().create(kTool, label_, facts_.to_json());
   if (!id) {
     complain(id.error().message);

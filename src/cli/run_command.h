@@ -18,6 +18,7 @@ struct RunCommand {
   std::optional<std::string> python_version;
   std::optional<std::string> directory;
   std::optional<std::string> env_file;
+  std::optional<std::string> isolation;
   std::vector<std::string> variables;  // NAME=value
   double timeout_seconds = 0;          // 0: none
   bool no_uv = false;

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "host/scripts/script_boundaries.h"
+
 namespace pyember::cli {
 
 namespace {
@@ -100,6 +102,9 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
                  "Files and folders that sandboxes show; written to with :rw behind them")
       ->envname("PYEMBER_SANDBOX_PATHS")
       ->delimiter(',');
+  app.add_flag("--sandbox-scripts{sandbox}", sandbox_scripts_,
+               "Run all scripts in sandboxes, whatever a call asks for; =container: in containers")
+      ->envname("PYEMBER_SANDBOX_SCRIPTS");
   app.add_option("--preload", options.preloaded,
                  "Packages that workers have ready, where they are installed: numpy,pandas")
       ->envname("PYEMBER_PRELOAD")
@@ -132,6 +137,7 @@ Result<void> ServeOptions::finish() {
   options_.maximum_timeout = to_duration(maximum_timeout_);
   options_.idle_timeout = to_duration(idle_timeout_);
   if (options_.timeout > options_.maximum_timeout) options_.timeout = options_.maximum_timeout;
+  if (auto scripts = read_scripts_boundary(); !scripts) return scripts;
   if (auto allowed = read_allowance(); !allowed) return allowed;
   const char* switches = std::getenv("PYEMBER_TEST_SWITCHES");
   if (switches == nullptr || *switches == '\0') return {};
@@ -140,6 +146,20 @@ Result<void> ServeOptions::finish() {
   options_.test = parsed.value();
   fmt::print(stderr, "pyember: test switches are on: {}\n", switches);
   return {};
+}
+
+// The variable may be a switch as well: 1, true, 0.
+Result<void> ServeOptions::read_scripts_boundary() {
+  std::string word = CLI::detail::to_lower(sandbox_scripts_);
+  if (word.empty() || word == "0" || word == "false" || word == "no" || word == "off") return {};
+  if (word == "1" || word == "true" || word == "yes" || word == "on") word = "sandbox";
+  options_.scripts_boundary = host::parse_boundary(word);
+  if (options_.scripts_boundary && *options_.scripts_boundary != host::Boundary::None) return {};
+  return Error{ErrorCode::InvalidArgument,
+               fmt::format("--sandbox-scripts={} can't be used, because scripts are run in a "
+                           "sandbox or in a container. Say --sandbox-scripts, or "
+                           "--sandbox-scripts=container.",
+                           sandbox_scripts_)};
 }
 
 Result<void> ServeOptions::read_allowance() {

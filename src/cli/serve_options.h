@@ -25,11 +25,13 @@ class ServeOptions {
 
  private:
   Result<void> read_allowance();
+  Result<void> read_scripts_boundary();
 
   host::Options& options_;
   std::string profile_;    // empty: the program's name decides
   std::string checkpoints_ = "on";
   std::string isolation_;  // empty: the profile decides
+  std::string sandbox_scripts_;  // empty: not
   std::vector<std::string> sandbox_hosts_;
   std::vector<std::string> sandbox_paths_;
   bool unsupervised_ = false;

@@ -160,8 +160,9 @@ void App::add_tools() {
   scripts_.emplace(
       loop_, poster_, [this]() -> embed::Runtime& { return runtime(); }, *environments_, *jobs_,
       *progress_,
-      ScriptExecutor::Settings{options_.project_root, options_.output_budget,
-                               profile == Profile::Full});
+      ScriptExecutor::Settings{
+          options_.project_root, options_.output_budget, profile == Profile::Full,
+          [this]() -> BoundaryRooms& { return rooms_->boundaries(); }, options_.scripts_boundary});
   scripts_->add_tools(tools_);
   if (profile == Profile::Full) {
     add_export_tool(tools_, {*registry_, scripts_->services(), loop_, options_.output_budget});

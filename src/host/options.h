@@ -34,6 +34,7 @@ struct Options {
   Allowance allowed;                   // --sandbox-host, --sandbox-path
   bool supervised = true;              // --no-supervisor; another server follows one that dies
   std::optional<Isolation> isolation;  // --isolation; unset: the profile's default
+  std::optional<Boundary> scripts_boundary;  // --sandbox-scripts; unset: a call may ask for one
   Profile profile = Profile::Full;     // --profile, or what the program's name stands for
   std::string project_root;            // --project-root; empty: found
   bool checkpoints = true;             // --checkpoints

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 
 #include "host/environments/environments.h"
 #include "host/jobs/job_registry.h"
 #include "host/loop/event_loop.h"
 #include "host/loop/loop_poster.h"
+#include "host/scripts/script_boundaries.h"
 #include "host/scripts/script_library.h"
 #include "host/scripts/script_preparer.h"
 #include "host/services/python_services.h"
@@ -29,6 +32,8 @@ class ScriptExecutor {
     std::string project_root;  // --project-root; empty: found
     std::size_t output_budget = 0;
     bool extended = false;  // profile full
+    std::function<BoundaryRooms&()> boundaries = {};
+    std::optional<Boundary> scripts_boundary = {};  // --sandbox-scripts
   };
 
   // All outlive it.
@@ -52,6 +57,7 @@ class ScriptExecutor {
   ScriptLibrary library_;
   PythonServices services_;
   Environments& environments_;
+  const ScriptBoundaries boundaries_;
   ScriptPreparer preparer_;
   ScriptRuns runs_;
   BenchmarkCalls benchmarks_;

@@ -26,7 +26,11 @@ double seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
 }
 
-int exit_code(int status) { return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status); }
+int exit_code(int status, bool enclosed) {
+  if (WIFSIGNALED(status)) return -WTERMSIG(status);
+  const int code = WEXITSTATUS(status);
+  return enclosed && code > 128 && code < 128 + NSIG ? 128 - code : code;
+}
 
 // By the signal itself, or as a shell or uv passes on what befell the program below it.
 bool ended_by(int code, int signal) { return code == -signal || code == 128 + signal; }
@@ -101,7 +105,7 @@ bool publish_ending(const JobFolder& folder, const Options& options, const Confi
                     const Child& child, const Ending& ending) {
   if (const Failure failure = child.failure()) return publish_failure(folder, failure);
   Figures figures;
-  figures.exit_code = exit_code(ending.status);
+  figures.exit_code = exit_code(ending.status, options.enclosed);
   figures.limit = ending_limit(folder, options, confinement, ending, figures.exit_code);
   figures.kept_by = confinement.kept_by();
   figures.peak_bytes = ending.largest_process_bytes;

@@ -10,9 +10,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <limits>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/small_file.h"
 #include "runner/child.h"
 #include "runner/clock.h"
 #include "runner/confinement.h"
@@ -22,7 +25,6 @@
 #include "runner/keeper.h"
 #include "runner/options.h"
 #include "runner/run.h"
-#include "base/small_file.h"
 
 namespace pyember::runner {
 namespace {
@@ -35,10 +37,24 @@ int refuse(ExitCode code, const std::string& message) {
   return code;
 }
 
-// What the server had open is none of the program's business.
-void drop_descriptors() {
-  if (syscall(SYS_close_range, 3u, ~0u, 0u) == 0) return;
-  for (int fd = 3, end = static_cast<int>(sysconf(_SC_OPEN_MAX)); fd < end; ++fd) close(fd);
+void close_between(int first, int last) {
+  if (first > last) return;
+  if (syscall(SYS_close_range, static_cast<unsigned>(first), static_cast<unsigned>(last), 0u) ==
+      0) {
+    return;
+  }
+  const int end = std::min(last, static_cast<int>(sysconf(_SC_OPEN_MAX)) - 1);
+  for (int fd = first; fd <= end; ++fd) close(fd);
+}
+
+// What the server had open is none of the program's business, but for what it is to get.
+void drop_descriptors(const std::vector<int>& passed) {
+  int first = 3;
+  for (const int each : passed) {
+    close_between(first, each - 1);
+    first = each + 1;
+  }
+  close_between(first, std::numeric_limits<int>::max());
 }
 
 void go_silent() {
@@ -107,7 +123,7 @@ int start(char** argv) {
                                        ". Usage: pyember-runner --dir JOB [options] -- PROGRAM "
                                        "[ARGUMENT...]; docs/runner.md lists the options.");
   }
-  drop_descriptors();
+  drop_descriptors(options.passed);
   setsid();
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   prepare_signals();

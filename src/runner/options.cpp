@@ -1,5 +1,6 @@
 #include "runner/options.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <string_view>
@@ -10,6 +11,7 @@
 namespace pyember::runner {
 namespace {
 
+constexpr std::uint64_t kHighestPassed = 255;
 constexpr double kLongestSeconds = 1e9;  // thirty years; keeps nanoseconds inside 64 bits
 
 bool read_seconds(const char* text, double& seconds) {
@@ -42,6 +44,13 @@ bool read_cpu(const char* text, std::optional<std::uint64_t>& seconds) {
   return true;
 }
 
+bool read_descriptor(const char* text, std::vector<int>& descriptors) {
+  std::optional<std::uint64_t> number;
+  if (!read_count(text, number) || *number < 3 || *number > kHighestPassed) return false;
+  descriptors.push_back(static_cast<int>(*number));
+  return true;
+}
+
 // Whether `value` can be what `name` is given; false also for a name that takes no value.
 bool store(std::string_view name, const char* value, Options& options) {
   if (name == "--dir") return !(options.directory = value).empty();
@@ -53,6 +62,13 @@ bool store(std::string_view name, const char* value, Options& options) {
   if (name == "--cpu") return read_cpu(value, options.cpu_seconds);
   if (name == "--file-size") return read_count(value, options.file_size_bytes);
   if (name == "--processes") return read_count(value, options.processes);
+  if (name == "--pass") return read_descriptor(value, options.passed);
+  return false;
+}
+
+bool set_switch(std::string_view name, Options& options) {
+  if (name == "--no-network") return options.no_network = true;
+  if (name == "--enclosed") return options.enclosed = true;
   return false;
 }
 
@@ -63,10 +79,7 @@ std::optional<std::string> parse(char** argv, Options& options) {
   char** next = argv + 1;
   for (; *next != nullptr && std::string_view(*next) != "--"; ++next) {
     const std::string_view name = *next;
-    if (name == "--no-network") {
-      options.no_network = true;
-      continue;
-    }
+    if (set_switch(name, options)) continue;
     if (next[1] == nullptr || !store(name, next[1], options)) {
       return "option " + std::string(name) + " is unknown or its value can't be used";
     }
@@ -78,6 +91,7 @@ std::optional<std::string> parse(char** argv, Options& options) {
     options.sample_interval_ns =
         std::max(options.sample_interval_ns, nanoseconds(limits::kShortestSampleInterval));
   }
+  std::sort(options.passed.begin(), options.passed.end());
   options.command = next + 1;
   return std::nullopt;
 }

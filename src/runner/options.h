@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace pyember::runner {
 
@@ -19,6 +20,10 @@ struct Options {
   std::optional<std::uint64_t> file_size_bytes;
   std::optional<std::uint64_t> processes;
   bool no_network = false;
+  // The program makes the room that another one runs in (a sandbox), and ends with 128 and the
+  // signal's number where a signal ended that.
+  bool enclosed = false;
+  std::vector<int> passed;   // descriptors of ours that the program gets
   char** command = nullptr;  // ends with a null pointer; points into argv
 };
 

@@ -75,6 +75,7 @@ Failure stay_behind_as_first_process(int outside) {
   sigdelset(&waiting, SIGCHLD);
   if (child > 0) reap_until_end_of(child, outside, waiting);
   sigprocmask(SIG_SETMASK, &before, nullptr);
+  signal(SIGTERM, SIG_DFL);  // what is around the program may outlast it
   close(outside);
   return {};
 }

@@ -6,6 +6,7 @@
 // It does what its options say, in the order of sandbox/options.h, and becomes the program. What
 // goes wrong is one line on stderr and the end.
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -16,6 +17,7 @@
 #include "sandbox/options.h"
 #include "sandbox/place.h"
 #include "sandbox/rights.h"
+#include "sandbox/variables.h"
 
 namespace pyember::sandbox {
 namespace {
@@ -30,6 +32,7 @@ int refuse(ExitCode code, const std::string& message) {
 Failure enter(const Options& options) {
   if (auto failure = join(options.groups)) return failure;
   if (options.own_end >= 0) show_own_end(options.own_end);
+  if (options.outlast_term) signal(SIGTERM, SIG_IGN);
   if (auto failure = furnish(options)) return failure;
   if (auto failure = give_up_rights(options)) return failure;
   const std::string& folder = options.working_directory;
@@ -48,6 +51,7 @@ int start(char** arguments) {
     return write_all(1, "pyember-enter " PYEMBER_VERSION "\n") ? EXIT_SUCCESS : EXIT_FAILURE;
   }
   if (const auto failure = enter(options)) return refuse(ExitCode::NotEntered, failure.message);
+  if (!options.variables.empty()) take_variables(options.variables);
   execvp(options.program[0], options.program);
   return refuse(ExitCode::NotExecuted,
                 failed(std::string("executing ") + options.program[0]).message);

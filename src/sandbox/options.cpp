@@ -73,6 +73,8 @@ bool store(std::string_view name, const std::string& value, Options& options) {
   if (name == "--join") return !options.groups.emplace_back(value).empty();
   if (name == "--may-read") return !options.may_read.emplace_back(value).empty();
   if (name == "--may-change") return !options.may_change.emplace_back(value).empty();
+  if (name == "--own") return !options.owned.emplace_back(value).empty();
+  if (name == "--variables") return !(options.variables = value).empty();
   if (name == "--private") return read_private_folder(value, options);
   if (name == "--limit") return read_limit(value, options);
   if (name == "--user") return read_user(value, options);
@@ -89,6 +91,7 @@ bool store(std::string_view name, const std::string& value, Options& options) {
 
 bool set_switch(std::string_view name, Options& options) {
   if (name == "--read-only-root") return options.read_only_root = true;
+  if (name == "--outlast-term") return options.outlast_term = true;
   if (name == "--version") return options.tell_version = true;
   return false;
 }

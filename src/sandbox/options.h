@@ -39,8 +39,10 @@ struct User {
 struct Options {
   std::vector<std::string> groups;             // --join DIRECTORY
   int own_end = -1;                            // --show-own-end DESCRIPTOR
+  bool outlast_term = false;                   // --outlast-term: SIGTERM ends the program alone
   std::vector<PrivateFolder> private_folders;  // --private PATH:BYTES:INODES:MODE
   std::vector<TextFile> texts;                 // --text PATH TEXT
+  std::vector<std::string> owned;              // --own PATH: owned_folder.h
   bool read_only_root = false;                 // --read-only-root
   std::vector<ResourceLimit> limits;           // --limit NAME=N
   std::optional<User> user;                    // --user UID:GID
@@ -51,6 +53,7 @@ struct Options {
   bool confine = false;                        // --confine DESCRIPTOR
   int filter = -1;                             //   … of a seccomp program
   int end_with = -1;                           // --first-process DESCRIPTOR
+  std::string variables;                       // --variables PREFIX: variables.h
   bool tell_version = false;                   // --version
   char** program = nullptr;                    // -- PROGRAM [ARGUMENT...]
 };

@@ -10,6 +10,7 @@
 #include "base/file_io.h"
 #include "base/small_file.h"
 #include "base/unique_fd.h"
+#include "sandbox/owned_folder.h"
 
 namespace pyember::sandbox {
 
@@ -28,6 +29,10 @@ Failure bound_private(const PrivateFolder& folder, const User& owner) {
     return {};
   }
   return failed("setting the bounds of " + folder.path);
+}
+
+void note(const std::string& message) {
+  write_all(2, "pyember-enter: " + message + ", so code has the rights of everybody there\n");
 }
 
 Failure write_text(const TextFile& file) {
@@ -58,6 +63,10 @@ Failure furnish(const Options& options) {
   }
   for (const TextFile& file : options.texts) {
     if (auto failure = write_text(file)) return failure;
+  }
+  // A file system that can't is no reason to fail: what everybody may there, the program may.
+  for (const std::string& path : options.owned) {
+    if (const auto failure = own_folder(path, owner)) note(failure.message);
   }
   if (!options.read_only_root) return {};
   // The mount, not the file system: what is mounted below keeps its own flags.

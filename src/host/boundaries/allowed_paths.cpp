@@ -139,11 +139,8 @@ Result<AllowedPath> parse(const std::string& text, const ForbiddenPlaces& forbid
     return bad_path(text, "it is neither a file nor a folder");
   }
   const AllowedPath found{resolved(named), normal(named), writable};
-  for (const std::string& each : {found.inside, found.outside}) {
-    std::string problem = problem_of_place(each, forbidden);
-    if (problem.empty() && writable) problem = problem_of_writing(each, forbidden);
-    if (!problem.empty()) return bad_path(text, problem);
-  }
+  const std::string problem = problem_of_showing(found, forbidden);
+  if (!problem.empty()) return bad_path(text, problem);
   return found;
 }
 
@@ -175,6 +172,15 @@ ForbiddenPlaces find_forbidden_places(const std::string& environment) {
                     fs::path(PYEMBER_PYTHON_EXECUTABLE).parent_path().parent_path().string()};
   if (!environment.empty()) found.programs.push_back(environment);
   return found;
+}
+
+std::string problem_of_showing(const AllowedPath& path, const ForbiddenPlaces& forbidden) {
+  for (const std::string& each : {path.inside, path.outside}) {
+    std::string problem = problem_of_place(each, forbidden);
+    if (problem.empty() && path.writable) problem = problem_of_writing(each, forbidden);
+    if (!problem.empty()) return problem;
+  }
+  return {};
 }
 
 Result<std::vector<AllowedPath>> parse_allowed_paths(const std::vector<std::string>& texts,

@@ -27,6 +27,9 @@ struct ForbiddenPlaces {
 // This server's. `environment` is the folder of the one its sessions have; may be empty.
 ForbiddenPlaces find_forbidden_places(const std::string& environment);
 
+// Why a path can't be shown, or not be written to; empty: it can.
+std::string problem_of_showing(const AllowedPath& path, const ForbiddenPlaces& forbidden);
+
 // "/data", "/data:ro" or "/data:rw": absolute, there already, a file or a folder.
 //
 // Some places are refused whatever is said: what a sandbox has of its own (/, /etc, /tmp, …), where

@@ -80,6 +80,10 @@ class Contents {
     make_above(path);
     append(to_, {"--symlink", target, path});
   }
+  void text(int descriptor, const std::string& path) {
+    make_above(path);
+    append(to_, {"--perms", "0644", "--ro-bind-data", std::to_string(descriptor), path});
+  }
   void bind(const char* how, const std::string& outside, const std::string& inside) {
     make_above(inside);
     append(to_, {how, outside, inside});
@@ -192,6 +196,7 @@ void add_contents(Arguments& to, const SandboxPlan& plan, const std::string& ent
     added.push_back(each);
   }
   for (const auto& [path, target] : plan.links) contents.link(path, target);
+  for (const SandboxFile& each : plan.files) contents.text(each.descriptor, each.path);
   contents.bind("--ro-bind", enter, kEnterInSandbox);
 }
 
@@ -207,6 +212,10 @@ void add_steps(Arguments& to, const SandboxPlan& plan, bool as_root) {
                 fmt::format("{}:{}:{}:{:o}", each.path, each.bytes, each.inodes, each.mode)});
   }
   for (const auto& [path, text] : kOwnSettings) append(to, {"--text", path, text});
+  if (as_root) {
+    for (const std::string& each : plan.owned) append(to, {"--own", each});
+  }
+  if (!plan.variables_prefix.empty()) append(to, {"--variables", plan.variables_prefix});
   append(to, {"--read-only-root", "--limit", "core=0"});
   add_limit(to, "address-space", plan.limits.address_space_bytes);
   add_limit(to, "file-size", plan.limits.file_size_bytes);
@@ -254,6 +263,7 @@ Result<SandboxCommand> sandbox_command(const SandboxPlan& plan, std::vector<std:
   Arguments& to = command.arguments;
   to.push_back(enter.value());
   for (const std::string& group : plan.control_groups) append(to, {"--join", group});
+  if (plan.outlasts_term) to.emplace_back("--outlast-term");
   append(to, {"--show-own-end", kEndDescriptor, "--", bubblewrap});
   separate(to, as_root);
   add_contents(to, plan, enter.value());

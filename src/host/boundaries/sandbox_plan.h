@@ -25,6 +25,13 @@ struct SandboxFolder {
   unsigned mode = 0;
 };
 
+// A file of the sandbox's own, which can't be changed: what there is to be read from a descriptor
+// of the process that starts the sandbox.
+struct SandboxFile {
+  int descriptor = -1;
+  std::string path;
+};
+
 // Limits for each process, kept by the kernel whether or not there are control groups. Those of the
 // sandbox as a whole are kept by the groups it is put into (SandboxPlan::control_groups).
 struct SandboxLimits {
@@ -43,12 +50,20 @@ struct SandboxPlan {
   std::vector<SandboxPath> read_write;
   std::vector<SandboxPath> sockets;  // Unix sockets of the server's to connect to
   std::vector<std::pair<std::string, std::string>> links;  // path inside, what it points to
+  // Of those bound: folders whose owner's the sandbox's user may do what the owner may, also where
+  // it is another user (src/sandbox/owned_folder.h).
+  std::vector<std::string> owned;
+  std::vector<SandboxFile> files;
   std::vector<SandboxFolder> folders = {
       {"/tmp", limits::kBoundaryTmpBytes, limits::kSandboxTmpInodes, 01777},
       {"/workspace", limits::kBoundaryFolderBytes, limits::kSandboxFolderInodes, 0700},
       {"/dev/shm", limits::kBoundaryTmpBytes, limits::kSandboxSharedInodes, 01777}};
   std::vector<std::string> environment;  // "NAME=value": all of it, nothing is inherited
+  // Not empty: the environment is that of whoever starts the sandbox, of which the program gets the
+  // variables that begin with this, without it.
+  std::string variables_prefix;
   std::string working_directory = "/workspace";
+  bool outlasts_term = false;  // SIGTERM to all of it ends the program alone, if it does that
   SandboxLimits limits;
   // Folders of control groups that the sandbox enters before anything else of it exists.
   std::vector<std::string> control_groups;

@@ -164,8 +164,10 @@ class EnvironmentSetUp::Impl {
   }
 
   void install() {
-    std::vector<std::string> command = {
-        uv_, "pip", "install", "--quiet", "--python", workshop_ + "/bin/python", "--"};
+    std::vector<std::string> command = {uv_,       "pip",      "install",
+                                        "--quiet", "--python", workshop_ + "/bin/python"};
+    if (order_.key.wheels_only) command.emplace_back("--no-build");
+    command.emplace_back("--");
     command.insert(command.end(), order_.key.dependencies.begin(), order_.key.dependencies.end());
     run(std::move(command), &Impl::installed);
   }

@@ -426,6 +426,7 @@ std::string id_of(const EnvironmentKey& key) {
   std::string all = key.python_version;
   for (const std::string& each : key.dependencies) all += '\n' + each;
   if (!key.resolved_on.empty()) all += "\n\n" + key.resolved_on;
+  if (key.wheels_only && !key.dependencies.empty()) all += "\n\nwheels";
   return fmt::format("{:016x}{:08x}", fnv(all, 0xcbf29ce484222325),
                      static_cast<std::uint32_t>(fnv(all, 0x9e3779b97f4a7c15)));
 }

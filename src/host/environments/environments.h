@@ -18,6 +18,9 @@ struct EnvironmentKey {
   std::string python_version;  // "3.12", or an absolute path; empty: uv's choice
   std::vector<std::string> dependencies;
   std::string resolved_on = {};  // a day, where the newest packages of that day are wanted
+  // Nothing is built: what there is no wheel of is refused, for its build would run code of its own
+  // as the server's user.
+  bool wheels_only = false;
 };
 
 struct ReadyEnvironment {

@@ -108,6 +108,7 @@ Result<void> JobRegistry::Impl::begin(Launch& launch) {
   starting_ = true;
   const std::weak_ptr<bool> alive = alive_;
   const RunSpec spec = std::move(launch.spec);
+  job.held = spec.held;
   launch.began_at = unix_now();
   RunnerProcess::start(
       loop_, settings_.runner, folders_.path(id), spec,

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "host/jobs/job_store.h"
 #include "host/runs/process_watch.h"
@@ -16,6 +17,7 @@ struct LiveJob {
   std::unique_ptr<ProcessWatch> watch;     // … or one that was adopted
   ProcessIdentity runner;                  // pid 0: not known (yet)
   std::unique_ptr<JobWork> work;
+  std::vector<std::shared_ptr<const void>> held;  // RunSpec's
 
   bool starting = false;            // its runner is being started: there is nothing to look at yet
   bool outlived = false;            // its runner is gone and another holder of the lock is not

@@ -3,9 +3,12 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "base/descriptor.h"
 
 namespace pyember::host {
 
@@ -18,6 +21,13 @@ struct RunLimits {
   bool no_network = false;
 };
 
+// A file of ours that a run gets as its descriptor `number`, from the beginning and anew for each.
+struct PassedFile {
+  int number = -1;
+  std::shared_ptr<const Descriptor> file;
+  bool writable = false;
+};
+
 // A command to be executed once, without a shell. `environment` is complete, and its values are
 // secret: they are handed to the child and to nobody else (no log, no record, no file).
 struct RunSpec {
@@ -27,6 +37,12 @@ struct RunSpec {
   std::chrono::milliseconds timeout{0};  // 0: none
   RunLimits limits;
   std::optional<double> sample_interval;  // seconds; measures memory over time
+  // What the command runs in: a command that ends where ours begins, makes a sandbox or a container
+  // and ends as what runs there does, with 128 and its number for a signal. Empty: nothing.
+  std::vector<std::string> enclosure;
+  std::vector<PassedFile> passed;
+  // What must not go away before the run has ended, as long as this server lives.
+  std::vector<std::shared_ptr<const void>> held;
 };
 
 // How a run ended: the runner's exit record.

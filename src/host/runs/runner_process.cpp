@@ -35,13 +35,25 @@ Error not_started(const std::string& runner, int error) {
 struct Start {
   std::vector<std::string> arguments;
   std::vector<std::string> environment;
+  std::vector<PassedFile> passed;
   ProcessIdentity identity;
   int error = 0;
 
   void run() {
     pid_t pid = 0;
-    error = spawn_on_its_own(arguments, environment,
-                             {{0, -1, O_RDWR}, {1, -1, O_RDWR}, {2, -1, O_RDWR}}, pid);
+    std::vector<ChildDescriptor> descriptors{{0, -1, O_RDWR}, {1, -1, O_RDWR}, {2, -1, O_RDWR}};
+    std::vector<Descriptor> opened;
+    for (const PassedFile& each : passed) {
+      // Opened again, so that every run reads from the beginning.
+      const std::string path = fmt::format("/proc/self/fd/{}", each.file->get());
+      opened.emplace_back(open(path.c_str(), (each.writable ? O_RDWR : O_RDONLY) | O_CLOEXEC));
+      if (!opened.back().valid()) {
+        error = errno;
+        return;
+      }
+      descriptors.push_back({each.number, opened.back().get()});
+    }
+    error = spawn_on_its_own(arguments, environment, descriptors, pid);
     if (error == 0) identity = identity_of(pid);
   }
 };
@@ -67,7 +79,12 @@ std::vector<std::string> runner_arguments(const std::string& runner, const std::
   if (spec.sample_interval) {
     arguments.insert(arguments.end(), {"--measure", fmt::format("{:g}", *spec.sample_interval)});
   }
+  if (!spec.enclosure.empty()) arguments.emplace_back("--enclosed");
+  for (const PassedFile& each : spec.passed) {
+    arguments.insert(arguments.end(), {"--pass", std::to_string(each.number)});
+  }
   arguments.emplace_back("--");
+  arguments.insert(arguments.end(), spec.enclosure.begin(), spec.enclosure.end());
   arguments.insert(arguments.end(), spec.command.begin(), spec.command.end());
   return arguments;
 }
@@ -77,6 +94,7 @@ void RunnerProcess::start(EventLoop& loop, const std::string& runner, const std:
   // Shared by the two functions, one of which runs after the other.
   const auto start = std::make_shared<Start>();
   start->arguments = runner_arguments(runner, folder, spec);
+  start->passed = spec.passed;
   start->environment.reserve(spec.environment.size());
   for (const auto& [name, value] : spec.environment) {
     start->environment.push_back(fmt::format("{}={}", name, value));

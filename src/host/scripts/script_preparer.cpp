@@ -1,11 +1,16 @@
 #include "host/scripts/script_preparer.h"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <deque>
 #include <utility>
 
+#include "base/descriptor.h"
+#include "base/file_io.h"
 #include "base/limits.h"
 #include "host/loop/uv_handle.h"
 #include "host/scripts/project.h"
@@ -65,15 +70,33 @@ void enter_environment(std::map<std::string, std::string>& variables,
   }
 }
 
+// Where inline code lies behind a boundary.
+std::string inside_name(const ScriptLibrary::Saved& saved) {
+  return fmt::format("{}/{}", kScriptFolder, saved.name);
+}
+
+// In memory: another user reads it, and its copy in the library is this user's alone.
+Result<std::shared_ptr<const Descriptor>> file_with(const std::string& text) {
+  auto file = std::make_shared<Descriptor>(memfd_create("pyember-script", MFD_CLOEXEC));
+  if (file->valid() && write_all(file->get(), text)) {
+    return std::shared_ptr<const Descriptor>(std::move(file));
+  }
+  return Error{ErrorCode::Unavailable,
+               fmt::format("The script was not run: its code can't be handed on ({}). Free memory "
+                           "and descriptors of the server, then try again.",
+                           strerror(errno))};
+}
+
 }  // namespace
 
 class ScriptPreparer::Impl {
  public:
   Impl(EventLoop& loop, ScriptLibrary& library, PythonServices& services,
-       Environments& environments)
+       Environments& environments, const ScriptBoundaries& boundaries)
       : library_(library),
         services_(services),
         environments_(environments),
+        boundaries_(boundaries),
         soon_(loop, [this] { start_waiting(); }),
         later_(loop, [this] { write_sidecars(); }) {}
 
@@ -90,10 +113,17 @@ class ScriptPreparer::Impl {
     std::optional<std::string> python;  // asked for, or inferred; none: uv's choice
     bool has_header = false;
     std::optional<std::string> project;
+    ScriptPlaces places;           // behind a boundary, as the two below
+    std::string environment_root;  // empty: none
+    std::shared_ptr<const void> environment_in_use;
     std::uint64_t environment_request = 0;
+
+    bool is_bounded() const { return script.boundary != Boundary::None; }
   };
 
   Result<void> check(Preparation& preparation);
+  Result<void> look_for_places(Preparation& preparation);
+  Result<void> enclose(Preparation& preparation, const std::string& script_path);
   Result<void> find_script(Preparation& preparation);
   Result<void> save_inline(Preparation& preparation);
   void start_waiting();
@@ -119,6 +149,7 @@ class ScriptPreparer::Impl {
   ScriptLibrary& library_;
   PythonServices& services_;
   Environments& environments_;
+  const ScriptBoundaries& boundaries_;
   Timer soon_;
   Timer later_;
   std::deque<std::uint64_t> waiting_;
@@ -162,7 +193,40 @@ Result<void> ScriptPreparer::Impl::check(Preparation& preparation) {
     if (!is_regular_file(path)) return missing("the env_file", *request.env_file, path, here);
     request.env_file = path;
   }
-  return request.script_path ? find_script(preparation) : save_inline(preparation);
+  const Result<Boundary> boundary = boundaries_.choose(request.isolation);
+  if (!boundary) return boundary.error();
+  preparation.script.boundary = boundary.value();
+  if (request.script_path) {
+    if (auto found = find_script(preparation); !found) return found;
+  }
+  if (preparation.is_bounded()) {
+    if (auto found = look_for_places(preparation); !found) return found;
+  }
+  return request.script_path ? Result<void>{} : save_inline(preparation);
+}
+
+// A script behind a boundary is run by an interpreter that is found, or made, outside: neither
+// `uv run` nor anything that the caller names is executed here.
+Result<void> ScriptPreparer::Impl::look_for_places(Preparation& preparation) {
+  ScriptRequest& request = preparation.request;
+  if (request.python_version && request.python_version->find('/') != std::string::npos) {
+    return Error{ErrorCode::InvalidArgument,
+                 fmt::format("python_version='{}' is a path, and behind a boundary no program that "
+                             "a call names is run outside of it.\nGive a version such as '3.12'.",
+                             *request.python_version)};
+  }
+  NamedPlaces named;
+  if (request.directory) named.directory = preparation.script.spec.working_directory;
+  named.keeps_directory = request.keeps_directory;
+  if (request.script_path) named.script_path = preparation.script.script_path;
+  named.env_file = request.env_file;
+  Result<ScriptPlaces> places = boundaries_.places(named);
+  if (!places) return places.error();
+  preparation.places = places.take();
+  preparation.script.notes = preparation.places.notes;
+  for (const std::string& each : request.helpers) preparation.places.shown.push_back({each, each});
+  request.interpreter_itself = true;
+  return {};
 }
 
 Result<void> ScriptPreparer::Impl::find_script(Preparation& preparation) {
@@ -222,7 +286,7 @@ void ScriptPreparer::Impl::start_waiting() {
   preparation->script.spec.timeout = preparation->request.timeout;
   preparation->script.spec.limits = preparation->request.limits;
   preparation->script.spec.sample_interval = preparation->request.sample_interval;
-  preparation->script.spec.environment = own_environment();
+  if (!preparation->is_bounded()) preparation->script.spec.environment = own_environment();
   if (preparation->request.env_file) {
     read_environment_file(number);
   } else {
@@ -297,6 +361,8 @@ Result<void> ScriptPreparer::Impl::look_at_source(Preparation& preparation) {
   if (!request.ignore_project && !request.interpreter_itself) {
     preparation.project = find_project(cwd);
   }
+  // Behind a boundary a project is not installed, but the packages it names are there.
+  if (!request.ignore_project && preparation.is_bounded()) preparation.project = find_project(cwd);
   preparation.python = request.python_version;
   if (!preparation.python && request.directory) preparation.python = required_python(cwd);
   // A script with inline metadata may name its own version: the default must not overrule it.
@@ -317,13 +383,16 @@ void ScriptPreparer::Impl::scan_imports(std::uint64_t number) {
   const bool imports = preparation.source.find("import") != std::string::npos;
   const bool reads_header = preparation.has_header && request.interpreter_itself;
   const bool scans = request.scan_imports && imports && !preparation.has_header;
-  if (!reads_header && !scans) return choose_command(number);
+  const bool reads_project = preparation.is_bounded() && preparation.project.has_value();
+  if (!reads_header && !scans && !reads_project) return choose_command(number);
   Json arguments = Json::object();
   arguments["source"] = preparation.source;
   arguments["path"] = preparation.script.script_path;
   arguments["directory"] = preparation.script.spec.working_directory;
   if (preparation.python) arguments["python_version"] = *preparation.python;
   arguments["dependencies"] = request.dependencies;
+  arguments["scan"] = scans;
+  if (reads_project && !preparation.has_header) arguments["project"] = *preparation.project;
   services_.call("inspect_script", std::move(arguments), [this, number](Result<Json> inspected) {
     Preparation* found = find(number);
     if (found == nullptr) return;
@@ -333,6 +402,12 @@ void ScriptPreparer::Impl::scan_imports(std::uint64_t number) {
       const Json header = inspected.value().value("header", Json());
       for (const std::string& each : texts_in(header, "dependencies")) {
         found->script.dependencies.push_back(each);
+      }
+      for (const std::string& each : texts_in(inspected.value(), "project_dependencies")) {
+        found->script.dependencies.push_back(each);
+      }
+      if (found->is_bounded() && !found->python) {
+        found->python = minor_version_in(mcp::text_in(header, "requires_python"));
       }
       for (const std::string& each : found->script.auto_added) {
         found->script.dependencies.push_back(each);
@@ -375,6 +450,7 @@ void ScriptPreparer::Impl::use_uv_run(std::uint64_t number) {
 void ScriptPreparer::Impl::use_environment(std::uint64_t number) {
   Preparation& preparation = *find(number);
   EnvironmentKey key{preparation.python.value_or(""), preparation.script.dependencies};
+  key.wheels_only = preparation.is_bounded();
   const auto done = [this, number](std::optional<ReadyEnvironment> ready,
                                    EnvironmentFailure failure) {
     Preparation* found = find(number);
@@ -392,7 +468,12 @@ void ScriptPreparer::Impl::use_environment(std::uint64_t number) {
     if (script.python_version.empty()) script.python_version = ready->version;
     script.locked = ready->locked;
     script.setup_seconds = ready->setup_seconds;
-    enter_environment(script.spec.environment, *ready);
+    if (found->is_bounded()) {
+      if (is_regular_file(ready->root + "/pyvenv.cfg")) found->environment_root = ready->root;
+      found->environment_in_use = ready->in_use;
+    } else {
+      enter_environment(script.spec.environment, *ready);
+    }
     finish(number);
   };
   const std::uint64_t request = environments_.prepare(std::move(key), done);
@@ -406,16 +487,41 @@ void ScriptPreparer::Impl::finish(std::uint64_t number) {
   const auto known = std::exchange(preparation.known, nullptr);
   if (known) known(preparation.script);
   if (find(number) == nullptr) return;
+  PreparedScript& script = preparation.script;
+  std::string path = script.script_path;
+  if (preparation.is_bounded()) {
+    if (!preparation.request.script_path) path = inside_name(*script.autosaved);
+    if (auto enclosed = enclose(preparation, path); !enclosed) {
+      return fail(number, enclosed.error());
+    }
+  }
   const std::unique_ptr<Preparation> owned = std::move(preparations_.at(number));
   preparations_.erase(number);
-  PreparedScript& script = owned->script;
   ScriptRequest& request = owned->request;
   std::vector<std::string>& command = script.spec.command;
   command.insert(command.end(), request.interpreter_options.begin(),
                  request.interpreter_options.end());
-  command.push_back(script.script_path);
+  command.push_back(path);
   command.insert(command.end(), request.arguments.begin(), request.arguments.end());
   owned->done(std::move(script), {});
+}
+
+Result<void> ScriptPreparer::Impl::enclose(Preparation& preparation,
+                                           const std::string& script_path) {
+  RunSpec& spec = preparation.script.spec;
+  Enclosed enclosed;
+  enclosed.python = spec.command.front();
+  enclosed.environment_root = preparation.environment_root;
+  enclosed.shown = preparation.places.shown;
+  enclosed.working_directory = preparation.places.working_directory;
+  if (!preparation.request.script_path) {
+    Result<std::shared_ptr<const Descriptor>> file = file_with(preparation.source);
+    if (!file) return file.error();
+    enclosed.file_path = script_path;
+    enclosed.file = file.take();
+  }
+  if (preparation.environment_in_use) spec.held.push_back(preparation.environment_in_use);
+  return boundaries_.enclose(preparation.script.boundary, enclosed, spec);
 }
 
 void ScriptPreparer::Impl::fail(std::uint64_t number, PreparationFailure failure) {
@@ -425,8 +531,8 @@ void ScriptPreparer::Impl::fail(std::uint64_t number, PreparationFailure failure
 }
 
 ScriptPreparer::ScriptPreparer(EventLoop& loop, ScriptLibrary& library, PythonServices& services,
-                               Environments& environments)
-    : impl_(std::make_unique<Impl>(loop, library, services, environments)) {}
+                               Environments& environments, const ScriptBoundaries& boundaries)
+    : impl_(std::make_unique<Impl>(loop, library, services, environments, boundaries)) {}
 ScriptPreparer::~ScriptPreparer() = default;
 
 Result<std::uint64_t> ScriptPreparer::prepare(ScriptRequest request, Done done, Known known) {

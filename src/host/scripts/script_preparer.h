@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "host/environments/environments.h"
 #include "host/runs/run_spec.h"
+#include "host/scripts/script_boundaries.h"
 #include "host/scripts/script_library.h"
 #include "host/services/python_services.h"
 
@@ -35,6 +36,10 @@ struct ScriptRequest {
   std::optional<std::string> env_file;
   std::chrono::milliseconds timeout{0};
   RunLimits limits;
+  std::optional<std::string>
+      isolation;                     // "none", "sandbox", "container"; none: as the server has it
+  bool keeps_directory = false;      // behind a boundary: it is not written to
+  std::vector<std::string> helpers;  // files of ours that a script behind a boundary is to see
   std::optional<double> sample_interval;
   mcp::Json parameters;  // for the sidecar of an inline script
 };
@@ -49,7 +54,9 @@ struct PreparedScript {
   std::vector<std::string> dependencies;  // asked for and added, in order
   std::vector<std::string> auto_added;
   std::vector<std::string> locked;
-  double setup_seconds = 0;  // how long its environment took to make; 0: it was ready
+  Boundary boundary = Boundary::None;
+  std::vector<std::string> notes;  // of the boundary, for the caller
+  double setup_seconds = 0;        // how long its environment took to make; 0: it was ready
 };
 
 // Either a script ready to run, or what ended the preparation: an Error (bad input, nothing to run
@@ -75,7 +82,7 @@ class ScriptPreparer {
   using Known = std::function<void(const PreparedScript&)>;
 
   ScriptPreparer(EventLoop& loop, ScriptLibrary& library, PythonServices& services,
-                 Environments& environments);
+                 Environments& environments, const ScriptBoundaries& boundaries);
   ~ScriptPreparer();
 
   // What is wrong with the request itself (paths, both or neither of path and content) is an error

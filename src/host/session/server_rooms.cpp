@@ -78,16 +78,22 @@ std::unique_ptr<embed::Session> ServerRooms::open_worker(const WorkerPlace& plac
   return workers().open_session(place, limits, std::move(options), listener);
 }
 
-Workers& ServerRooms::workers() {
-  if (!workers_) {
+BoundaryRooms& ServerRooms::boundaries() {
+  if (!boundaries_) {
     BoundaryRooms::Settings settings{{}, read_container_settings(), {}};
     settings.sandbox.runtime_directory = find_runtime_directory();
     settings.sandbox.bundled_directory = find_bundled_directory();
     settings.sandbox.folders = find_boundary_folders_directory();
     settings.allowed = allowed_;
     boundaries_ = std::make_unique<BoundaryRooms>(loop_, std::move(settings));
+  }
+  return *boundaries_;
+}
+
+Workers& ServerRooms::workers() {
+  if (!workers_) {
     workers_.emplace(
-        loop_, Workers::Settings{find_runtime_directory(), preloaded_, boundaries_.get(), spares_});
+        loop_, Workers::Settings{find_runtime_directory(), preloaded_, &boundaries(), spares_});
   }
   return *workers_;
 }
@@ -129,7 +135,8 @@ WorkerPlace ServerRooms::own_place(Boundary boundary) const {
 }
 
 std::uint64_t ServerRooms::prepare(const SessionPlan& plan, Prepared done) {
-  EnvironmentKey key{plan.python_version, plan.dependencies, plan.resolved_on};
+  EnvironmentKey key{plan.python_version, plan.dependencies, plan.resolved_on,
+                     boundary_of(plan.room) != Boundary::None};
   const bool own_python = key.python_version.empty();
   if (own_python) key.python_version = PYEMBER_PYTHON_EXECUTABLE;
   return environments_.prepare(std::move(key), [this, plan, own_python, done = std::move(done)](

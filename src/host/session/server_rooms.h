@@ -54,6 +54,9 @@ class ServerRooms final : public SessionRooms {
   std::uint64_t prepare(const SessionPlan& plan, Prepared done) override;
   void cancel(std::uint64_t request) override;
 
+  // What makes rooms behind boundaries, for scripts too; made when it is first asked for.
+  BoundaryRooms& boundaries();
+
   // Kills every worker; before the end of the process.
   void end(std::chrono::milliseconds deadline);
 

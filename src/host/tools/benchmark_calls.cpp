@@ -132,6 +132,8 @@ bool BenchmarkCalls::Run::begin(ScriptRequest baseline, std::optional<ScriptRequ
   facts_.python_version = baseline.python_version.value_or(baseline.default_python_version);
   requests_[at(Side::Baseline)] = baseline;
   requests_[at(Side::Candidate)] = candidate;
+  baseline.helpers = {owner_.places_.profiler_script};
+  if (candidate) candidate->helpers = baseline.helpers;
   if (!prepare(Side::Baseline, std::move(baseline))) return false;
   if (candidate && !prepare(Side::Candidate, std::move(*candidate))) {
     cancel_preparations();
@@ -187,13 +189,7 @@ void BenchmarkCalls::Run::prepared(Side side, std::optional<PreparedScript> scri
 void BenchmarkCalls::Run::measure() {
   timeout_timer_.stop();
   const PreparedScript& script = *scripts_[at(Side::Baseline)];
-  facts_.strategy = script.strategy;
-  facts_.python_version = script.python_version;
-  facts_.dependencies = script.dependencies;
-  facts_.auto_added = script.auto_added;
-  facts_.locked = script.locked;
-  facts_.setup_seconds = script.setup_seconds;
-  if (script.autosaved) facts_.autosaved = script.autosaved->name;
+  facts_ = facts_of(script, std::move(facts_));
   if (!ensure_job()) return;
   Json details = facts_.to_json();
   details["benchmark"] = true;

@@ -50,7 +50,8 @@ void add_script(InputSchema& schema) {
       .text("env_file")
       .flag("async_mode")
       .text("job_label")
-      .flag("auto_parse_imports", true);
+      .flag("auto_parse_imports", true)
+      .isolation();
 }
 
 Json benchmark_schema(bool extended) {
@@ -100,6 +101,7 @@ Result<ScriptRequest> request_of(const char* tool, const Json& json) {
   const Result<RunLimits> limits = arguments.limits();
   if (!limits) return limits.error();
   request.limits = limits.value();
+  request.isolation = arguments.text("isolation");
   request.parameters = json;
   // Each script has a sidecar of its own, and neither holds the other's source.
   if (json.contains("compare")) request.parameters["compare"].erase("script_content");

@@ -69,7 +69,7 @@ Json input_schema(const Kind& kind, bool extended) {
   } else {
     schema.flag("auto_install_deps", true);
   }
-  return schema.limits().take();
+  return schema.isolation().limits().take();
 }
 
 Json output_schema(const Kind& kind) {
@@ -77,11 +77,14 @@ Json output_schema(const Kind& kind) {
     return object_of({{"job_id", text_type()},
                       {"status", text_type()},
                       {"python_version_used", text_type()},
-                      {"resolved_dependencies", list_of(text_type())}});
+                      {"resolved_dependencies", list_of(text_type())},
+                      {"isolation?", text_type()}});
   }
   if (kind.started) {
-    return object_of(
-        {{"job_id", text_type()}, {"status", text_type()}, {"execution_strategy", text_type()}});
+    return object_of({{"job_id", text_type()},
+                      {"status", text_type()},
+                      {"execution_strategy", text_type()},
+                      {"isolation?", text_type()}});
   }
   return one_of({kind.with_dependencies ? dependencies_result_schema() : run_result_schema(),
                  background_schema()});
@@ -104,6 +107,7 @@ Result<ScriptRequest> request_of(const Kind& kind, const Json& json, ScriptLibra
     if (!script) return script.error();
     request.script_path = script.value().path;
     request.directory = library.scripts_directory();
+    request.keeps_directory = true;
   } else {
     request.script_path = arguments.text("script_path");
     request.script_content = arguments.text("script_content");
@@ -134,6 +138,7 @@ Result<ScriptRequest> request_of(const Kind& kind, const Json& json, ScriptLibra
   const Result<RunLimits> limits = arguments.limits();
   if (!limits) return limits.error();
   request.limits = limits.value();
+  request.isolation = arguments.text("isolation");
   request.parameters = json;
   return request;
 }

@@ -54,6 +54,7 @@ struct Fact {
 };
 constexpr Fact kFacts[] = {{"status", "", ""},
                            {"execution_strategy", "", ""},
+                           {"isolation", "in a ", ""},
                            {"python_version_used", "python ", ""},
                            {"elapsed_seconds", "", " s"},
                            {"setup_seconds", "set-up ", " s"},

@@ -56,10 +56,30 @@ Json base_result(const RunFacts& facts, std::string out, std::string err, int ex
   }
   if (facts.setup_seconds > 0) result["setup_seconds"] = rounded(facts.setup_seconds);
   if (!facts.autosaved.empty()) result["autosaved"] = facts.autosaved;
+  if (!facts.isolation.empty()) result["isolation"] = facts.isolation;
+  for (const std::string& each : facts.notes) add_note(result, each);
   return result;
 }
 
 }  // namespace
+
+void add_note(Json& result, const std::string& note) {
+  const std::string before = mcp::text_in(result, "note");
+  result["note"] = before.empty() ? note : before + "; " + note;
+}
+
+RunFacts facts_of(const PreparedScript& script, RunFacts facts) {
+  facts.strategy = script.strategy;
+  facts.python_version = script.python_version;
+  facts.dependencies = script.dependencies;
+  facts.auto_added = script.auto_added;
+  facts.locked = script.locked;
+  facts.setup_seconds = script.setup_seconds;
+  if (script.autosaved) facts.autosaved = script.autosaved->name;
+  if (script.boundary != Boundary::None) facts.isolation = to_string(script.boundary);
+  facts.notes = script.notes;
+  return facts;
+}
 
 double rounded(double seconds) { return std::round(seconds * 1e6) / 1e6; }
 
@@ -72,6 +92,8 @@ Json RunFacts::to_json() const {
   details["locked_dependencies"] = list(locked);
   details["setup_seconds"] = setup_seconds;
   details["autosaved"] = autosaved;
+  if (!isolation.empty()) details["isolation"] = isolation;
+  if (!notes.empty()) details["notes"] = list(notes);
   details["with_dependencies"] = with_dependencies;
   details["stream"] = stream;
   details["max_output_chars"] = max_output_chars;
@@ -88,6 +110,8 @@ RunFacts RunFacts::from_json(const Json& details) {
   facts.locked = texts_in(details, "locked_dependencies");
   facts.setup_seconds = value_or<double>(details, "setup_seconds", 0);
   facts.autosaved = value_or<std::string>(details, "autosaved", "");
+  facts.isolation = value_or<std::string>(details, "isolation", "");
+  facts.notes = texts_in(details, "notes");
   facts.with_dependencies = value_or<bool>(details, "with_dependencies", false);
   facts.stream = value_or<bool>(details, "stream", false);
   facts.max_output_chars = static_cast<std::size_t>(
@@ -139,7 +163,7 @@ Json run_result(const Job& job, const JobOutput& output) {
   Json result =
       base_result(facts, std::move(out.text), std::move(err.text), end.exit_code, end.wall_seconds);
   if (end.timed_out) result["timed_out"] = true;
-  if (end.cancelled && !end.timed_out) result["note"] = "cancelled";
+  if (end.cancelled && !end.timed_out) add_note(result, "cancelled");
   if (!end.limit.empty()) result["limit"] = end.limit;
   if (out.cut || err.cut) {
     result["output_cut"] = true;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "host/jobs/job.h"
+#include "host/scripts/script_preparer.h"
 #include "host/tools/tool_answer.h"
 #include "mcp/json.h"
 
@@ -30,6 +31,8 @@ struct RunFacts {
   std::vector<std::string> locked;
   double setup_seconds = 0;
   std::string autosaved;           // the saved copy's name
+  std::string isolation;           // "sandbox", "container"; empty: none
+  std::vector<std::string> notes;  // of it
   bool with_dependencies = false;  // RunWithDepsResult
   bool stream = false;
   std::size_t max_output_chars = 0;  // of one answer; 0: everything
@@ -37,6 +40,9 @@ struct RunFacts {
   mcp::Json to_json() const;
   static RunFacts from_json(const mcp::Json& details);
 };
+
+// What a script's preparation has found out.
+RunFacts facts_of(const PreparedScript& script, RunFacts so_far);
 
 // RunScriptResult or RunWithDepsResult for a run that ended; null when it was never started, or
 // nothing is known of its end. Output over the budget shows head and tail and how to read the rest.
@@ -55,6 +61,9 @@ StreamExcerpt excerpt_of(const JobOutput& output, Stream stream, std::size_t bud
                          const std::string& job_id);
 // The budget for both streams shared out; one that needs less than half leaves the rest.
 std::pair<std::size_t, std::size_t> shared_budget(const JobOutput& output, std::size_t budget);
+
+// One more; notes are one text.
+void add_note(mcp::Json& result, const std::string& note);
 
 double rounded(double seconds);  // to microseconds
 

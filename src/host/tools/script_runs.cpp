@@ -161,12 +161,8 @@ bool ScriptRuns::Run::ensure_job() {
 }
 
 void ScriptRuns::Run::known(const PreparedScript& script) {
-  facts_.strategy = script.strategy;
-  facts_.python_version = script.python_version;
-  facts_.dependencies = script.dependencies;
-  facts_.auto_added = script.auto_added;
+  facts_ = facts_of(script, std::move(facts_));
   autosaved_ = script.autosaved;
-  if (autosaved_) facts_.autosaved = autosaved_->name;
   is_known_ = true;
   if (options_.mode == RunMode::Started) budget_timer_.start(kReadyAtOnce);
 }
@@ -186,6 +182,7 @@ void ScriptRuns::Run::answer_started() {
   } else {
     descriptor["execution_strategy"] = facts_.strategy;
   }
+  if (!facts_.isolation.empty()) descriptor["isolation"] = facts_.isolation;
   go_to_background(std::move(descriptor));
 }
 
@@ -207,9 +204,7 @@ void ScriptRuns::Run::prepared(std::optional<PreparedScript> script, Preparation
 }
 
 void ScriptRuns::Run::launch(PreparedScript script) {
-  facts_.python_version = script.python_version;
-  facts_.locked = std::move(script.locked);
-  facts_.setup_seconds = script.setup_seconds;
+  facts_ = facts_of(script, std::move(facts_));
   if (timeout_.count() > 0) {
     const auto left = timeout_ - in_ms(elapsed());
     script.spec.timeout = std::max(left, std::chrono::milliseconds(1));

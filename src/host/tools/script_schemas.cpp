@@ -56,6 +56,10 @@ InputSchema& InputSchema::required(const char* name) {
   return *this;
 }
 
+InputSchema& InputSchema::isolation() {
+  return choice("isolation", {"none", "sandbox", "container"});
+}
+
 InputSchema& InputSchema::limits() {
   if (!extended_) return *this;
   plain_integer("memory_limit_mb").plain_integer("cpu_limit_seconds");
@@ -106,6 +110,7 @@ std::vector<std::pair<const char*, Json>> run_members() {
           {"setup_seconds?", type("number")},
           {"timed_out?", type("boolean")},
           {"limit?", text_type()},
+          {"isolation?", text_type()},
           {"autosaved?", text_type()},
           {"job_id?", text_type()},
           {"note?", text_type()}};

@@ -26,6 +26,8 @@ class InputSchema {
   InputSchema& map(const char* name);
   InputSchema& choice(const char* name, const std::vector<const char*>& values);
   InputSchema& required(const char* name);
+  // Where a script runs.
+  InputSchema& isolation();
   // What goes beyond the script executor's contract: in the profile full only.
   InputSchema& limits();
   bool extended() const { return extended_; }
