@@ -107,11 +107,12 @@ void run_beside(EventLoop& loop, std::vector<std::string> command) {
 class ContainerRoom final : public ZygoteRoom {
  public:
   ContainerRoom(EventLoop& loop, ContainerRuntime runtime, ContainerSettings settings,
-                BoundaryFolder folder, ContainerPlan plan,
+                ContainerPull& pull, BoundaryFolder folder, ContainerPlan plan,
                 std::unique_ptr<SandboxProxy::Socket> way_out)
       : loop_(loop),
         runtime_(std::move(runtime)),
         settings_(std::move(settings)),
+        pull_(pull),
         folder_(std::make_shared<BoundaryFolder>(std::move(folder))),
         plan_(std::move(plan)),
         packages_(plan_.packages_directory, kContainerPackages),
@@ -131,7 +132,9 @@ class ContainerRoom final : public ZygoteRoom {
   std::uint64_t memory_kills() const override { return groups_.memory_kills(); }
   Result<WorkerPlace> bring_in(const WorkerPlace& place) override { return packages_.bring(place); }
   std::string why_not_started(const std::string& printed) const override {
-    return container_error(container_failure(printed), runtime_, settings_, printed).message;
+    const ContainerFailure failure = container_failure(printed);
+    if (failure == ContainerFailure::ImageMissing) return pull_.image_is_missing().message;
+    return container_error(failure, runtime_, settings_, printed).message;
   }
 
   const ContainerPlan& plan() const { return plan_; }
@@ -141,6 +144,7 @@ class ContainerRoom final : public ZygoteRoom {
   EventLoop& loop_;
   const ContainerRuntime runtime_;
   const ContainerSettings settings_;
+  ContainerPull& pull_;
   std::shared_ptr<BoundaryFolder> folder_;
   const ContainerPlan plan_;
   BroughtPackages packages_;
@@ -173,6 +177,7 @@ ContainerRooms::ContainerRooms(EventLoop& loop, Settings settings)
 Result<ContainerRuntime> ContainerRooms::runtime() {
   Result<ContainerRuntime> found = find_container_runtime(settings_.container.value().runtime);
   if (found && !orphans_) {
+    pull_ = std::make_unique<ContainerPull>(loop_, found.value(), settings_.container.value());
     orphans_ = std::make_unique<ContainerOrphans>(
         loop_, found.value(), settings_.container.value(), [](std::size_t removed) {
           if (removed != 0) spdlog::info("containers_removed orphans={}", removed);
@@ -209,8 +214,8 @@ Result<StartedZygote> ContainerRooms::start(const WorkerPlace& place, const Work
   if (!place.root.empty()) plan.read_only.push_back(place.root);
   auto way_out = allow(settings_.allowed, settings_.proxy, plan);
   if (!way_out) return way_out.error();
-  auto room = std::make_shared<ContainerRoom>(loop_, runtime.value(), settings, folder.take(),
-                                              std::move(plan), way_out.take());
+  auto room = std::make_shared<ContainerRoom>(loop_, runtime.value(), settings, *pull_,
+                                              folder.take(), std::move(plan), way_out.take());
   std::array<int, 2> pipes{-1, -1};
   if (pipe2(pipes.data(), O_CLOEXEC) != 0) return not_prepared("opening a pipe");
   Descriptor log(pipes[0]);

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "host/boundaries/allowance.h"
 #include "host/boundaries/container_orphans.h"
+#include "host/boundaries/container_pull.h"
 #include "host/boundaries/container_settings.h"
 #include "host/boundaries/containers.h"
 #include "host/boundaries/sandbox_proxy.h"
@@ -43,7 +44,8 @@ class ContainerRooms {
   EventLoop& loop_;
   const Settings settings_;
   std::uint64_t started_ = 0;
-  std::unique_ptr<ContainerOrphans> orphans_;
+  std::unique_ptr<ContainerOrphans> orphans_;  // with pull_, once a runtime was found
+  std::unique_ptr<ContainerPull> pull_;
 };
 
 }  // namespace pyember::host
