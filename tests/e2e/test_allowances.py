@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.support import containers  # noqa: E402
+from tests.hostile.escapes.rooms import ROOMS, Room  # noqa: E402
 from tests.support.http_host import Host, certificate, serving  # noqa: E402
 from tests.support.raw_client import CellAnswer, RawClient, children, server_binary  # noqa: E402
 
@@ -58,53 +60,72 @@ def secret() -> Iterator[Host]:
         yield host
 
 
-class Room:
-    """A boundary, and servers whose sessions are behind it."""
+class Servers:
+    """Starts servers whose sessions are behind one boundary, as one user."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.environment: dict[str, str] = {}
-        if name == "container":
-            user = "rootful" if os.geteuid() == 0 else "rootless"
-            if reason := containers.missing(user):
-                pytest.skip(f"there are no containers here: {reason}")
-            image = (containers.rootful() if user == "rootful" else containers.rootless()).image
-            self.environment["MCP_BRIDGE_IMAGE"] = image
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.folder = Path(tempfile.mkdtemp(prefix="pyember-allowed-", dir="/var/tmp"))
+        self.folder.chmod(0o755)
+        self.home = room.home or self._own("home")
+        self._count = 0
 
-    def server(self, *options: str, **environment: str) -> RawClient:
-        command = ["serve", "--isolation", self.name, *options]
-        return RawClient(command, environment={**self.environment, **environment})
+    def start(self, hosts: list[str] | None = None, paths: list[str] | None = None) -> RawClient:
+        self._count += 1
+        environment = {
+            "HOME": str(self.home),
+            "XDG_CACHE_HOME": str(self._own(f"cache-{self._count}")),
+            "PYEMBER_STATE_DIR": str(self._own(f"state-{self._count}")),
+            "PYTHON_MCP_META": str(self._own(f"jobs-{self._count}")),
+            "PYEMBER_SANDBOX_HOSTS": ",".join(hosts or []),
+            "PYEMBER_SANDBOX_PATHS": ",".join(paths or []),
+        }
+        return self.room.start(environment, self._own(f"hold-{self._count}"), [])
+
+    def kept(self) -> list[Path]:
+        """What the server that was started last has for its rooms."""
+        return list(self.folder.glob(f"cache-{self._count}/pyember/boundaries/*"))
+
+    def runner(self, client: RawClient, session: str) -> Callable[[str], object]:
+        """run(code): the value of a cell that must complete."""
+
+        def run(code: str) -> object:
+            arguments = {"code": code, "session": session, "isolation": self.room.isolation}
+            answer = CellAnswer(client.send_tool("run_python", arguments), PATIENCE)
+            assert answer.status == "completed", answer
+            assert answer.structured["isolation"] == self.room.isolation
+            return answer.result
+
+        return run
+
+    def _own(self, name: str) -> Path:
+        folder = self.folder / name
+        folder.mkdir()
+        if self.room.uid is not None:
+            os.chown(folder, self.room.uid, self.room.uid)
+        return folder
 
 
-@pytest.fixture(scope="module", params=["sandbox", "container"])
-def room(request: pytest.FixtureRequest) -> Room:
-    return Room(request.param)
+@pytest.fixture(scope="module", params=ROOMS, ids=lambda room: room.name)
+def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
+    if reason := request.param.missing():
+        pytest.skip(f"there is no {request.param.name} here: {reason}")
+    servers = Servers(request.param)
+    yield servers
+    shutil.rmtree(servers.folder)
 
 
 @pytest.fixture(scope="module")
-def client(room: Room, host: Host, tls: tuple[Host, str]) -> Iterator[RawClient]:
+def client(servers: Servers, host: Host, tls: tuple[Host, str]) -> Iterator[RawClient]:
     allowed = [f"127.0.0.1:{host.port}", f"127.0.0.1:{tls[0].port}", f"localhost:{host.port}", "*.invalid.example"]
-    with room.server(*[word for each in allowed for word in ("--sandbox-host", each)]) as client:
+    with servers.start(allowed) as client:
         yield client
         assert client.alive()
 
 
 @pytest.fixture
-def run(client: RawClient, request: pytest.FixtureRequest) -> Callable[[str], object]:
-    return runner(client, request.node.originalname)
-
-
-def runner(client: RawClient, session: str) -> Callable[[str], object]:
-    """run(code): the value of a cell that must complete."""
-
-    def run(code: str) -> object:
-        arguments = {"code": code, "session": session}
-        answer = CellAnswer(client.send_tool("run_python", arguments), PATIENCE)
-        assert answer.status == "completed", answer
-        assert answer.structured["isolation"] in ("sandbox", "container")
-        return answer.result
-
-    return run
+def run(servers: Servers, client: RawClient, request: pytest.FixtureRequest) -> Callable[[str], object]:
+    return servers.runner(client, request.node.originalname)
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -145,13 +166,15 @@ def test_programs_that_a_session_starts_reach_it_too(run: Callable[[str], object
     assert run(f"import subprocess, sys\nsubprocess.check_output([sys.executable, '-c', {code!r}])") == r"b'200\n'"
 
 
-def test_a_copy_of_a_session_reaches_it_too(client: RawClient, run: Callable[[str], object], host: Host) -> None:
+def test_a_copy_of_a_session_reaches_it_too(
+    servers: Servers, client: RawClient, run: Callable[[str], object], host: Host
+) -> None:
     run(FETCH)
     run(f"fetch('http://127.0.0.1:{host.port}/')[0]")
     arguments = {"session": "test_a_copy_of_a_session_reaches_it_too", "name": "the-copy"}
     answer = CellAnswer(client.send_tool("fork_session", arguments), PATIENCE)
     assert not answer.is_error, answer
-    assert runner(client, "the-copy")(f"fetch('http://127.0.0.1:{host.port}/')[0]") == "200"
+    assert servers.runner(client, "the-copy")(f"fetch('http://127.0.0.1:{host.port}/')[0]") == "200"
 
 
 def test_everything_else_is_refused_with_a_reason(run: Callable[[str], object], secret: Host) -> None:
@@ -192,7 +215,7 @@ def test_the_socket_itself_allows_no_more(run: Callable[[str], object], secret: 
 
 
 def test_code_that_ends_the_forwarder_ends_its_own_way_out(
-    client: RawClient, run: Callable[[str], object], host: Host
+    servers: Servers, client: RawClient, run: Callable[[str], object], host: Host
 ) -> None:
     run(FETCH)
     # Whoever listens at the proxy's port: the one socket that is bound to it.
@@ -210,12 +233,12 @@ def test_code_that_ends_the_forwarder_ends_its_own_way_out(
     )
     assert found == "1"
     assert "Connection" in str(run(f"fetch('http://127.0.0.1:{host.port}/')"))
-    assert str(runner(client, "another")(FETCH + f"fetch('http://127.0.0.1:{host.port}/')[0]")) == "200"
+    assert str(servers.runner(client, "another")(FETCH + f"fetch('http://127.0.0.1:{host.port}/')[0]")) == "200"
 
 
-def test_a_session_may_have_servers_of_its_own(room: Room) -> None:
-    with room.server("--sandbox-host", "example.org") as client:
-        run = runner(client, "own")
+def test_a_session_may_have_servers_of_its_own(servers: Servers) -> None:
+    with servers.start(["example.org"]) as client:
+        run = servers.runner(client, "own")
         run(
             FETCH + "import http.server, threading\n"
             "server = http.server.HTTPServer(('127.0.0.1', 0), http.server.BaseHTTPRequestHandler)\n"
@@ -234,48 +257,51 @@ def test_a_proxy_that_dies_is_started_again(client: RawClient, run: Callable[[st
 
 
 def test_a_flood_of_one_session_leaves_another_its_way(
-    client: RawClient, run: Callable[[str], object], host: Host
+    servers: Servers, client: RawClient, run: Callable[[str], object], host: Host
 ) -> None:
     run("import socket\nheld = [socket.create_connection(('127.0.0.1', 3128)) for _ in range(200)]\nlen(held)")
-    other = runner(client, "beside-the-flood")
+    other = servers.runner(client, "beside-the-flood")
     assert other(FETCH + f"fetch('http://127.0.0.1:{host.port}/')[0]") == "200"
 
 
-def test_without_a_list_there_is_nothing(room: Room) -> None:
-    with room.server() as client:
-        run = runner(client, "none")
+def test_without_a_list_there_is_nothing(servers: Servers) -> None:
+    with servers.start() as client:
+        run = servers.runner(client, "none")
         assert run("import os; [name for name in os.environ if 'proxy' in name.lower()]") == "[]"
         assert run("os.path.exists('/run/pyember')") == "False"
         assert proxies_of(client) == []
 
 
-def test_nothing_is_left_behind(room: Room, host: Host) -> None:
-    client = room.server("--sandbox-host", f"127.0.0.1:{host.port}")
+def test_nothing_is_left_behind(servers: Servers, host: Host) -> None:
+    client = servers.start([f"127.0.0.1:{host.port}"])
     with client:
-        run = runner(client, "gone")
+        run = servers.runner(client, "gone")
         assert run(FETCH + f"fetch('http://127.0.0.1:{host.port}/')[0]") == "200"
         proxies = proxies_of(client)
-        assert len(proxies) == 1
-    until(lambda: b"mcp_services.proxy" not in command_of(proxies[0]))
+        assert len(proxies) == 1 and servers.kept() != []
+    assert b"mcp_services.proxy" not in command_of(proxies[0])
+    assert servers.kept() == []
 
 
 # --- paths -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def shown(tmp_path: Path) -> Path:
-    """A folder with data, which everybody may write to."""
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "input").write_text("text")
-    (tmp_path / "hidden").write_text("hidden")
-    for each in (tmp_path / "data", tmp_path / "data" / "input"):
+def shown(servers: Servers) -> Iterator[Path]:
+    """A folder with data, which everybody may write to, beside something else."""
+    folder = servers.folder / "shown"
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "input").write_text("text")
+    (folder / "hidden").write_text("hidden")
+    for each in (folder / "data", folder / "data" / "input"):
         each.chmod(0o777)
-    return tmp_path / "data"
+    yield folder / "data"
+    shutil.rmtree(folder)
 
 
-def test_a_shown_folder_is_read_and_not_written(room: Room, shown: Path) -> None:
-    with room.server("--sandbox-path", str(shown)) as client:
-        run = runner(client, "reader")
+def test_a_shown_folder_is_read_and_not_written(servers: Servers, shown: Path) -> None:
+    with servers.start(paths=[str(shown)]) as client:
+        run = servers.runner(client, "reader")
         assert run(f"import os; os.listdir({str(shown.parent)!r}), open({str(shown / 'input')!r}).read()") == (
             "(['data'], 'text')"
         )
@@ -289,20 +315,19 @@ def test_a_shown_folder_is_read_and_not_written(room: Room, shown: Path) -> None
     assert sorted(os.listdir(shown)) == ["input"]
 
 
-def test_a_writable_folder_is_written(room: Room, shown: Path) -> None:
-    with room.server("--sandbox-path", f"{shown}:rw") as client:
-        run = runner(client, "writer")
+def test_a_writable_folder_is_written(servers: Servers, shown: Path) -> None:
+    with servers.start(paths=[f"{shown}:rw"]) as client:
+        run = servers.runner(client, "writer")
         assert run(f"open({str(shown / 'new')!r}, 'w').write('made')") == "4"
         run(f"import os; os.symlink('/etc/hostname', {str(shown / 'link')!r})")
     assert (shown / "new").read_text() == "made"
 
 
-def test_variables_of_the_environment_say_the_same(room: Room, shown: Path, host: Host) -> None:
-    environment = {"PYEMBER_SANDBOX_PATHS": f"{shown},/srv", "PYEMBER_SANDBOX_HOSTS": f"a.example,127.0.0.1:{host.port}"}
-    with room.server(**environment) as client:
-        run = runner(client, "variables")
-        assert run(FETCH + f"fetch('http://127.0.0.1:{host.port}/')[0]") == "200"
-        assert run(f"open({str(shown / 'input')!r}).read()") == "'text'"
+def test_options_say_the_same_as_variables(tmp_path: Path, host: Host) -> None:
+    options = ["--sandbox-host", "a.example", "--sandbox-host", f"127.0.0.1:{host.port}", "--sandbox-path", "/srv"]
+    with RawClient(["serve", "--isolation", "sandbox", *options]) as client:
+        code = f"import urllib.request as u; u.urlopen('http://127.0.0.1:{host.port}/').status, __import__('os').path.isdir('/srv')"
+        assert CellAnswer(client.send_tool("run_python", {"code": code}), PATIENCE).result == "(200, True)"
 
 
 @pytest.mark.parametrize(

@@ -34,15 +34,19 @@ std::string prefix_of(const ProcessIdentity& server) {
   return fmt::format("{}-{}-", server.pid, server.start_ticks);
 }
 
-void remove_leftovers(const std::string& directory) {
+template <typename Wanted>
+void remove_those(const std::string& directory, const Wanted& wanted) {
   std::error_code failed;
   for (const auto& entry : fs::directory_iterator(directory, failed)) {
-    const std::string name = entry.path().filename().string();
-    const pid_t pid = std::atoi(name.c_str());
-    if (pid <= 0 || name.starts_with(prefix_of(identity_of(pid)))) continue;
+    if (!wanted(entry.path().filename().string())) continue;
     std::error_code ignored;  // what can't be removed now is tried again by the next server
     fs::remove_all(entry.path(), ignored);
   }
+}
+
+bool is_left_over(const std::string& name) {
+  const pid_t pid = std::atoi(name.c_str());
+  return pid > 0 && !name.starts_with(prefix_of(identity_of(pid)));
 }
 
 }  // namespace
@@ -53,7 +57,7 @@ Result<BoundaryFolder> BoundaryFolder::make(const std::string& directory) {
   std::string path = fmt::format("{}/{}XXXXXX", directory, prefix_of(own_identity()));
   if (mkdtemp(path.data()) == nullptr) return no_folder(directory, strerror(errno));
   static std::once_flag looked;
-  std::call_once(looked, [&directory] { remove_leftovers(directory); });
+  std::call_once(looked, [&directory] { remove_those(directory, is_left_over); });
   return BoundaryFolder(std::move(path));
 }
 
@@ -72,6 +76,11 @@ Result<std::string> BoundaryFolder::add(const std::string& name) const {
     return no_folder(path_, strerror(errno));
   }
   return folder;
+}
+
+void remove_boundary_folders(const std::string& directory) {
+  const std::string own = prefix_of(own_identity());
+  remove_those(directory, [&own](const std::string& name) { return name.starts_with(own); });
 }
 
 Result<void> link_tree(const std::string& from, const std::string& to) {

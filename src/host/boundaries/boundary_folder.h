@@ -27,6 +27,9 @@ class BoundaryFolder {
   std::string path_;
 };
 
+// Removes all of this server's that are left below `directory`, when their rooms have ended.
+void remove_boundary_folders(const std::string& directory);
+
 // Makes all that is below `from` readable as `to`, which does not exist yet: by hard links, or as
 // copies where the two are on different file systems. Symbolic links stay what they are.
 Result<void> link_tree(const std::string& from, const std::string& to);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "host/boundaries/boundary_folder.h"
 
 namespace pyember::host {
 
@@ -63,6 +64,11 @@ WorkerLimits BoundaryRooms::limits(Boundary) const {
   limits.memory_bytes = settings_.sandbox.memory_bytes;
   limits.processes = settings_.sandbox.processes;
   return limits;
+}
+
+void BoundaryRooms::end() {
+  if (proxy_) proxy_->end();
+  remove_boundary_folders(settings_.sandbox.folders);
 }
 
 }  // namespace pyember::host

@@ -24,6 +24,9 @@ class BoundaryRooms final : public BoundaryStarter {
 
   Result<StartedZygote> start(const WorkerPlace& place, const WorkerLimits& limits) override;
   WorkerLimits limits(Boundary boundary) const override;
+  // Removes what the rooms had, all of which have ended; none can be started from here on. For the
+  // end of the program, when the loop that would do it turns no more.
+  void end();
   const Settings& settings() const { return settings_; }
 
  private:

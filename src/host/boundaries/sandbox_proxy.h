@@ -64,6 +64,9 @@ class SandboxProxy {
   // For one more room; it must not outlive the proxy.
   Result<std::unique_ptr<Socket>> open_socket();
 
+  // Kills the process; who asks for a socket after that gets another one.
+  void end();
+
   const ProcessIdentity& process() const { return process_; }  // pid 0: there is none
 
  private:
@@ -75,7 +78,6 @@ class SandboxProxy {
   Result<std::string> open(std::uint64_t room);
   Result<void> start();
   void process_ended();
-  void end();
   void send_waiting();
   bool send(const Packet& packet);
   std::string message(const Packet& packet) const;

@@ -159,6 +159,7 @@ void ServerRooms::cancel(std::uint64_t request) { environments_.cancel(request);
 
 void ServerRooms::end(std::chrono::milliseconds deadline) {
   if (workers_) workers_->end(deadline);
+  if (boundaries_) boundaries_->end();
 }
 
 }  // namespace pyember::host
