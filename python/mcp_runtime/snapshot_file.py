@@ -50,6 +50,16 @@ _SLICE_BYTES = 1 << 16
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
+# Of the files; in a list, because a room's worker changes it.
+_mode = [0o600]
+
+
+def share() -> None:
+    """From now on states are readable by everybody who gets to them: in a room that is the server
+    alone, which may be another user there."""
+    _mode[0] = 0o644
+
+
 class SnapshotError(Exception):
     """A state could not be written or read as a whole; the message is for people."""
 
@@ -74,7 +84,7 @@ class Writer:
         self._length = 0
         try:
             self._descriptor = os.open(self._temporary, _FLAGS, 0o600)
-            os.fchmod(self._descriptor, 0o600)
+            os.fchmod(self._descriptor, _mode[0])
             self._write(bytes(_HEADER.size))
         except OSError as error:
             raise _unwritable(path, error) from error

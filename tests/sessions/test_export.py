@@ -53,9 +53,9 @@ def run_tests(file: Path) -> str:
     return done.stdout
 
 
-def test_a_script_runs_with_uv(prompt: Prompt, tmp_path: Path) -> None:
+def test_a_script_runs_with_uv(prompt: Prompt, writable: Path) -> None:
     fill(prompt)
-    file = tmp_path / "session.py"
+    file = writable / "session.py"
     answer = prompt.tool("export_session", path=str(file))
     assert answer.structured["cells"] == len(CELLS) and answer.structured["path"] == str(file)
     assert answer.structured["text"] is None and answer.structured["notices"] == []
@@ -67,18 +67,18 @@ def test_a_script_runs_with_uv(prompt: Prompt, tmp_path: Path) -> None:
     assert done.stdout.startswith("12.566\n") and done.stderr.endswith("warned\n")
 
 
-def test_a_pytest_file_passes(prompt: Prompt, tmp_path: Path) -> None:
+def test_a_pytest_file_passes(prompt: Prompt, writable: Path) -> None:
     fill(prompt)
-    file = tmp_path / "test_session.py"
+    file = writable / "test_session.py"
     prompt.tool("export_session", format="pytest", path=str(file))
     assert f"{len(CELLS)} passed" in run_tests(file)
 
 
-def test_a_notebook_is_valid_and_has_the_outputs(prompt: Prompt, tmp_path: Path) -> None:
+def test_a_notebook_is_valid_and_has_the_outputs(prompt: Prompt, writable: Path) -> None:
     fill(prompt)
     prompt.run("class Picture:\n    def __init__(self, data): self.data = data\n    def _repr_png_(self): return self.data")
     prompt.run(f"display(Picture({PNG!r}))\ndisplay({{'text/html': '<b>\"é\"</b>'}}, raw=True)")
-    file = tmp_path / "session.ipynb"
+    file = writable / "session.ipynb"
     prompt.tool("export_session", format="notebook", path=str(file))
     notebook = json.loads(file.read_text())
     nbformat.validate(notebook)
@@ -112,17 +112,17 @@ def test_a_short_text_is_in_the_answer_and_a_long_one_in_the_sessions_folder(pro
     assert answer.structured["uri"] in [each["uri"] for each in listed]
 
 
-def test_a_file_is_not_overwritten_unless_that_is_asked_for(prompt: Prompt, tmp_path: Path) -> None:
+def test_a_file_is_not_overwritten_unless_that_is_asked_for(prompt: Prompt, writable: Path) -> None:
     prompt.run("x = 1")
-    file = tmp_path / "kept.py"
+    file = writable / "kept.py"
     file.write_text("mine")
     refused = prompt.tool("export_session", path=str(file))
     assert refused.is_error and "there is one already" in refused.text and "overwrite=true" in refused.text
     assert file.read_text() == "mine"
     prompt.tool("export_session", path=str(file), overwrite=True)
     assert "x = 1" in file.read_text()
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["kept.py"]
-    nowhere = prompt.tool("export_session", path=str(tmp_path / "no" / "folder.py"))
+    assert sorted(each.name for each in writable.iterdir()) == ["kept.py"]
+    nowhere = prompt.tool("export_session", path=str(writable / "no" / "folder.py"))
     assert nowhere.is_error and "folder that exists" in nowhere.text
 
 

@@ -56,9 +56,9 @@ def test_a_fork_waits_behind_the_cells_in_front(prompt: Prompt) -> None:
     assert prompt.value("x") == "'later'"
 
 
-def test_a_fork_of_a_session_that_has_run_nothing_is_empty(client: RawClient, prompt: Prompt) -> None:
-    client.tool("put_file", session=prompt.name, path="a.txt", content="a")
-    copy = Prompt(client, prompt.room)
+def test_a_fork_of_a_session_that_has_run_nothing_is_empty(prompt: Prompt) -> None:
+    prompt.client.tool("put_file", session=prompt.name, path="a.txt", content="a")
+    copy = Prompt(prompt.client, prompt.room)
     copy._first = {}
     assert not fork_of(prompt, copy.name).is_error
     copy.room = "auto"  # put_file has opened the session where the server says
@@ -76,14 +76,14 @@ def test_what_is_not_carried_is_named(prompt: Prompt) -> None:
     prompt.value("e.set()")
 
 
-def test_errors_say_what_to_do(client: RawClient, prompt: Prompt) -> None:
+def test_errors_say_what_to_do(prompt: Prompt) -> None:
     prompt.value("1")
     for arguments, words in (
         ({"session": "nobody", "name": "b"}, "There is no session 'nobody'"),
         ({"session": prompt.name, "name": prompt.name}, "open already"),
         ({"session": prompt.name, "name": "a b"}, "can't be used"),
     ):
-        answer = CellAnswer(client.send_tool("fork_session", arguments), 60)
+        answer = CellAnswer(prompt.client.send_tool("fork_session", arguments), 60)
         assert answer.is_error and words in answer.text, answer
     assert prompt.value("2") == "2"
 

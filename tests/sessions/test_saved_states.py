@@ -7,7 +7,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +36,14 @@ numbers = (n for n in range(3))
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> str:
-    return str(tmp_path / "kept.state")
+def path(writable: Path) -> str:
+    return str(writable / "kept.state")
 
 
 @pytest.fixture
-def second(client: RawClient, room: str) -> Iterator[Prompt]:
+def second(client_of: Callable[[str], RawClient], room: str) -> Iterator[Prompt]:
     """Another session, not opened yet."""
-    prompt = Prompt(client, room)
+    prompt = Prompt(client_of(room), room.split()[0])
     yield prompt
     prompt.tool("close_session")
 
@@ -106,19 +106,17 @@ def test_cell_numbers_go_on_where_the_saved_session_was(prompt: Prompt, second: 
     assert second.run("1").structured["cell"] == told["next_cell"] > 5
 
 
-def test_without_a_path_it_is_kept_under_the_name(client: RawClient, room: str) -> None:
-    prompt = Prompt(client, room)
+def test_without_a_path_it_is_kept_under_the_name(prompt: Prompt) -> None:
     prompt.run("x = 41")
     told = prompt.tool("save_session").structured
     assert Path(told["path"]).name == f"{prompt.name}.state" and Path(told["path"]).parent.name == "saved"
     assert os.stat(Path(told["path"]).parent).st_mode & 0o777 == 0o700
     prompt.close()
-    listed = client.tool("list_sessions").structured["restorable"]
+    listed = prompt.client.tool("list_sessions").structured["restorable"]
     assert (prompt.name, "saved") in {(each["session"], each["kind"]) for each in listed}
     back = prompt.tool("restore_session")
     assert not back.is_error, back
     assert prompt.run("x + 1").result == "42"
-    prompt.close()
 
 
 def test_names_are_never_overwritten_unasked(prompt: Prompt, second: Prompt, path: str) -> None:
@@ -184,6 +182,7 @@ def test_a_missing_file_and_a_place_that_cannot_be_written_are_errors(
     assert "There is no session" in second.tool("save_session").text
 
 
+@pytest.mark.parametrize("room", ["inprocess", "process", "sandbox"])
 def test_a_disk_without_room_leaves_the_old_file(room: str, tmp_path: Path) -> None:
     path = tmp_path / "kept.state"
     with RawClient(["serve"]) as client:
@@ -205,6 +204,7 @@ def test_a_disk_without_room_leaves_the_old_file(room: str, tmp_path: Path) -> N
     assert os.listdir(tmp_path) == ["kept.state"]
 
 
+@pytest.mark.parametrize("room", ["inprocess", "process"])
 def test_a_server_killed_while_it_saves_leaves_the_old_file(room: str, tmp_path: Path) -> None:
     path = tmp_path / "kept.state"
     with RawClient(["serve"]) as client:

@@ -46,8 +46,7 @@ def enter_groups(order: dict[str, Any]) -> dict[str, int]:
     left = dict(order.get("limits") or {})
     # Beside setrlimit, whose limit is a MemoryError: the group counts what the worker starts too.
     _enter_group(order.get("memory_group"))
-    group = order.get("processes_group")
-    if group == "room" or _enter_group(group):  # what is around the zygote counts them
+    if order.get("room") or _enter_group(order.get("processes_group")):
         left.pop("processes", None)  # the kernel would count all of the user's besides
     return left
 

@@ -142,6 +142,7 @@ class Worker:
         crash: int,
         outputs: Outputs,
     ) -> None:
+        self._in_room = bool(order.get("room"))
         self._native = native
         self._limits = kept
         self._socket = wire
@@ -238,6 +239,10 @@ class Worker:
             finally:
                 self._limits.end_cell()
         elif operation in ("snapshot", "restore", "ask"):
+            if self._in_room:
+                from mcp_runtime import snapshot_file
+
+                snapshot_file.share()
             self._cell(getattr(self._session, operation), text, header["cell"])
         elif operation == "checkpoint":
             self._checkpoints.begin(text, header["limit"], header["seconds"])

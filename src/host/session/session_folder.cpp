@@ -71,7 +71,9 @@ Error not_put(std::string_view path, const char* step) {
 void give_to_owner_of(int folder, int fd) {
   struct stat owner {};
   if (fstat(folder, &owner) != 0 || owner.st_uid == geteuid()) return;
-  if (fchown(fd, owner.st_uid, owner.st_gid) != 0) fchmod(fd, 0666);
+  struct stat status {};
+  if (fchown(fd, owner.st_uid, owner.st_gid) == 0 || fstat(fd, &status) != 0) return;
+  fchmod(fd, S_ISDIR(status.st_mode) ? 0777 : 0666);
 }
 
 // The folder of the last part, opened part by part; `make` makes those that are missing.

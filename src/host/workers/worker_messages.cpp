@@ -228,7 +228,8 @@ std::string fork_message(std::uint64_t id, const ForkOrder& order) {
                             {"folder", order.folder},
                             {"limits", limits_json(order.limits)},
                             {"memory_group", order.memory_group},
-                            {"processes_group", order.processes_group}});
+                            {"processes_group", order.processes_group},
+                            {"room", order.in_room}});
 }
 
 std::string copy_header(const ForkOrder& order) {
@@ -237,7 +238,8 @@ std::string copy_header(const ForkOrder& order) {
                             {"folder", order.folder},
                             {"limits", limits_json(order.limits)},
                             {"memory_group", order.memory_group},
-                            {"processes_group", order.processes_group}});
+                            {"processes_group", order.processes_group},
+                            {"room", order.in_room}});
 }
 
 std::string expect_message(std::uint64_t id) {

@@ -69,6 +69,8 @@ struct ForkOrder {
   WorkerLimits limits;
   std::string memory_group = {};  // folders of control groups to enter; empty: none
   std::string processes_group = {};
+  bool in_room =
+      false;  // behind a boundary, which counts processes and which the server looks into
 };
 std::string fork_message(std::uint64_t id, const ForkOrder& order);
 std::string copy_header(const ForkOrder& order);

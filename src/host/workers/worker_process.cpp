@@ -21,7 +21,6 @@ namespace pyember::host {
 
 namespace {
 
-constexpr const char* kCountedByRoom = "room";  // docs/workers.md
 constexpr const char* kOriginalEnded = "the session that it is a copy of ended meanwhile";
 
 Descriptor copy_of(int descriptor) { return Descriptor(fcntl(descriptor, F_DUPFD_CLOEXEC, 3)); }
@@ -84,7 +83,8 @@ std::optional<WorkerDescriptors> WorkerProcess::prepare(const OutputPipes& pipes
 ForkOrder WorkerProcess::grouped(const ForkOrder& order) const {
   ForkOrder grouped = order;
   grouped.memory_group = groups_.memory_path();
-  grouped.processes_group = room_ ? kCountedByRoom : groups_.processes_path();
+  grouped.processes_group = groups_.processes_path();
+  grouped.in_room = room_ != nullptr;
   return grouped;
 }
 

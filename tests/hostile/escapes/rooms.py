@@ -26,7 +26,7 @@ if [ -n "$CLOSED" ]; then
   mkdir -p "$PREFIX"
   mount --bind "$HOLD" "$PREFIX"
 fi
-exec setpriv --reuid "$USER_ID" --regid "$USER_ID" --clear-groups --inh-caps=-all --bounding-set=+all "$@"
+exec setpriv --reuid "$USER_ID" --regid "$GROUP_ID" --clear-groups --inh-caps=-all --bounding-set=+all "$@"
 """
 ORDINARY_USER = 54321
 
@@ -53,6 +53,11 @@ class Room:
         return pwd.getpwnam(containers.rootless().user).pw_uid if self.podman else ORDINARY_USER
 
     @property
+    def gid(self) -> int | None:
+        """That user's own group: the one that a container of theirs knows."""
+        return pwd.getpwnam(containers.rootless().user).pw_gid if self.podman and self.uid is not None else self.uid
+
+    @property
     def home(self) -> Path | None:
         """Where the server's home has to be for the room to work; None: anywhere."""
         return containers.HOME if self.podman and self.uid is not None else None
@@ -64,7 +69,7 @@ class Room:
             return RawClient(arguments, environment=surroundings)
         prefix = interpreter_prefix()
         command = ["unshare", "--mount", "sh", "-c", AS_USER, "sh", server_binary(), *arguments]
-        mounts = {"CLOSED": closed_parent(prefix), "PREFIX": prefix, "HOLD": str(hold), "USER_ID": str(self.uid), "GROUPS_TO_ENTER": " ".join(map(str, groups))}
+        mounts = {"CLOSED": closed_parent(prefix), "PREFIX": prefix, "HOLD": str(hold), "USER_ID": str(self.uid), "GROUP_ID": str(self.gid), "GROUPS_TO_ENTER": " ".join(map(str, groups))}
         return RawClient(command=command, environment={**surroundings, **mounts})
 
     def _surroundings(self) -> dict[str, str]:
