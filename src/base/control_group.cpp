@@ -153,19 +153,23 @@ std::unique_ptr<ControlGroup> ControlGroup::make(Controller controller, std::uin
   return group->set_limit(limit) ? std::move(group) : nullptr;
 }
 
-void ControlGroup::remove_left_over(Controller controller, std::string_view prefix) {
+bool ControlGroup::remove_left_over(Controller controller, std::string_view prefix) {
   const auto hierarchy = find_hierarchy(name_of(controller));
   const std::string place = hierarchy ? place_in(*hierarchy, controller) : std::string();
   DIR* const folder = place.empty() ? nullptr : opendir(place.c_str());
-  if (folder == nullptr) return;
+  if (folder == nullptr) return true;
+  bool none_of_ours = true;
   while (const dirent* entry = readdir(folder)) {
     const std::string_view name = entry->d_name;
     if (!name.starts_with(prefix)) continue;
     const pid_t maker = atoi(name.data() + prefix.size());
+    if (maker != getpid() && lives(maker)) continue;
     // One that is in use can't be removed.
-    if (maker == getpid() || !lives(maker)) rmdir((place + "/" + entry->d_name).c_str());
+    const bool removed = rmdir((place + "/" + entry->d_name).c_str()) == 0;
+    if (maker == getpid() && !removed) none_of_ours = false;
   }
   closedir(folder);
+  return none_of_ours;
 }
 
 ControlGroup::ControlGroup(Controller controller, bool unified, std::string path,

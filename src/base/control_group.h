@@ -27,7 +27,8 @@ class ControlGroup {
   static std::string place_above(std::string own, const std::string& mount_point,
                                  Controller controller);
   // Removes empty groups whose names are `prefix` and the pid of this process or of a dead one.
-  static void remove_left_over(Controller controller, std::string_view prefix);
+  // Returns whether there is none of this process's left.
+  static bool remove_left_over(Controller controller, std::string_view prefix);
 
   ControlGroup(const ControlGroup&) = delete;
   ControlGroup& operator=(const ControlGroup&) = delete;

@@ -123,6 +123,7 @@ class ContainerRoom final : public ZygoteRoom {
         loop_, [folder = std::move(folder_)]() mutable { folder.reset(); }, [] {});
   }
 
+  void connected() override { unlink((plan_.exchange_directory + "/control.sock").c_str()); }
   // Once: the container may be anywhere on its way up or down.
   void kill() override {
     if (std::exchange(killed_, true)) return;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <vector>
 
 #include "host/loop/pool_work.h"
@@ -17,9 +18,22 @@ constexpr const char* kPrefix = "pyember-worker-";
 // the worker has mapped when it begins, and this from nothing.
 constexpr std::uint64_t kOwnBytes = 32 << 20;
 
+// A container's runtime cleans up after it, in the group that it was started in.
+constexpr std::chrono::seconds kPatience{5};
+constexpr useconds_t kLookPeriodUs = 5000;
+
 std::atomic<std::uint64_t> made{0};
 
 using Controller = ControlGroup::Controller;
+using Groups = std::vector<std::unique_ptr<ControlGroup>>;
+
+void remove_when_empty(Groups& groups) {
+  const auto give_up = std::chrono::steady_clock::now() + kPatience;
+  while (std::erase_if(groups, [](auto& each) { return each->remove(); }), !groups.empty()) {
+    if (std::chrono::steady_clock::now() > give_up) return;
+    usleep(kLookPeriodUs);
+  }
+}
 
 }  // namespace
 
@@ -38,18 +52,19 @@ WorkerGroups::WorkerGroups(EventLoop& loop, const WorkerLimits& limits) : loop_(
 
 WorkerGroups::~WorkerGroups() {
   // Shared by the copies of a function; the last one waits for the worker's end.
-  const auto left = std::make_shared<std::vector<std::unique_ptr<ControlGroup>>>();
+  const auto left = std::make_shared<Groups>();
   for (auto* group : {&memory_, &processes_}) {
     if (*group && !(*group)->remove()) left->push_back(std::move(*group));
   }
   if (left->empty()) return;
   run_in_pool(
-      loop_, [left] { left->clear(); }, nullptr);
+      loop_, [left] { remove_when_empty(*left); }, nullptr);
 }
 
-void WorkerGroups::remove_left_over() {
-  ControlGroup::remove_left_over(Controller::Memory, kPrefix);
-  ControlGroup::remove_left_over(Controller::Processes, kPrefix);
+bool WorkerGroups::remove_left_over() {
+  const bool memory = ControlGroup::remove_left_over(Controller::Memory, kPrefix);
+  const bool processes = ControlGroup::remove_left_over(Controller::Processes, kPrefix);
+  return memory && processes;
 }
 
 }  // namespace pyember::host

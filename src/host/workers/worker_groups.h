@@ -25,8 +25,9 @@ class WorkerGroups {
   // Processes that the kernel has killed in it, for memory.
   std::uint64_t memory_kills() const { return memory_ ? memory_->hits() : 0; }
 
-  // Removes what is left over, by us or by servers that were killed. Before the end of the program.
-  static void remove_left_over();
+  // Removes what is left over, by us or by servers that were killed; whether none of ours is left.
+  // Before the end of the program.
+  static bool remove_left_over();
 
  private:
   EventLoop& loop_;

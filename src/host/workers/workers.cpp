@@ -130,7 +130,10 @@ class Workers::Impl {
       if (left.empty() || std::chrono::steady_clock::now() > give_up_at) break;
       usleep(1000);
     }
-    WorkerGroups::remove_left_over();
+    // What a runtime does for a container that was killed may take it a moment.
+    while (!WorkerGroups::remove_left_over() && std::chrono::steady_clock::now() < give_up_at) {
+      usleep(5000);
+    }
   }
 
  private:

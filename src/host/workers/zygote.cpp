@@ -247,6 +247,7 @@ void Zygote::connected() {
   if (getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
     names_from_ = peer.pid;
   }
+  if (room_) room_->connected();
   poll_->stop();
   shutdown(control_.get(), SHUT_RDWR);
   // Not closed from within its own callback.

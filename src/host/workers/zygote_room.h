@@ -14,6 +14,8 @@ namespace pyember::host {
 class ZygoteRoom {
  public:
   virtual ~ZygoteRoom() = default;
+  // The zygote has come to the socket that was made for it: nobody else is expected there.
+  virtual void connected() {}
   // Kills everything in it that killing the process which the server started does not reach.
   virtual void kill() = 0;
   // Processes that the kernel has killed in it because its memory was used up.
