@@ -92,7 +92,7 @@ class Servers:
         def run(code: str) -> object:
             arguments = {"code": code, "session": session, "isolation": self.room.isolation}
             answer = CellAnswer(client.send_tool("run_python", arguments), PATIENCE)
-            assert answer.status == "completed", answer
+            assert answer.status == "completed", answer.text
             assert answer.structured["isolation"] == self.room.isolation
             return answer.result
 
@@ -173,7 +173,7 @@ def test_a_copy_of_a_session_reaches_it_too(
     run(f"fetch('http://127.0.0.1:{host.port}/')[0]")
     arguments = {"session": "test_a_copy_of_a_session_reaches_it_too", "name": "the-copy"}
     answer = CellAnswer(client.send_tool("fork_session", arguments), PATIENCE)
-    assert not answer.is_error, answer
+    assert not answer.is_error, answer.text
     assert servers.runner(client, "the-copy")(f"fetch('http://127.0.0.1:{host.port}/')[0]") == "200"
 
 

@@ -122,6 +122,9 @@ TEST_CASE_METHOD(ProxyFixture, "Sandbox proxy: a socket lives as long as its own
   CHECK(answer(ask(path)).starts_with("HTTP/1.1 403 "));
   socket.value().reset();
   CHECK_FALSE(exists(path));
+  const auto later = proxy->open_socket();
+  proxy.reset();
+  CHECK_FALSE(exists(later.value()->path()));
 }
 
 TEST_CASE_METHOD(ProxyFixture, "Sandbox proxy: a process that dies is replaced, the sockets stay") {

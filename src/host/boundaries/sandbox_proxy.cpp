@@ -126,7 +126,7 @@ Result<std::unique_ptr<SandboxProxy::Socket>> SandboxProxy::open_socket() {
   const std::uint64_t room = ++last_room_;
   Result<std::string> path = socket_for(room);
   if (!path) return path.error();
-  return std::make_unique<Socket>(*this, room, path.take());
+  return std::make_unique<Socket>(alive_, room, path.take());
 }
 
 void SandboxProxy::release(std::uint64_t room) {

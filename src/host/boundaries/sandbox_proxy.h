@@ -45,23 +45,25 @@ class SandboxProxy {
   // The room is gone: its connections are closed, its socket is removed.
   void release(std::uint64_t room);
 
-  // A room's socket which is released with this.
+  // A room's socket which is released with this, if there still is a proxy then.
   class Socket {
    public:
-    Socket(SandboxProxy& proxy, std::uint64_t room, std::string path)
-        : proxy_(proxy), room_(room), path_(std::move(path)) {}
-    ~Socket() { proxy_.release(room_); }
+    Socket(std::weak_ptr<SandboxProxy*> proxy, std::uint64_t room, std::string path)
+        : proxy_(std::move(proxy)), room_(room), path_(std::move(path)) {}
+    ~Socket() {
+      if (const auto proxy = proxy_.lock()) (*proxy)->release(room_);
+    }
     Socket(const Socket&) = delete;
     Socket& operator=(const Socket&) = delete;
 
     const std::string& path() const { return path_; }
 
    private:
-    SandboxProxy& proxy_;
+    const std::weak_ptr<SandboxProxy*> proxy_;
     const std::uint64_t room_;
     const std::string path_;
   };
-  // For one more room; it must not outlive the proxy.
+  // For one more room.
   Result<std::unique_ptr<Socket>> open_socket();
 
   // Kills the process; who asks for a socket after that gets another one.
@@ -84,6 +86,8 @@ class SandboxProxy {
 
   EventLoop& loop_;
   const Settings settings_;
+  // Shared with sockets, which look here whether we still are.
+  const std::shared_ptr<SandboxProxy*> alive_ = std::make_shared<SandboxProxy*>(this);
   std::optional<BoundaryFolder> folder_;
   std::map<std::uint64_t, Descriptor> listeners_;
   std::uint64_t last_room_ = 0;
