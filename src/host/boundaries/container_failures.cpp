@@ -82,7 +82,7 @@ std::string quoted(std::string_view printed) {
   std::string text(printed.substr(printed.size() - std::min(printed.size(), kQuotedCharacters)));
   std::replace(text.begin(), text.end(), '\n', ' ');
   while (!text.empty() && text.back() == ' ') text.pop_back();
-  return text.empty() ? "it printed nothing" : "it said: " + text;
+  return text.empty() ? "printed nothing" : "said: " + text;
 }
 
 std::string name_of(const ContainerRuntime& runtime) {

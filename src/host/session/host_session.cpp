@@ -313,10 +313,14 @@ void HostSession::lose(const std::string& reason) {
   drop_link();
   std::deque<Cell> waiting = std::move(cells_);
   cells_.clear();
-  const std::string unrun_reason = fmt::format(
-      "The cell was not run: session '{}' was lost before its turn came ({}). Define again what "
-      "the cell needs, then send it again.",
-      name_, why);
+  // A session that never began has lost nothing, and what to do is what its whole reason says.
+  const std::string unrun_reason =
+      link_has_run_
+          ? fmt::format(
+                "The cell was not run: session '{}' was lost before its turn came ({}). Define "
+                "again what the cell needs, then send it again.",
+                name_, why)
+          : fmt::format("The cell was not run. {}", reason);
   for (Cell& cell : waiting) finish_unrun(std::move(cell), embed::Status::Lost, unrun_reason);
   idle_since_ns_ = now_ns();
   answer_waiting_questions(
