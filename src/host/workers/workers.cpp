@@ -19,6 +19,7 @@ namespace pyember::host {
 namespace {
 
 constexpr std::chrono::milliseconds kLastEndDeadline{1000};
+constexpr std::chrono::milliseconds kLastCleanUp{5000};  // of control groups, where there are some
 
 }  // namespace
 
@@ -131,7 +132,8 @@ class Workers::Impl {
       usleep(1000);
     }
     // What a runtime does for a container that was killed may take it a moment.
-    while (!WorkerGroups::remove_left_over() && std::chrono::steady_clock::now() < give_up_at) {
+    const auto forget_at = std::chrono::steady_clock::now() + kLastCleanUp;
+    while (!WorkerGroups::remove_left_over() && std::chrono::steady_clock::now() < forget_at) {
       usleep(5000);
     }
   }
