@@ -25,7 +25,7 @@ from tests.hostile.escapes.canaries import Canaries
 from tests.hostile.escapes.case import Case
 from tests.hostile.escapes.cases.others import NEIGHBOUR
 from tests.hostile.escapes.rooms import Delegation, Room
-from tests.support.raw_client import CellAnswer, NoAnswer, RawClient, ServerGone, children, descendants, open_descriptors, threads
+from tests.support.raw_client import CellAnswer, NoAnswer, ServerGone, descendants, open_descriptors, threads
 
 INSIDE = (Path(__file__).parent / "inside.py").read_text()
 FIRST_CALL = 60.0  # a room is made
@@ -71,20 +71,20 @@ class Battery:
 
     def run(self) -> Report:
         began = time.monotonic()
-        self.canaries = Canaries(self.room.uid, self.room.home)
-        hold = self.canaries.root / "hold"
-        hold.mkdir()
-        delegation = Delegation(self.room.uid, self.canaries.tag) if self.room.uid is not None else None
-        self.client = self.room.start(self.canaries.environment(), hold, delegation.groups if delegation else [])
-        try:
-            self._run()
-        except (ServerGone, NoAnswer) as gone:
-            self.report.problems.append(f"the server is gone or wedged: {gone}, exit {self.client.process.poll()}")
-        finally:
-            self.client.kill()
-            self.canaries.close()
-            if delegation is not None:
-                delegation.close()
+        with contextlib.ExitStack() as surroundings:
+            self.canaries = surroundings.enter_context(contextlib.closing(Canaries(self.room.uid, self.room.home)))
+            groups = []
+            if self.room.uid is not None:
+                delegation = surroundings.enter_context(contextlib.closing(Delegation(self.room.uid, self.canaries.tag)))
+                groups = delegation.groups
+            hold = self.canaries.root / "hold"
+            hold.mkdir()
+            self.client = self.room.start(self.canaries.environment(), hold, groups)
+            surroundings.callback(self.client.kill)
+            try:
+                self._run()
+            except (ServerGone, NoAnswer) as gone:
+                self.report.problems.append(f"the server is gone or wedged: {gone}, exit {self.client.process.poll()}")
         self.report.seconds = time.monotonic() - began
         return self.report
 
@@ -404,5 +404,3 @@ def control_groups_of(server: int) -> list[str]:
     """Those that bear the server's id in their name."""
     return [folder for folder, _, _ in os.walk("/sys/fs/cgroup") if f"-{server}-" in os.path.basename(folder)]
 
-
-__all__ = ["Attempt", "Battery", "Found", "RawClient", "Report", "children"]
