@@ -76,7 +76,7 @@ class Sandbox:
     def _note(self, refused: Refused) -> None:
         if refused.status == 403 and self._unlogged > 0:
             self._unlogged -= 1
-            self._log("refused", refused.reason)
+            self._log("refused", refused.reason + refused.detail)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -252,12 +252,15 @@ def _not_listed(request: Request) -> Refused:
 def _not_public(request: Request, found: list[Address]) -> Refused:
     place = request.place()
     listed = ", ".join(map(str, found[:_TRIES])) or "nothing"
+    # Which address that is would tell code in there about networks it shall know nothing of.
     return Refused(
         403,
-        f"{place} stands for an address that is not public",
-        f"{place} was not reached: its name stands for {listed}, which is this machine or in a "
-        "network of its own, and names that lead there are refused. Use another host, or ask "
-        "whoever runs the server to allow the address itself as well: --sandbox-host ADDRESS:PORT.",
+        f"{place} leads to an address that is not public and was not allowed itself",
+        f"{place} was not reached: its name leads to this machine or into a network of its own, "
+        "where only addresses are allowed that the list names themselves. Use another host, or ask "
+        "whoever runs the server to allow the address too (--sandbox-host ADDRESS); it is in the "
+        "server's log.",
+        f" ({listed})",
     )
 
 

@@ -25,13 +25,15 @@ _OURS |= {"transfer-encoding", "upgrade", "http2-settings", "content-length", "h
 
 class Refused(Exception):
     """The answer to a request that goes nowhere. `reason` is all that most clients show of it;
-    `text` has three parts: what happened, why, what to do next."""
+    `text` has three parts: what happened, why, what to do next. `detail` is for the server's log
+    alone."""
 
-    def __init__(self, status: int, reason: str, text: str) -> None:
+    def __init__(self, status: int, reason: str, text: str, detail: str = "") -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
         self.text = text
+        self.detail = detail
 
     def answer(self) -> bytes:
         body = f"{self.text}\n".encode("utf-8", "replace")

@@ -264,6 +264,19 @@ def test_a_flood_of_one_session_leaves_another_its_way(
     assert other(FETCH + f"fetch('http://127.0.0.1:{host.port}/')[0]") == "200"
 
 
+def test_a_script_in_a_sandbox_reaches_it_too(host: Host, secret: Host) -> None:
+    code = FETCH + (
+        f"print(fetch('http://127.0.0.1:{host.port}/script')[0], fetch('http://127.0.0.1:{secret.port}/')[0])\n"
+        "import os\ntry: os.wait()\nexcept ChildProcessError: print('no child')"
+    )
+    with RawClient(["serve", "--sandbox-scripts", "--sandbox-host", f"127.0.0.1:{host.port}"]) as client:
+        arguments = {"script_content": code, "python_version": ".".join(map(str, sys.version_info[:2]))}
+        answer = client.send_tool("run_script_with_dependencies", arguments).wait(PATIENCE)
+    found = answer["result"]["structuredContent"]
+    assert (found["stdout"], found["isolation"]) == ("200 403\nno child\n", "sandbox"), found
+    assert secret.seen == []
+
+
 def test_without_a_list_there_is_nothing(servers: Servers) -> None:
     with servers.start() as client:
         run = servers.runner(client, "none")

@@ -149,8 +149,10 @@ def test_a_refusal_reaches_a_client_that_is_still_sending(path: Path) -> None:
 def test_a_name_that_stands_for_this_machine_is_refused(proxy: ProxyProcess, host: Host, tmp_path: Path) -> None:
     proxy.open(1, tmp_path / "1", [("localhost", [host.port])])
     text = refused(tmp_path / "1", f"localhost:{host.port}")
-    assert "its name stands for" in text and "127.0.0.1" in text and "--sandbox-host ADDRESS:PORT" in text
+    assert "its name leads to this machine or into a network of its own" in text
+    assert "--sandbox-host ADDRESS" in text and "127.0.0.1" not in text
     assert host.seen == []
+    assert " is not public and was not allowed itself (127.0.0.1" in proxy.end().replace("::1, ", "")
 
 
 def test_a_name_that_stands_for_a_listed_address_is_reached(path: Path, host: Host) -> None:
@@ -165,7 +167,7 @@ def test_of_a_names_addresses_only_public_ones_are_tried(tmp_path: Path, host: H
         return [ipaddress.ip_address(each) for each in ("127.0.0.1", "10.0.0.1", "::ffff:127.0.0.1", "169.254.169.254")]
 
     with proxy_with(tmp_path / "1", [("*.example.org", [host.port])], QUICK, look_up):
-        assert "its name stands for 127.0.0.1, 10.0.0.1, " in refused(tmp_path / "1", f"a.example.org:{host.port}")
+        assert "its name leads to this machine" in refused(tmp_path / "1", f"a.example.org:{host.port}")
         assert "is not among the hosts" in refused(tmp_path / "1", f"other.org:{host.port}")
     assert asked == [("a.example.org", host.port)]
     assert host.seen == []
@@ -179,7 +181,7 @@ def test_a_public_address_of_this_machine_is_refused(
 
     monkeypatch.setattr("mcp_services.proxy_hosts.is_public", lambda address: True)
     with proxy_with(tmp_path / "1", [("a.org", [host.port])], QUICK, look_up):
-        assert "stands for 127.0.0.1, which is this machine" in refused(tmp_path / "1", f"a.org:{host.port}")
+        assert "its name leads to this machine" in refused(tmp_path / "1", f"a.org:{host.port}")
     assert host.seen == []
 
 
