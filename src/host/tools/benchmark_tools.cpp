@@ -235,7 +235,7 @@ void add_benchmark_tools(mcp::ToolCatalog& catalog, const BenchmarkParts& parts)
   benchmark_tool.name = "benchmark_script";
   benchmark_tool.title = "Benchmark script";
   benchmark_tool.description =
-      "Run a script in a uv environment and measure wall time, CPU time and peak memory.";
+      "Run a script in a uv environment and measure wall and CPU time and peak memory.";
   if (parts.extended) {
     benchmark_tool.description +=
         " repeat: statistics; compare: a second script, interleaved; profile: top functions.";

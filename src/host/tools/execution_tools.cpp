@@ -28,19 +28,18 @@ struct Kind {
 
 constexpr Kind kKinds[] = {
     {"run_script_in_dir", "Run script in directory",
-     "Run a Python file or inline code in a directory, on the host and without a sandbox. What "
-     "takes over 20 s goes on as a job: py_job_status.",
+     "Run a Python file or inline code in a directory. After 20 s it goes on as a job: "
+     "py_job_status.",
      true},
     {"run_script_with_dependencies", "Run script with dependencies",
-     "Run a Python file or inline code in an isolated uv environment with these packages and "
-     "those it imports.",
+     "Run a Python file or inline code in a uv environment with these packages and those it "
+     "imports.",
      false, true},
     {"run_script_in_dir_async", "Run script in directory (async)",
      "Start run_script_in_dir as a background job.", true, false, false, true},
     {"run_script_with_dependencies_async", "Run script with dependencies (async)",
      "Start run_script_with_dependencies as a background job.", false, true, false, true},
-    {"py_run_saved_script", "Run saved script", "Run a script of py_save_script.", false, false,
-     true},
+    {"py_run_saved_script", "Run saved script", "Run a saved script.", false, false, true},
 };
 
 Json input_schema(const Kind& kind, bool extended) {
@@ -57,7 +56,7 @@ Json input_schema(const Kind& kind, bool extended) {
     schema.text("python_version", "default 3.12").texts("dependencies");
   }
   if (!kind.started) schema.integer("timeout_seconds", 300);
-  schema.map("env_vars").text("env_file", "a .env file; env_vars win");
+  schema.map("env_vars").text("env_file", "env_vars win");
   if (kind.started) {
     schema.flag("stream");
   } else {

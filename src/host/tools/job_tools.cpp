@@ -366,7 +366,7 @@ Json output_input(bool extended) {
 Listing output_listing(bool extended) {
   return {"get_job_output",
           "Job output",
-          "Output of a job so far, or all of it.",
+          "Output of a job so far.",
           {"py_get_job_output"},
           output_input(extended),
           object_of({{"status", text_type()},
@@ -406,7 +406,7 @@ std::vector<Listing> first_generation(bool extended) {
            kill_job},
           {"cleanup_jobs",
            "Clean up jobs",
-           "Forget finished jobs and their autosaved scripts.",
+           "Forget finished jobs and autosaved scripts.",
            {"py_cleanup_jobs", "job_cleanup"},
            InputSchema(extended).flag("remove_inline", true).flag("only_finished", true).take(),
            counts_schema({"removed", "remaining", "inline_deleted"}),
@@ -443,7 +443,7 @@ std::vector<Listing> smart_async(bool extended) {
        list_jobs},
       {"py_cancel_job",
        "Cancel job",
-       "Cancel a pending or running job.",
+       "Cancel a job.",
        {},
        by_id(extended),
        one_of({texts_schema({"job_id", "status", "message"}), not_found}),
@@ -452,7 +452,7 @@ std::vector<Listing> smart_async(bool extended) {
        cancel_job},
       {"py_prune_jobs",
        "Prune jobs",
-       "Forget old jobs of the kinds not kept.",
+       "Forget old jobs not kept.",
        {},
        InputSchema(extended)
            .flag("keep_completed", true)

@@ -229,7 +229,7 @@ void add_library_tools(mcp::ToolCatalog& catalog, const ExecutorParts& parts) {
 
   mcp::Tool save =
       described("py_save_script", "Save script",
-                "Save a script under a name; dependencies go into its header.", Effect::Destroys);
+                "Save a script; dependencies go into its header.", Effect::Destroys);
   save.input_schema = InputSchema(parts.extended)
                           .text("script_name")
                           .text("source")
