@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import random
 
 import pytest
 
@@ -113,3 +114,50 @@ def test_a_refusal_is_a_whole_answer() -> None:
     top, _, body = answer.partition(b"\r\n\r\n")
     assert top.startswith(b"HTTP/1.1 403 no\r\n") and f"Content-Length: {len(body)}".encode() in top
     assert body.decode() == "What. Why é. Next.\n"
+
+
+def test_whatever_is_sent_one_request_at_most_is_passed_on() -> None:
+    seed = random.randrange(1 << 32)
+    print("seed", seed)  # shown when it fails
+    source = random.Random(seed)
+    for _ in range(5_000):
+        sent = mutated(source)
+        try:
+            request = read_request(sent)
+        except Refused as refused:
+            assert refused.answer().partition(b"\r\n\r\n")[0].count(b"\r\n") == 3, sent
+            continue
+        if not request.is_tunnel:
+            assert_is_one_request(request.head)
+
+
+SEEDS = [
+    b"CONNECT a.org:443 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET http://u:p@a.org:80/x?y#z HTTP/1.1\r\nHost: b\r\nConnection: x\r\nContent-Length: 3\r\nF: a\r\n b\r\n\r\n",
+    b"POST http://[::1]:1/ HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+]
+PIECES = [b"\0", b"\r", b"\n", b"\r\n", b":", b"[", b"%", b"//", b"\xff", b" ", b"\t", b"=?utf-8?q?x?=", b"@", b"\x85"]
+
+
+def mutated(source: random.Random) -> bytes:
+    data = bytearray(source.choice(SEEDS))
+    for _ in range(source.randint(1, 6)):
+        at = source.randrange(len(data) + 1)
+        kind = source.random()
+        if kind < 0.5:
+            data[at:at] = source.choice(PIECES)
+        elif kind < 0.7:
+            del data[at : at + source.randint(1, 5)]
+        else:
+            data[at : at + 1] = bytes([source.randrange(256)])
+    return bytes(data)
+
+
+def assert_is_one_request(head: bytes) -> None:
+    assert head.endswith(b"\r\n\r\n")
+    first, *headers = head[:-4].split(b"\r\n")
+    assert first.count(b" ") == 2, head
+    assert not any(b"\r" in line or b"\n" in line for line in (first, *headers)), head
+    names = [line.partition(b":")[0].lower() for line in headers]
+    assert names.count(b"host") == 1 and names.count(b"content-length") <= 1, head
+    assert not {b"transfer-encoding", b"upgrade", b"proxy-authorization", b""} & set(names), head

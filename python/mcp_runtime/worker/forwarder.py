@@ -13,7 +13,19 @@ from __future__ import annotations
 
 import os
 import sys
-from builtins import AttributeError, BaseException, OSError, ValueError, int, len, print, sorted, str
+from builtins import (
+    AttributeError,
+    BaseException,
+    OSError,
+    ValueError,
+    all,
+    bool,
+    int,
+    len,
+    print,
+    sorted,
+    str,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,17 +71,29 @@ def _listen(port: int) -> int:
 def _live(listener: int, parent: int, path: str) -> NoReturn:
     """The rest of the process. It keeps 2, for what goes wrong."""
     try:
-        from mcp_runtime.worker.forwarding import Forwarder
-
         kept = sorted((2, listener, parent))
         os.closerange(0, kept[0])
         os.closerange(kept[0] + 1, kept[1])
         os.closerange(kept[1] + 1, kept[2])
-        Forwarder(listener, parent, path).run()
+        if _somebody_comes(listener, parent):
+            from mcp_runtime.worker.forwarding import Forwarder
+
+            Forwarder(listener, parent, path).run()
     except BaseException as error:
         print(f"The way to the proxy has ended: {error!r}", file=sys.stderr, flush=True)
     finally:
         os._exit(0)
+
+
+def _somebody_comes(listener: int, parent: int) -> bool:
+    """Waits for the first connection, or the parent's end. What carries bytes takes longer to
+    import than everything before, and the zygote is starting beside us."""
+    import select
+
+    poll = select.poll()
+    poll.register(listener, select.POLLIN)
+    poll.register(parent, select.POLLIN)
+    return all(descriptor != parent for descriptor, _ in poll.poll())
 
 
 def main() -> NoReturn:
