@@ -24,8 +24,8 @@ from builtins import (
 )
 
 from mcp_runtime import images, rich_forms, tables
-from mcp_runtime.errors import type_name
 from mcp_runtime.result_text import printable, result_text
+from mcp_runtime.type_names import type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -34,6 +34,7 @@ from builtins import (
 )
 
 from mcp_runtime.result_text import printable
+from mcp_runtime.type_names import type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,8 +62,6 @@ set_traceback: Any = _slots["__traceback__"].__set__
 _get_cause: Any = _slots["__cause__"].__get__
 get_context: Any = _slots["__context__"].__get__
 set_context: Any = _slots["__context__"].__set__
-_get_name: Any = type.__dict__["__qualname__"].__get__
-_get_module: Any = type.__dict__["__module__"].__get__
 
 
 def without_our_frames(trace: TracebackType | None) -> TracebackType | None:
@@ -91,18 +90,6 @@ def plain_description(error: BaseException) -> Description:
     name = type_name(type(error))
     message = "" if type(error) is KeyboardInterrupt else "<its message could not be made>"
     return name, message, _plain_traceback(error, name, message)
-
-
-def type_name(kind: type) -> str:
-    """The type's name, qualified by its module unless that says nothing."""
-    try:
-        name = _get_name(kind)
-        module = _get_module(kind)
-    except BaseException:
-        return "<unnamed type>"
-    if type(module) is not str or module in ("builtins", "__main__"):
-        return printable(name)
-    return printable(f"{module}.{name}")
 
 
 def chain_of(error: BaseException) -> list[BaseException]:

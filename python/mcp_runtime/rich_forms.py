@@ -22,8 +22,8 @@ from builtins import (
     type,
 )
 
-from mcp_runtime.errors import type_name
 from mcp_runtime.result_text import printable
+from mcp_runtime.type_names import type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

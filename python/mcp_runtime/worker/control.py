@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import array
-import json
 import os
 import select
-import socket
 import sys
+from _socket import AF_UNIX, MSG_CTRUNC, MSG_TRUNC, SOCK_SEQPACKET, socket
+
+from mcp_runtime.worker import descriptors, quick_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ class Control:
     """Packets of the SOCK_SEQPACKET socket at a descriptor."""
 
     def __init__(self, descriptor: int) -> None:
-        self._socket = socket.socket(fileno=descriptor)
+        self._socket = socket(fileno=descriptor)
         self._socket.setblocking(True)
-        self._socket.set_inheritable(False)
+        os.set_inheritable(descriptor, False)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -38,39 +38,33 @@ class Control:
 
     def receive(self) -> tuple[dict[str, Any], list[int]] | None:
         """The next packet and its descriptors, which the caller owns; None at the end."""
-        room = socket.CMSG_SPACE(_MAXIMUM_DESCRIPTORS * array.array("i").itemsize)
         try:
-            data, ancillary, flags, _ = self._socket.recvmsg(
-                MAXIMUM_PACKET, room, socket.MSG_CMSG_CLOEXEC
+            data, given, flags = descriptors.receive(
+                self._socket, MAXIMUM_PACKET, _MAXIMUM_DESCRIPTORS
             )
         except ConnectionResetError:
             return None
-        descriptors = array.array("i")
-        for level, kind, content in ancillary:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                descriptors.frombytes(content[: len(content) // 4 * 4])
-        if not data and not descriptors:
+        if not data and not given:
             return None
         try:
-            message = json.loads(data)
-            if not isinstance(message, dict) or flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            message = quick_json.decode(data)
+            if not isinstance(message, dict) or flags & (MSG_TRUNC | MSG_CTRUNC):
                 raise ValueError("it is cut off, or no object")
         except ValueError as error:
-            close_all(list(descriptors))
+            close_all(given)
             raise ControlError(f"a control packet of {len(data)} bytes was dropped: {error}")
-        return message, list(descriptors)
+        return message, given
 
     def forget(self) -> None:
         """In a forked worker: the socket is the zygote's alone."""
         self._socket.close()
 
-    def send(self, message: dict[str, Any], descriptors: tuple[int, ...] = ()) -> str:
+    def send(self, message: dict[str, Any], given: tuple[int, ...] = ()) -> str:
         """Sends one packet; returns why it could not be sent, empty when it was. A server that is
         gone is noticed when the next one is read."""
-        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
-        data = json.dumps(message, separators=(",", ":")).encode()
+        data = quick_json.encode(message).encode("ascii")
         try:
-            self._socket.sendmsg([data], [rights] if descriptors else [])
+            descriptors.send(self._socket, data, given)
         except OSError as error:
             return error.strerror or "error"
         return ""
@@ -81,7 +75,7 @@ def connect(path: str) -> int:
 
     Where there is none the process ends: nobody would hear more of it.
     """
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection = socket(AF_UNIX, SOCK_SEQPACKET)
     try:
         connection.connect(path)
     except OSError as error:
@@ -92,8 +86,8 @@ def connect(path: str) -> int:
     return connection.detach()
 
 
-def close_all(descriptors: list[int]) -> None:
-    for descriptor in descriptors:
+def close_all(numbers: list[int]) -> None:
+    for descriptor in numbers:
         try:
             os.close(descriptor)
         except OSError:

@@ -39,7 +39,7 @@ from builtins import (
 
 from mcp_runtime.worker import belongings, limits, linux
 from mcp_runtime.worker.folders import take_folder
-from mcp_runtime.worker.wire import encode_json
+from mcp_runtime.worker.quick_json import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Copier:
 
     def _refuse(self, error: BaseException) -> None:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        self._wire.write(encode_json({"op": "fork_failed", "error": str(why)[:1000]}))
+        self._wire.write(encode({"op": "fork_failed", "error": str(why)[:1000]}))
 
     # --- in the copy ---
 
@@ -121,7 +121,7 @@ class Copier:
             os._exit(1)
         if len(left) > _MAXIMUM_LEFT:
             left[_MAXIMUM_LEFT:] = [f"{len(left) - _MAXIMUM_LEFT} more things"]
-        self._wire.write(encode_json({"op": "ready", "left": left}))
+        self._wire.write(encode({"op": "ready", "left": left}))
         _wait_for_parent(birth.midwife, self._zygote)
 
     def _become(self, order: dict[str, Any], given: list[int], birth: _Birth) -> list[str]:

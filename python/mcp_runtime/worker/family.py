@@ -14,9 +14,9 @@ perhaps nobody has read it: strangers live until that is done.
 
 from __future__ import annotations
 
+import _signal as signal  # the module signal takes 2 ms, for its enumerations
 import os
 import select
-import signal
 import time
 from builtins import ChildProcessError, OSError, bool, dict, int, len, list, max, set, tuple
 

@@ -8,9 +8,9 @@ anything is imported, and sleeps in wait() until then. A zygote whose keeper is 
 
 from __future__ import annotations
 
+import _signal as signal  # the module signal takes 2 ms, for its enumerations
 import os
 import resource
-import signal
 import time
 from builtins import OSError, int
 

@@ -6,9 +6,9 @@ leaves behind outside its process group is not found, and the zygote's death is 
 
 from __future__ import annotations
 
+import _signal as signal  # the module signal takes 2 ms, for its enumerations
 import errno
 import os
-import signal
 import sys
 from builtins import OSError, bool, bytes, int, list, open
 

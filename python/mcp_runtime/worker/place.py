@@ -7,7 +7,6 @@ started there.
 from __future__ import annotations
 
 import os
-import random
 import sys
 from builtins import BaseException, dict, getattr
 
@@ -23,7 +22,7 @@ _modules = sys.modules
 # Generators of packages that may have been preloaded: the module, and its attribute if it isn't one
 # itself. Those that are made when they are asked for (numpy's default_rng) begin with the system's
 # random numbers.
-_GENERATORS = (("numpy.random", None), ("sympy.core.random", "rng"))
+_GENERATORS = (("random", None), ("numpy.random", None), ("sympy.core.random", "rng"))
 
 
 def enter(order: dict[str, Any]) -> None:
@@ -42,7 +41,6 @@ def enter(order: dict[str, Any]) -> None:
 
 def seed() -> None:
     """Every worker draws random numbers of its own; what was forked would repeat itself."""
-    random.seed()
     for name, generator in _GENERATORS:
         module = _modules.get(name)
         if module is not None:

@@ -7,16 +7,19 @@ more than the work itself. Nothing of the rehearsal stays but these pages.
 
 from __future__ import annotations
 
-import json
 import os
-import socket
+from _socket import AF_UNIX, SOCK_SEQPACKET, socketpair
 from builtins import BaseException, bytes, str
 
 from mcp_runtime.session import Session
-from mcp_runtime.worker import first_uses, place, replies
+from mcp_runtime.worker import descriptors, first_uses, place, quick_json, replies
 from mcp_runtime.worker.control import Control, close_all
 from mcp_runtime.worker.stops import WorkerNative
 from mcp_runtime.worker.wire import Wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _socket import socket
 
 _ORDER = b'{"op":"run","cell":1}'
 
@@ -24,15 +27,15 @@ _ORDER = b'{"op":"run","cell":1}'
 def receive_and_send() -> None:
     """An order with its descriptors, as it goes from the server to the zygote and to its spare."""
     try:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with ours:
-            order = {"op": "fork", "id": 1, "name": "", "cwd": "/", "sites": [], "limits": {}}
-            socket.send_fds(ours, [json.dumps(order).encode()], [0, 0, 0, 0, 0])
-            control = Control(theirs.detach())
-            packet = control.receive()
-            control.forget()
-            if packet is not None:
-                close_all(packet[1])
+        ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
+        order = {"op": "fork", "id": 1, "name": "", "cwd": "/", "sites": [], "limits": {}}
+        descriptors.send(ours, quick_json.encode(order).encode("ascii"), [0, 0, 0, 0, 0])
+        control = Control(theirs.detach())
+        packet = control.receive()
+        control.forget()
+        ours.close()
+        if packet is not None:
+            close_all(packet[1])
     except BaseException:  # then the next session takes as long as it takes
         pass
 
@@ -40,14 +43,15 @@ def receive_and_send() -> None:
 def begin_session() -> None:
     """Leaves the process as it was, in all that a session sees."""
     try:
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            _play(Wire(ours), theirs)
+        ours, theirs = socketpair()
+        _play(Wire(ours), theirs)
+        ours.close()
+        theirs.close()
     except BaseException:
         pass
 
 
-def _play(wire: Wire, server: socket.socket) -> None:
+def _play(wire: Wire, server: socket) -> None:
     os.listdir("/proc/self/fd")
     place.seed()
     first_uses.use_all()

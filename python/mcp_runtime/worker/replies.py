@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from builtins import bytes, dict, int, len, list, str, tuple, type
 
-from mcp_runtime.worker.wire import MAXIMUM_BODY, MAXIMUM_HEADER, encode_json, quote
+from mcp_runtime.worker.quick_json import encode, quote
+from mcp_runtime.worker.wire import MAXIMUM_BODY, MAXIMUM_HEADER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def done(wire: Wire, cell: int, outcome: tuple[Any, ...], plain: bool, memory: i
     }
     if memory is not None:
         header["memory"] = memory
-    wire.write(encode_json(header), tuple(bodies))
+    wire.write(encode(header), tuple(bodies))
 
 
 def names(wire: Wire, ticket: int, entries: list[tuple[str, str, str, str]]) -> None:
@@ -54,7 +55,7 @@ def names(wire: Wire, ticket: int, entries: list[tuple[str, str, str, str]]) -> 
     room = MAXIMUM_HEADER - len(begin) - 2
     rows: list[str] = []
     for entry in entries:
-        row = encode_json(entry)
+        row = encode(entry)
         room -= len(row) + 1
         if room < 0:
             break

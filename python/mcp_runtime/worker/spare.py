@@ -7,12 +7,11 @@ more (the zygote has imported something since) sees the socket's end.
 
 from __future__ import annotations
 
-import json
 import os
-import socket
+from _socket import AF_UNIX, SHUT_RDWR, SOCK_SEQPACKET, socketpair
 from builtins import OSError, dict, int, list, str
 
-from mcp_runtime.worker import rehearsal
+from mcp_runtime.worker import descriptors, quick_json, rehearsal
 from mcp_runtime.worker.control import Control
 from mcp_runtime.worker.worker import stand_alone
 
@@ -27,7 +26,7 @@ class Spare:
     def __init__(self) -> None:
         """Raises OSError when there are no descriptors or processes left."""
         self._zygote = os.getpid()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
         try:
             self.pid = os.fork()
         except OSError:
@@ -39,10 +38,10 @@ class Spare:
 
     # --- in the zygote ---
 
-    def hand_over(self, order: dict[str, Any], descriptors: list[int]) -> bool:
+    def hand_over(self, order: dict[str, Any], given: list[int]) -> bool:
         """Makes it the worker of this order; False when it is gone."""
         try:
-            socket.send_fds(self._link, [json.dumps(order).encode()], descriptors)
+            descriptors.send(self._link, quick_json.encode(order).encode("ascii"), given)
         except OSError:
             return False
         finally:
@@ -52,7 +51,7 @@ class Spare:
     def end(self) -> None:
         """Sends it away, whoever else has a copy of the socket."""
         try:
-            self._link.shutdown(socket.SHUT_RDWR)
+            self._link.shutdown(SHUT_RDWR)
         except OSError:
             pass
         self._link.close()

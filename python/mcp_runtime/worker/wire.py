@@ -7,12 +7,11 @@ session takes a few tens of microseconds, so every system call shows.
 
 from __future__ import annotations
 
-import json
 import struct
-from _socket import MSG_CMSG_CLOEXEC
 from builtins import (
     Exception,
     StopIteration,
+    SystemError,
     ValueError,
     bytearray,
     bytes,
@@ -27,11 +26,13 @@ from builtins import (
     type,
 )
 from os import close
-from socket import recv_fds
+
+from mcp_runtime.worker.descriptors import receive
+from mcp_runtime.worker.quick_json import scan as _parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
+    from _socket import socket
     from typing import Any
 
     Frame = tuple[dict[str, Any], bytes]
@@ -41,18 +42,8 @@ MAXIMUM_BODY = 64 << 20
 _AT_ONCE = 1 << 16
 _LENGTHS = struct.Struct("<II")
 
-# Bound here: user code may replace what the module json holds.
 _unpack = _LENGTHS.unpack_from
 _pack = _LENGTHS.pack
-quote = json.encoder.encode_basestring_ascii
-# The parts written in C: Python code of the standard library fails when builtins are missing.
-_parse = json.JSONDecoder().scan_once
-_encode = json.encoder.c_make_encoder(None, None, quote, None, ":", ",", False, False, True)
-
-
-def encode_json(value: Any) -> str:
-    """JSON in ASCII, without blanks."""
-    return "".join(_encode(value, 0))
 
 
 class WireError(Exception):
@@ -62,10 +53,10 @@ class WireError(Exception):
 class Wire:
     """A worker's end. Not for two threads at a time."""
 
-    def __init__(self, socket: socket.socket) -> None:
-        self._socket = socket
-        self._receive = socket.recv
-        self._send = socket.sendall
+    def __init__(self, link: socket) -> None:
+        self._socket = link
+        self._receive = link.recv
+        self._send = link.sendall
         self._held = b""  # of the frame after the one that was read last
 
     def read(self) -> Frame | None:
@@ -92,7 +83,7 @@ class Wire:
         self._held = data[end:]
         try:
             header = _parse(str(data[8:body_at], "utf-8"), 0)[0]
-        except (ValueError, StopIteration) as error:
+        except (ValueError, StopIteration, SystemError) as error:
             raise WireError(f"a header is not JSON: {error}") from None
         if type(header) is not dict:
             raise WireError("a header is not an object")
@@ -105,7 +96,7 @@ class Wire:
         """
         if self._held:
             raise WireError("a frame came before the descriptors")
-        data, found, *_ = recv_fds(self._socket, 1, count, MSG_CMSG_CLOEXEC)
+        data, found, _ = receive(self._socket, 1, count)
         if len(data) != 1 or len(found) != count:
             for descriptor in found:
                 close(descriptor)

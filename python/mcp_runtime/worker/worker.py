@@ -8,15 +8,15 @@ never in a wrong frame.
 
 from __future__ import annotations
 
+import _signal as signal  # the module signal takes 2 ms, for its enumerations
 import atexit
 import faulthandler
 import fcntl
 import mmap
 import os
 import resource
-import signal
-import socket
 import sys
+from _socket import socket
 from builtins import (
     BaseException,
     MemoryError,
@@ -108,7 +108,7 @@ def stand_alone(zygote: int) -> None:
         os.setsid()
 
 
-def _take_descriptors(given: list[int]) -> tuple[socket.socket, int, Outputs, mmap.mmap]:
+def _take_descriptors(given: list[int]) -> tuple[socket, int, Outputs, mmap.mmap]:
     """Puts the pipes at 1 and 2, ours out of the way, and closes all others."""
     wire, out, err, page, crash = given
     os.dup2(out, 1)
@@ -127,7 +127,7 @@ def _take_descriptors(given: list[int]) -> tuple[socket.socket, int, Outputs, mm
                 _close(number)
             except OSError:  # the listing's own, closed already
                 pass
-    return socket.socket(fileno=kept[0]), kept[1], Outputs(kept[2], kept[3]), shared
+    return socket(fileno=kept[0]), kept[1], Outputs(kept[2], kept[3]), shared
 
 
 class Worker:
@@ -138,7 +138,7 @@ class Worker:
         order: dict[str, Any],
         native: WorkerNative,
         kept: limits.Limits,
-        wire: socket.socket,
+        wire: socket,
         crash: int,
         outputs: Outputs,
     ) -> None:

@@ -7,12 +7,12 @@ with it: workers are its children, and what they leave behind becomes its childr
 
 from __future__ import annotations
 
+import _signal as signal  # the module signal takes 2 ms, for its enumerations
 import gc
 import importlib
 import math
 import os
 import select
-import signal
 import sys
 import time
 from builtins import BlockingIOError, ImportError, OSError, bool, int, isinstance, len, max, min, print, str
@@ -28,19 +28,20 @@ if TYPE_CHECKING:
     from typing import Any
 
 # What sessions import sooner or later: shared by all workers when it is loaded before the fork.
-# The first cell needs these,
+# The first cell needs these, which do without re, enum, collections and what is made of them: that
+# would be 15 ms more (tests/python/worker/test_first_imports.py),
 _FIRST = (
     "mcp_runtime.session",
     "mcp_runtime.cell",
     "mcp_runtime.sources",
     "mcp_runtime.streams",
     "mcp_runtime.result_text",
-    "mcp_runtime.failures",
-    "mcp_runtime.errors",
     "mcp_runtime.worker.worker",
 )
 # and those take three times as long.
 _LATER = (
+    "mcp_runtime.failures",
+    "mcp_runtime.errors",
     "mcp_runtime.hints",
     "mcp_runtime.inspect_names",
     "mcp_runtime.event_loop",
@@ -52,6 +53,7 @@ _LATER = (
     "mcp_runtime.worker.preload",
     "asyncio",
     "json",
+    "random",
 )
 _FORK_DESCRIPTORS = 5
 # A spare is made when nothing was asked for in so long a time: the session that was opened last has
