@@ -101,8 +101,10 @@ def walled():
 
 
 def need_walls():
-    if not walled():
-        reached("no walls", "these are the processes of the machine itself; nothing else was tried")
+    """Ends the code where it could do harm: in namespaces of the machine's."""
+    shared = [name for name in ("pid", "mnt", "net", "ipc", "uts") if quietly(os.readlink, "/proc/self/ns/" + name) in W["namespaces"]]
+    if shared:
+        reached("no walls", f"the machine's own namespaces: {shared}; nothing else was tried")
         raise NoWalls("the code would do harm here")
 
 

@@ -282,8 +282,9 @@ if platform.machine() == "x86_64":
 """
 HOST_NAME = """
 need_walls()
-refused("sethostname", b"escaped", 7)
-refused("setdomainname", b"escaped", 7)
+name = socket.gethostname().encode()  # as it is
+refused("sethostname", name, len(name))
+refused("setdomainname", b"(none)", 6)
 """
 FANOTIFY = """
 handle, number = system_call("fanotify_init", 0, 0)  # for the whole machine

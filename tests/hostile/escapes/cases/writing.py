@@ -28,8 +28,7 @@ for folder in ["/", "/bin", "/boot", "/dev", "/etc", "/etc/ssl", "/home", "/lib"
     attempt("a folder in " + folder, os.mkdir, os.path.join(folder, name + "-d"))
 for path in ["/etc/passwd", "/etc/hosts", "/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/resolv.conf", "/bin/sh", "/usr/bin/env", sys.executable]:
     attempt("append to " + path, lambda: open(path, "ab").close())
-    attempt("rights of " + path, os.chmod, path, 0o777)
-    attempt("removal of " + path, os.unlink, path)
+    attempt("rights of " + path, lambda: os.chmod(path, stat.S_IMODE(os.stat(path).st_mode)))  # as they are
 """
 RUNTIME = """
 need_walls()
@@ -42,7 +41,6 @@ for folder in folders - {os.getcwd(), ""}:
         attempt("a file in " + folder, lambda: open(os.path.join(folder, name), "w").close())
 for path in [encodings.__file__, os.__file__, *[module.__file__ for module in list(sys.modules.values()) if "mcp_runtime" in (getattr(module, "__file__", "") or "")]]:
     attempt("append to " + path, lambda: open(path, "ab").close())
-    attempt("removal of " + path, os.unlink, path)
 """
 # Wherever anything can be made at all, by trying it everywhere.
 EVERYWHERE = """
@@ -93,12 +91,14 @@ for name, text in (("uid_map", "0 0 1"), ("gid_map", "0 0 1")):
 """
 KNOBS = """
 need_walls()
-for path, text in [("/proc/sysrq-trigger", "h"), ("/proc/sys/kernel/core_pattern", "|/bin/false"), ("/proc/sys/kernel/hostname", "escaped"),
-                   ("/proc/sys/kernel/modprobe", "/tmp/x"), ("/proc/sys/vm/drop_caches", "0"), ("/proc/sys/net/ipv4/ip_forward", "1"),
-                   ("/proc/sys/kernel/ns_last_pid", "1"), ("/proc/sys/fs/binfmt_misc/register", ":x:M::x::/bin/sh:"), ("/proc/irq/default_smp_affinity", "1"),
-                   ("/proc/acpi/wakeup", "x"), ("/proc/mtrr", "x"), ("/proc/bus/pci/00/00.0", "x"), ("/sys/kernel/uevent_helper", "/tmp/x"),
-                   ("/sys/kernel/mm/ksm/run", "0"), ("/sys/power/state", "x"), ("/proc/timer_stats", "0"), ("/proc/1/oom_score_adj", "-1000")]:
-    attempt(path, put, path, text)
+# What stands there already, or what means nothing.
+for path, text in [("/proc/sysrq-trigger", "h"), ("/proc/sys/kernel/core_pattern", None), ("/proc/sys/kernel/hostname", None), ("/proc/sys/kernel/modprobe", None),
+                   ("/proc/sys/net/ipv4/ip_forward", None), ("/proc/sys/kernel/ns_last_pid", None), ("/proc/sys/fs/binfmt_misc/register", ""),
+                   ("/proc/irq/default_smp_affinity", None), ("/proc/acpi/wakeup", ""), ("/proc/mtrr", ""), ("/proc/bus/pci/00/00.0", ""), ("/sys/kernel/uevent_helper", None),
+                   ("/sys/kernel/mm/ksm/run", None), ("/sys/power/state", ""), ("/proc/1/oom_score_adj", None)]:
+    text = quietly(text_of, path) if text is None else text
+    if text is not None:
+        attempt(path, put, path, text)
 checked = 0
 for root in ("/proc/sys", "/sys"):
     for folder, _, names in os.walk(root):
