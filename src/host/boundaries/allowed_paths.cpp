@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 constexpr std::array kOwn = {"/bin",     "/etc",     "/home", "/lib",    "/lib32", "/lib64",
                              "/libx32",  "/opt",     "/root", "/sbin",   "/tmp",   "/usr",
                              "/usr/bin", "/usr/lib", "/var",  "/var/tmp"};
-// Neither they nor anything in them.
+// Neither they, nor anything in them or above.
 constexpr std::array kMachines = {"/boot", "/dev",       "/packages",          "/proc",
                                   "/run",  "/sys",       "/var/run",           "/var/lib/docker",
                                   "/ipc",  "/workspace", "/var/lib/containers"};
@@ -110,7 +110,7 @@ std::string problem_of_place(const std::string& path, const ForbiddenPlaces& for
     return "every sandbox has one of its own";
   }
   for (const char* each : kMachines) {
-    if (is_in(path, each)) return fmt::format("{} is the machine's, or the sandbox's own", each);
+    if (overlap(path, each)) return fmt::format("{} is the machine's, or the sandbox's own", each);
   }
   if (std::string problem = problem_of_homes(path, forbidden); !problem.empty()) return problem;
   for (const std::string& each : forbidden.state) {
