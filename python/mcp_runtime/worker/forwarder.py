@@ -86,8 +86,8 @@ def _live(listener: int, parent: int, path: str) -> NoReturn:
 
 
 def _somebody_comes(listener: int, parent: int) -> bool:
-    """Waits for the first connection, or the parent's end. What carries bytes takes longer to
-    import than everything before, and the zygote is starting beside us."""
+    """Waits for the first connection, or the parent's end. To load what carries bytes takes longer
+    than all before it, and the zygote is starting beside us."""
     import select
 
     poll = select.poll()
