@@ -231,6 +231,7 @@ inline constexpr std::uint64_t kBoundaryTmpBytes = 64u << 20;      // /tmp, and 
 inline constexpr std::uint64_t kBoundaryFolderBytes = 128u << 20;  // /workspace
 inline constexpr std::uint64_t kBoundaryRunFileBytes = 256u << 20;  // each file that a script writes
 inline constexpr std::uint64_t kBoundaryOpenFiles = 1024;          // of one process
+inline constexpr std::chrono::milliseconds kContainerOrphansDelay = 3s;   // behind the first start
 inline constexpr std::chrono::milliseconds kContainerListDeadline = 60s;   // `ps`, `rm -f`
 inline constexpr std::chrono::milliseconds kContainerPullDeadline = 900s;  // of an image
 

@@ -177,14 +177,20 @@ ContainerRooms::ContainerRooms(EventLoop& loop, Settings settings)
 
 Result<ContainerRuntime> ContainerRooms::runtime() {
   Result<ContainerRuntime> found = find_container_runtime(settings_.container.value().runtime);
-  if (found && !orphans_) {
+  if (found && !pull_) {
     pull_ = std::make_unique<ContainerPull>(loop_, found.value(), settings_.container.value());
-    orphans_ = std::make_unique<ContainerOrphans>(
-        loop_, found.value(), settings_.container.value(), [](std::size_t removed) {
-          if (removed != 0) spdlog::info("containers_removed orphans={}", removed);
-        });
+    orphans_look_ = std::make_unique<Timer>(
+        loop_, [this, runtime = found.value()] { remove_orphans(runtime); });
+    orphans_look_->start(limits::kContainerOrphansDelay);
   }
   return found;
+}
+
+void ContainerRooms::remove_orphans(const ContainerRuntime& runtime) {
+  orphans_ = std::make_unique<ContainerOrphans>(
+      loop_, runtime, settings_.container.value(), [](std::size_t removed) {
+        if (removed != 0) spdlog::info("containers_removed orphans={}", removed);
+      });
 }
 
 Result<StartedZygote> ContainerRooms::start(const WorkerPlace& place, const WorkerLimits& limits) {

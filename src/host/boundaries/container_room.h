@@ -13,15 +13,16 @@
 #include "host/boundaries/container_settings.h"
 #include "host/boundaries/containers.h"
 #include "host/boundaries/sandbox_proxy.h"
+#include "host/loop/uv_handle.h"
 #include "host/workers/zygote_start.h"
 
 namespace pyember::host {
 
 class EventLoop;
 
-// Starts zygotes in containers of podman's or docker's, one each. The runtime is looked for, and
-// orphans of servers that are gone are removed, at the first use. Loop's thread; the loop outlives
-// it, and it its rooms.
+// Starts zygotes in containers of podman's or docker's, one each. The runtime is looked for at the
+// first use; orphans of servers that are gone are removed a while later, when the first session has
+// begun. Loop's thread; the loop outlives it, and it its rooms.
 class ContainerRooms {
  public:
   struct Settings {
@@ -40,12 +41,14 @@ class ContainerRooms {
 
  private:
   Result<ContainerRuntime> runtime();
+  void remove_orphans(const ContainerRuntime& runtime);
 
   EventLoop& loop_;
   const Settings settings_;
   std::uint64_t started_ = 0;
-  std::unique_ptr<ContainerOrphans> orphans_;  // with pull_, once a runtime was found
-  std::unique_ptr<ContainerPull> pull_;
+  std::unique_ptr<ContainerPull> pull_;  // once a runtime was found
+  std::unique_ptr<Timer> orphans_look_;
+  std::unique_ptr<ContainerOrphans> orphans_;
 };
 
 }  // namespace pyember::host
