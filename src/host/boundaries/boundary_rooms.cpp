@@ -35,7 +35,8 @@ BoundaryRooms::BoundaryRooms(EventLoop& loop, Settings settings)
                          settings_.sandbox.folders,
                          {},
                          settings_.allowed,
-                         proxy_.get()}) {
+                         proxy_.get()}),
+      compiled_(loop, settings_.sandbox.runtime_directory) {
   if (settings_.container) {
     settings_.sandbox.memory_bytes = settings_.container.value().memory_bytes;
     settings_.sandbox.processes = settings_.container.value().processes;
@@ -56,7 +57,9 @@ Result<StartedZygote> BoundaryRooms::start(const WorkerPlace& place, const Worke
   lower(limits.processes, wanted.processes, limits::kZygoteProcesses);
   if (place.boundary == Boundary::Container) return containers_.start(place, limits);
   if (!settings_.container) return settings_.container.error();
-  return start_in_sandbox(loop_, settings_.sandbox, place, limits);
+  Result<StartedZygote> started = start_in_sandbox(loop_, settings_.sandbox, place, limits);
+  if (started) compiled_.have(place);
+  return started;
 }
 
 WorkerLimits BoundaryRooms::limits(Boundary) const {

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "host/boundaries/allowance.h"
+#include "host/boundaries/compiled_runtime.h"
 #include "host/boundaries/container_room.h"
 #include "host/boundaries/sandbox_proxy.h"
 #include "host/boundaries/sandbox_room.h"
@@ -34,6 +35,7 @@ class BoundaryRooms final : public BoundaryStarter {
   Settings settings_;
   const std::unique_ptr<SandboxProxy> proxy_;  // null: there are no allowed hosts
   ContainerRooms containers_;
+  CompiledRuntime compiled_;
 };
 
 }  // namespace pyember::host
