@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import select
 import shutil
@@ -36,6 +37,7 @@ class Room(Zygote):
         self.settings = {"MCP_BRIDGE_IMAGE": user.image, **settings}
         self.name = f"pyember-test-{uuid.uuid4().hex[:8]}"
         self.folder = Path(tempfile.mkdtemp(prefix="pyember-room-", dir="/var/tmp"))  # 0700, as the server makes it
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)  # of rooms that don't come to end()
         self.exchange, self.packages = self.folder / "exchange", self.folder / "packages"
         for each in (self.exchange, self.packages):
             each.mkdir()

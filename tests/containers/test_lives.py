@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -92,11 +95,11 @@ def explained(user: ContainerUser, *words: str, **settings: str) -> str:
 
 
 @pytest.fixture
-def plan(user: ContainerUser, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
-    folder = Path("/var/tmp") / f"pyember-test-plan-{os.getpid()}-{user.name}"
-    folder.mkdir(exist_ok=True)
+def plan(user: ContainerUser) -> Iterator[tuple[str, ...]]:
+    folder = Path(tempfile.mkdtemp(prefix="pyember-plan-", dir="/var/tmp"))
     user.own(folder)
-    return ("run", f"pyember-test-fails-{os.getpid()}", *[str(folder)] * 4)
+    yield ("run", f"pyember-test-fails-{os.getpid()}", *[str(folder)] * 4)
+    shutil.rmtree(folder)
 
 
 def test_an_image_that_is_not_here_is_named_with_the_ways_to_get_one(user: ContainerUser, plan: tuple[str, ...]) -> None:
