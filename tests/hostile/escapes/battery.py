@@ -23,7 +23,7 @@ from urllib.parse import quote
 from tests.hostile.battery import Bystander, Report as BystanderReport
 from tests.hostile.escapes.canaries import Canaries
 from tests.hostile.escapes.case import Case
-from tests.hostile.escapes.cases.others import NEIGHBOUR
+from tests.hostile.escapes.cases.others import NEIGHBOUR, NEIGHBOUR_LEAVES
 from tests.hostile.escapes.rooms import Delegation, Room
 from tests.support.raw_client import CellAnswer, NoAnswer, ServerGone, descendants, open_descriptors, threads
 
@@ -125,7 +125,7 @@ class Battery:
         place = self._look("neighbour")
         self.report.has_groups = bool(place.groups)
         self._neighbour_facts = {
-            "neighbour": told, "neighbour_case": "neighbour",
+            "neighbour": told,
             "neighbour_pid": place.outside.get(told["pid"], told["pid"]), "neighbour_sleeper": place.outside.get(told["sleeper"], told["sleeper"]),
         }
 
@@ -186,6 +186,7 @@ class Battery:
         self.report.problems += self.canaries.harm() if self.room.isolation != "process" else []
 
     def _end(self) -> None:
+        self.ask_neighbour(NEIGHBOUR_LEAVES)
         below = {(pid, started(pid)) for pid in descendants(self.client.pid)} | self._firsts
         server = self.client.pid
         temporary = {path for path in self.canaries.temporary.iterdir()}

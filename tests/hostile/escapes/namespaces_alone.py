@@ -39,6 +39,6 @@ def _command() -> list[str]:
     python = interpreter_prefix()
     binds = [] if python == "/usr" else ["--ro-bind", python, python]
     links = [word for name in ("bin", "lib", "lib64", "sbin") for word in ("--symlink", f"usr/{name}", f"/{name}")]
-    return ["bwrap", "--unshare-all", "--cap-add", "ALL", "--die-with-parent", "--new-session", "--clearenv", "--ro-bind", "/usr", "/usr", *links, *binds,
+    return ["bwrap", "--unshare-all", "--uid", "0", "--gid", "0", "--cap-add", "ALL", "--die-with-parent", "--new-session", "--clearenv", "--ro-bind", "/usr", "/usr", *links, *binds,
             "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/workspace", "--dir", "/etc", "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache",
             "--setenv", "PATH", "/usr/bin", "--setenv", "PYEMBER_SESSION_FOLDER", "/workspace", "--chdir", "/workspace", f"{python}/bin/python3"]

@@ -19,17 +19,17 @@ mark = W["mark"][0] + W["mark"][1]
 secret = W["secret"]
 folder = os.environ["PYEMBER_SESSION_FOLDER"]
 open(os.path.join(folder, "neighbour.txt"), "w").write(secret)
-open("/tmp/neighbour-" + W["case"], "w").write(secret)
+open("/tmp/neighbour-" + W["tag"], "w").write(secret)
 sleeper = subprocess.Popen(["sleep", "1000"], env={"NEIGHBOUR": secret})
 key = W["key"]
 segment = libc.shmget(key, 4096, 0o1666)
 semaphores = libc.semget(key, 1, 0o1666)
 queue = libc.msgget(key, 0o1666)
-shared_name = "/neighbour-" + W["case"]
+shared_name = "/neighbour-" + W["tag"]
 shared = quietly(_posixshmem.shm_open, shared_name, os.O_CREAT | os.O_RDWR, 0o666)
 mq = ctypes.CDLL("librt.so.1").mq_open(shared_name.encode(), os.O_CREAT | os.O_RDWR, 0o666, None)
 abstract = socket.socket(socket.AF_UNIX)
-abstract.bind("\\0neighbour-" + W["case"])
+abstract.bind("\\0neighbour-" + W["tag"])
 abstract.listen()
 tcp = socket.create_server(("127.0.0.1", 0))
 tcp6 = quietly(lambda: socket.create_server(("::1", 0), family=socket.AF_INET6))
@@ -50,12 +50,22 @@ def receive():
         heard.append(str(udp.recvfrom(100)))
 threading.Thread(target=receive, daemon=True).start()
 dict(pid=os.getpid(), folder=folder, key=key, shared_name=shared_name, tcp=tcp.getsockname()[1], udp=udp.getsockname()[1],
-     tcp6=tcp6.getsockname()[1] if tcp6 else 0, abstract="\\0neighbour-" + W["case"], named=named_path, at=id(secret), size=sys.getsizeof(secret), sleeper=sleeper.pid)
+     tcp6=tcp6.getsockname()[1] if tcp6 else 0, abstract="\\0neighbour-" + W["tag"], named=named_path, at=id(secret), size=sys.getsizeof(secret), sleeper=sleeper.pid)
+"""
+
+# Where there are no walls, all of that is the machine's.
+NEIGHBOUR_LEAVES = """
+libc.shmctl(segment, 0, None), libc.semctl(semaphores, 0, 0), libc.msgctl(queue, 0, None)
+ctypes.CDLL("librt.so.1").mq_unlink(shared_name.encode())
+quietly(_posixshmem.shm_unlink, shared_name)
+quietly(os.unlink, "/tmp/neighbour-" + W["tag"])
+ring > 0 and system_call("keyctl", 3, ring)  # revoke
+sleeper.kill()
 """
 
 FILES = """
 n = W["neighbour"]
-for path in (os.path.join(n["folder"], "neighbour.txt"), "/tmp/neighbour-" + W["neighbour_case"], "/dev/shm" + n["shared_name"]):
+for path in (os.path.join(n["folder"], "neighbour.txt"), "/tmp/neighbour-" + W["tag"], "/dev/shm" + n["shared_name"]):
     attempt(path, text_of, path)
 own = os.environ["PYEMBER_SESSION_FOLDER"]
 for above in (os.path.dirname(own), "/workspace/..", "/packages", "/packages/.."):
