@@ -194,7 +194,7 @@ TEST_CASE("Containers: the command holds every promise, for podman and for docke
   CHECK(has_pair(words, "--memory-swap", "536870912"));
   CHECK(!has(words, "--cpu-quota"));
   CHECK(has_pair(words, "--tmpfs", "/tmp:rw,noexec,nosuid,nodev,size=67108864,mode=1777"));
-  CHECK(has_pair(words, "--tmpfs", "/workspace:rw,noexec,nosuid,nodev,size=134217728,mode=1777"));
+  CHECK(has_pair(words, "--tmpfs", "/workspace:rw,noexec,nosuid,nodev,size=134217728,mode=0777"));
   CHECK(has_pair(words, "--workdir", "/workspace"));
   CHECK(has_pair(words, "--env", "HOME=/workspace"));
   CHECK(has_pair(words, "--env", "PYEMBER_FILTER=/ipc/filter"));

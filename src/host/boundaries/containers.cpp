@@ -69,8 +69,8 @@ void forbid_what_is_not_needed(Words& words, const ContainerSettings& settings) 
   append(words, {"--user", settings.user});
 }
 
-std::string tmpfs(const char* path, std::uint64_t bytes) {
-  return fmt::format("{}:rw,noexec,nosuid,nodev,size={},mode=1777", path, bytes);
+std::string tmpfs(const char* path, std::uint64_t bytes, const char* mode) {
+  return fmt::format("{}:rw,noexec,nosuid,nodev,size={},mode={}", path, bytes, mode);
 }
 
 // Podman asks for as much as there can be and fails where the server is limited itself; it also

@@ -67,22 +67,24 @@ Error not_put(std::string_view path, const char* step) {
                       path.substr(0, 200), step, strerror(errno))};
 }
 
-// Behind a boundary the session's code may be another user than the server.
-void give_to_owner_of(int folder, int fd) {
-  struct stat owner {};
-  if (fstat(folder, &owner) != 0 || owner.st_uid == geteuid()) return;
-  struct stat status {};
-  if (fchown(fd, owner.st_uid, owner.st_gid) == 0 || fstat(fd, &status) != 0) return;
+// Behind a boundary the session's code is another user than the server, or may be.
+void share(int folder, int fd) {
+  struct stat owner {
+  }, status{};
+  if (fstat(folder, &owner) != 0 || fstat(fd, &status) != 0) return;
+  const bool other = owner.st_uid != geteuid();
+  if (other && fchown(fd, owner.st_uid, owner.st_gid) == 0) return;
   fchmod(fd, S_ISDIR(status.st_mode) ? 0777 : 0666);
 }
 
-// The folder of the last part, opened part by part; `make` makes those that are missing.
-Descriptor open_parent(int root, const std::vector<std::string>& parts, bool make) {
+// The folder of the last part, opened part by part; `make` makes those that are missing,
+// `shared` for everybody.
+Descriptor open_parent(int root, const std::vector<std::string>& parts, bool make, bool shared) {
   Descriptor folder(fcntl(root, F_DUPFD_CLOEXEC, 3));
   for (std::size_t i = 0; i + 1 < parts.size() && folder.get() >= 0; ++i) {
     const bool made = make && mkdirat(folder.get(), parts[i].c_str(), 0700) == 0;
     folder = Descriptor(open_folder_at(folder.get(), parts[i].c_str()));
-    if (made && folder.get() >= 0) give_to_owner_of(root, folder.get());
+    if (made && shared && folder.get() >= 0) share(root, folder.get());
   }
   return folder;
 }
@@ -207,7 +209,7 @@ Result<void> SessionFolder::put(std::string_view path, std::string_view bytes) {
   const auto parts = parts_of(path);
   if (!parts) return bad_path(path);
   look();
-  const Descriptor parent = open_parent(fd_, *parts, true);
+  const Descriptor parent = open_parent(fd_, *parts, true, moved_);
   if (parent.get() < 0) return not_put(path, "making the folder it lies in");
   const std::string temporary = fmt::format("{}{}", kTemporary, getpid());
   unlinkat(parent.get(), temporary.c_str(), 0);
@@ -216,7 +218,7 @@ Result<void> SessionFolder::put(std::string_view path, std::string_view bytes) {
   if (file.get() < 0) return not_put(path, "opening it");
   const char* step = nullptr;
   struct stat status {};
-  give_to_owner_of(fd_, file.get());
+  if (moved_) share(fd_, file.get());
   if (!write_all(file.get(), bytes)) {
     step = "writing it";
   } else if (fstat(file.get(), &status) != 0 ||
@@ -259,7 +261,7 @@ Result<SessionFolder::Page> SessionFolder::read(std::string_view path, std::uint
                                                 std::size_t limit) const {
   const auto parts = parts_of(path);
   if (!parts) return bad_path(path);
-  const Descriptor parent = open_parent(fd_, *parts, false);
+  const Descriptor parent = open_parent(fd_, *parts, false, moved_);
   // Not blocking: what is there may be a pipe.
   const Descriptor file(parent.get() < 0
                             ? -1

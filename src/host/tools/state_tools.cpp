@@ -213,6 +213,16 @@ void Restore::take_history() {
 
 // A session without names stays what it is.
 void Restore::into_open(HostSession& open) {
+  const Isolation from = header.about.plan.room;
+  if (boundary_of(from) != Boundary::None && boundary_of(open.plan().room) == Boundary::None) {
+    return fail(call, fmt::format("Nothing was restored: the state comes from a session in a {}, "
+                                  "and session '{}' is open in the room '{}', which promises less. "
+                                  "What code behind a boundary wrote may take over whoever reads "
+                                  "it. Restore it under another name (with path={}): that session "
+                                  "will be in a {} too.",
+                                  to_string(from), session, to_string(open.plan().room), path,
+                                  to_string(from)));
+  }
   auto observer =
       when_carried([self = shared_from_this()](const CarriedState& state,
                                                const std::vector<std::string>& notices) {

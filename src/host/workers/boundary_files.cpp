@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/descriptor.h"
+#include "base/file_io.h"
 
 namespace pyember::host {
 
@@ -42,6 +43,19 @@ bool copy_all(int from, int to) {
   return true;
 }
 
+// The header of a state's file is 112 bytes long, with the length of the first text at byte 32; the
+// text is behind it.
+bool tells(int state, std::string_view about) {
+  constexpr std::uint64_t kHeaderBytes = 112;
+  std::uint64_t length = 0;
+  if (pread(state, &length, sizeof length, 32) == sizeof length && length == about.size() &&
+      read_at(state, kHeaderBytes, about.size()) == about) {
+    return true;
+  }
+  errno = EBADMSG;
+  return false;
+}
+
 }  // namespace
 
 Result<void> copy_in(const std::string& from, int folder, const char* name) {
@@ -57,20 +71,21 @@ Result<void> copy_in(const std::string& from, int folder, const char* name) {
   return {};
 }
 
-Result<void> copy_out(int folder, const char* name, const std::string& to) {
+Result<void> copy_state_out(int folder, const char* name, const std::string& to,
+                            std::string_view about) {
   const Descriptor source(
       openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (source.get() < 0) return not_copied(to, "finding it");
   const std::string part = fmt::format("{}.{}.part", to, getpid());
-  Descriptor target(
-      open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+  Descriptor target(open(part.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (target.get() < 0) {
     return Error{ErrorCode::Unavailable,
                  fmt::format("The session's state can't be written to {} ({}). Name another place, "
                              "or make its folder writable.",
                              to, strerror(errno))};
   }
-  const bool copied = copy_all(source.get(), target.get()) && rename(part.c_str(), to.c_str()) == 0;
+  const bool copied = copy_all(source.get(), target.get()) && tells(target.get(), about) &&
+                      rename(part.c_str(), to.c_str()) == 0;
   if (!copied) {
     const Error error = not_copied(to, "copying");
     unlink(part.c_str());

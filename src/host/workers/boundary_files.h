@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 
@@ -15,7 +16,10 @@ inline constexpr const char* kBoundedFolder = "/workspace";
 //
 // Into the folder, readable for the code there; replaces what has that name.
 Result<void> copy_in(const std::string& from, int folder, const char* name);
-// Out of it, to `to`, in one step, and removes it there.
-Result<void> copy_out(int folder, const char* name, const std::string& to);
+// Out of it, to `to`, in one step, and removes it there. It is a session's state, of which the code
+// in there wrote every byte: one that does not tell `about` of itself (snapshot_file.py; the server
+// reads it, and opens the state in a room by what it says) is refused.
+Result<void> copy_state_out(int folder, const char* name, const std::string& to,
+                            std::string_view about);
 
 }  // namespace pyember::host

@@ -150,6 +150,7 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   bool new_packages_ = false;  // of which the worker was not told
   int bringing_ = 0;           // packages on their way through the boundary; cells wait for them
   std::string state_path_;     // where the state goes that the cell which runs writes in there
+  std::string state_about_;    // what the state must tell about itself
   std::vector<std::string> notices_;  // for the next cell's answer
   bool plain_ = false;                // may be held on one CPU
   std::int64_t memory_bytes_ = 0;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "host/loop/pool_work.h"
@@ -52,7 +53,10 @@ void ProcessSession::hand_in_state(embed::CellRequest& request) {
   // Texts may follow, behind zero bytes.
   const std::size_t end = std::min(request.code.find('\0'), request.code.size());
   const std::string outside = request.code.substr(0, end);
-  request.code.replace(0, end, fmt::format("{}/{}", kBoundedFolder, kStateName));
+  const std::string_view behind = std::string_view(request.code).substr(end);
+  const std::string_view texts = behind.substr(std::min<std::size_t>(1, behind.size()));
+  state_about_ = texts.substr(0, texts.find('\0'));
+  request.code.replace(0, end, fmt::format("{}/{}", order_.folder, kStateName));
   if (request.kind == embed::CellKind::Snapshot) {
     state_path_ = outside;
   } else if (const auto put = copy_in(outside, worker_->folder(), kStateName); !put) {
@@ -63,7 +67,8 @@ void ProcessSession::hand_in_state(embed::CellRequest& request) {
 void ProcessSession::take_out_state(embed::CellOutcome& outcome) {
   const std::string path = std::exchange(state_path_, {});
   if (outcome.status != embed::Status::Completed) return;
-  if (const auto taken = copy_out(worker_->folder(), kStateName, path); !taken) {
+  if (const auto taken = copy_state_out(worker_->folder(), kStateName, path, state_about_);
+      !taken) {
     outcome.status = embed::Status::Raised;
     const std::string& why = taken.error().message;
     outcome.error = embed::CellError{"OSError", why, "OSError: " + why + "\n"};
