@@ -116,8 +116,8 @@ void set_bounds(Words& words, const ContainerRuntime& runtime, const ContainerSe
   }
   append(words, {"--oom-score-adj", "500"});  // the server is needed longer
   limit_processes_one_by_one(words, runtime, settings);
-  append(words, {"--tmpfs", tmpfs("/tmp", limits::kBoundaryTmpBytes)});
-  append(words, {"--tmpfs", tmpfs(kContainerFolder, limits::kBoundaryFolderBytes)});
+  append(words, {"--tmpfs", tmpfs("/tmp", limits::kBoundaryTmpBytes, "1777")});
+  append(words, {"--tmpfs", tmpfs(kContainerFolder, limits::kBoundaryFolderBytes, "0777")});
   append(words, {"--shm-size", std::to_string(limits::kBoundaryTmpBytes)});
 }
 
