@@ -189,6 +189,7 @@ inline constexpr std::chrono::milliseconds kRunnerEndGrace = 7s;    // its own T
 inline constexpr std::chrono::milliseconds kRunnerGrace = 2s;  // between TERM and KILL; --grace
 inline constexpr std::chrono::milliseconds kLeftoverGrace =
     500ms;  // for what a program that ended left behind
+inline constexpr std::chrono::milliseconds kClearAwayDeadline = 20s;  // of what a run was in
 inline constexpr std::chrono::milliseconds kKillDeadline = 10s;       // then recorded without them
 inline constexpr std::chrono::milliseconds kFirstKillPause = 1ms;     // between looks for survivors
 inline constexpr std::chrono::milliseconds kLongestKillPause = 50ms;  // doubled up to this

@@ -40,6 +40,7 @@ bool ended_by(int code, int signal) { return code == -signal || code == 128 + si
 std::string_view ending_limit(const JobFolder& folder, const Options& options,
                               const Confinement& confinement, const Ending& ending, int code) {
   if (code == 0 || ending.timed_out || ending.cancelled) return {};
+  if (!ending.limit.empty()) return ending.limit;
   if (confinement.memory() && confinement.memory()->hits() > 0) return "memory";
   const double cpu = seconds(ending.usage.ru_utime) + seconds(ending.usage.ru_stime);
   if (options.cpu_seconds &&
@@ -105,7 +106,7 @@ bool publish_ending(const JobFolder& folder, const Options& options, const Confi
                     const Child& child, const Ending& ending) {
   if (const Failure failure = child.failure()) return publish_failure(folder, failure);
   Figures figures;
-  figures.exit_code = exit_code(ending.status, options.enclosed);
+  figures.exit_code = exit_code(ending.status, options.enclosure_words > 0);
   figures.limit = ending_limit(folder, options, confinement, ending, figures.exit_code);
   figures.kept_by = confinement.kept_by();
   figures.peak_bytes = ending.largest_process_bytes;

@@ -15,11 +15,12 @@
 #include <string_view>
 #include <vector>
 
-#include "base/small_file.h"
 #include "runner/child.h"
 #include "runner/clock.h"
 #include "runner/confinement.h"
+#include "runner/enclosure.h"
 #include "runner/exit_record.h"
+#include "runner/identity.h"
 #include "runner/job_folder.h"
 #include "runner/json_object.h"
 #include "runner/keeper.h"
@@ -74,45 +75,38 @@ void prepare_signals() {
   sigprocmask(SIG_SETMASK, &blocked, nullptr);
 }
 
-// Field 22 of /proc/PID/stat: when this process began, in ticks since boot.
-std::int64_t start_ticks() {
-  const std::string text = read_small_file("/proc/self/stat", 1024);
-  std::size_t at = text.rfind(')');
-  for (int field = 2; field < 22 && at != std::string::npos; ++field) at = text.find(' ', at + 1);
-  return at == std::string::npos ? 0 : std::strtoll(text.c_str() + at, nullptr, 10);
-}
-
 JsonObject runner_facts() {
-  std::string boot = read_small_file("/proc/sys/kernel/random/boot_id", 64);
-  boot.resize(std::min(boot.size(), boot.find('\n')));
   JsonObject facts;
   facts.add("pid", static_cast<std::int64_t>(getpid()))
       .add("start_ticks", start_ticks())
-      .add("boot_id", boot);
+      .add("boot_id", boot_id());
   return facts;
 }
 
 // The run itself, in the process that `keep` makes for it.
 int own(const Options& options, const JobFolder& folder, Confinement& confinement,
-        const JsonObject& facts) {
+        const Enclosure& enclosure, const JsonObject& facts) {
   Child child(options, folder, confinement);
   if (const Failure failure = child.start(facts)) {
     return publish_failure(folder, failure) ? ExitCode::Recorded : ExitCode::NotRecorded;
   }
-  const Ending ending = Supervision(options, folder, child).wait_for_end();
+  Ending ending = Supervision(options, folder, child, enclosure).wait_for_end();
+  enclosure.account(ending);
   if (ending.timed_out) folder.append_line_to_stderr("[TIMEOUT]");
   return publish_ending(folder, options, confinement, child, ending) ? ExitCode::Recorded
                                                                      : ExitCode::NotRecorded;
 }
 
-int run(const Options& options, const JobFolder& folder) {
+int run(Options& options, const JobFolder& folder) {
+  const Enclosure enclosure(options);
   Confinement confinement(options);  // here, so that its groups are removed whatever happens below
   if (const Failure failure = confinement.choose()) {
     return publish_failure(folder, failure) ? ExitCode::Recorded : ExitCode::NotRecorded;
   }
   const JsonObject facts = runner_facts();
-  const KeptEnd end = keep([&] { return own(options, folder, confinement, facts); });
+  const KeptEnd end = keep([&] { return own(options, folder, confinement, enclosure, facts); });
   if (!end.killed) return end.exit_code;
+  enclosure.clear_away();
   return publish_lost(folder) ? ExitCode::Recorded : ExitCode::NotRecorded;
 }
 

@@ -44,6 +44,13 @@ bool read_cpu(const char* text, std::optional<std::uint64_t>& seconds) {
   return true;
 }
 
+bool read_words(const char* text, std::size_t& words) {
+  std::optional<std::uint64_t> number;
+  if (!read_count(text, number)) return false;
+  words = *number;
+  return true;
+}
+
 bool read_descriptor(const char* text, std::vector<int>& descriptors) {
   std::optional<std::uint64_t> number;
   if (!read_count(text, number) || *number < 3 || *number > kHighestPassed) return false;
@@ -62,13 +69,16 @@ bool store(std::string_view name, const char* value, Options& options) {
   if (name == "--cpu") return read_cpu(value, options.cpu_seconds);
   if (name == "--file-size") return read_count(value, options.file_size_bytes);
   if (name == "--processes") return read_count(value, options.processes);
+  if (name == "--enclosed") return read_words(value, options.enclosure_words);
+  if (name == "--afterwards") return *options.afterwards.emplace_back(value) != '\0';
+  if (name == "--report") return !(options.report = value).empty();
   if (name == "--pass") return read_descriptor(value, options.passed);
   return false;
 }
 
 bool set_switch(std::string_view name, Options& options) {
   if (name == "--no-network") return options.no_network = true;
-  if (name == "--enclosed") return options.enclosed = true;
+  if (name == "--term-child") return options.asks_child = true;
   return false;
 }
 

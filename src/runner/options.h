@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -20,9 +21,12 @@ struct Options {
   std::optional<std::uint64_t> file_size_bytes;
   std::optional<std::uint64_t> processes;
   bool no_network = false;
-  // The program makes the room that another one runs in (a sandbox), and ends with 128 and the
-  // signal's number where a signal ended that.
-  bool enclosed = false;
+  // So many words of the command make the room that the rest runs in (a sandbox), which ends with
+  // 128 and the signal's number where a signal ended that. 0: there is no room.
+  std::size_t enclosure_words = 0;
+  bool asks_child = false;  // --term-child; enclosure.h, as the next two
+  std::vector<const char*> afterwards;
+  std::string report;
   std::vector<int> passed;   // descriptors of ours that the program gets
   char** command = nullptr;  // ends with a null pointer; points into argv
 };

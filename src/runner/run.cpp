@@ -21,9 +21,11 @@ constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 }  // namespace
 
 // The child may not have come to its exec yet; until reap() knows better, its time begins now.
-Supervision::Supervision(const Options& options, const JobFolder& folder, const Child& child)
+Supervision::Supervision(const Options& options, const JobFolder& folder, const Child& child,
+                         const Enclosure& enclosure)
     : options_(options),
       child_(child),
+      enclosure_(enclosure),
       samples_(folder, options.sample_interval_ns, monotonic_ns()) {
   ending_.started_ns = monotonic_ns();
   ending_.started_at_ns = wall_clock_ns();
@@ -101,6 +103,8 @@ void Supervision::advance(std::int64_t now_ns) {
     ask_to_end(options_.grace_ns, now_ns);
   } else if (phase_ == Phase::Asking && now_ns >= phase_ends_ns_) {
     phase_ = Phase::Killing;
+    enclosure_.clear_away();
+    now_ns = monotonic_ns();
     phase_ends_ns_ = now_ns + nanoseconds(limits::kKillDeadline);
     next_kill_ns_ = now_ns;
     kill_pause_ns_ = nanoseconds(limits::kFirstKillPause);
@@ -115,7 +119,11 @@ void Supervision::advance(std::int64_t now_ns) {
 void Supervision::ask_to_end(std::int64_t grace_ns, std::int64_t now_ns) {
   phase_ = Phase::Asking;
   phase_ends_ns_ = now_ns + grace_ns;
-  signal_descendants(SIGTERM);
+  if (!options_.asks_child) {
+    signal_descendants(SIGTERM);
+  } else if (!child_ended_) {
+    kill(child_.pid(), SIGTERM);
+  }
 }
 
 std::int64_t Supervision::next_event_ns(std::int64_t now_ns) const {

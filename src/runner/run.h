@@ -7,6 +7,7 @@
 #include <string>
 
 #include "runner/child.h"
+#include "runner/enclosure.h"
 #include "runner/job_folder.h"
 #include "runner/options.h"
 #include "runner/samples.h"
@@ -24,6 +25,7 @@ struct Ending {
   rusage usage{};              // of the child, by wait4
   std::int64_t queued_ns = 0;  // its first thread was ready and had no CPU; 0: not known
   std::uint64_t largest_process_bytes = 0;
+  std::string limit;  // that ended the program, as far as its room has told; empty: none
 };
 
 // Waits for the child, keeps its deadline, hears cancellation, samples, and leaves nothing of the
@@ -31,7 +33,8 @@ struct Ending {
 // blocked.
 class Supervision {
  public:
-  Supervision(const Options& options, const JobFolder& folder, const Child& child);
+  Supervision(const Options& options, const JobFolder& folder, const Child& child,
+              const Enclosure& enclosure);
   Ending wait_for_end();
 
  private:
@@ -50,6 +53,7 @@ class Supervision {
 
   const Options& options_;
   const Child& child_;
+  const Enclosure& enclosure_;
   Samples samples_;
   Ending ending_;
   Phase phase_ = Phase::Running;

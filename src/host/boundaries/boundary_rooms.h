@@ -29,6 +29,7 @@ class BoundaryRooms final : public BoundaryStarter {
   // end of the program, when the loop that would do it turns no more.
   void end();
   const Settings& settings() const { return settings_; }
+  ContainerRooms& containers() { return containers_; }
 
  private:
   EventLoop& loop_;

@@ -38,9 +38,10 @@ class ContainerRooms {
   ContainerRooms(EventLoop& loop, Settings settings);
 
   Result<StartedZygote> start(const WorkerPlace& place, const WorkerLimits& limits);
+  // For containers of others than zygotes (enclosure.h).
+  Result<ContainerRuntime> runtime();
 
  private:
-  Result<ContainerRuntime> runtime();
   void remove_orphans(const ContainerRuntime& runtime);
 
   EventLoop& loop_;

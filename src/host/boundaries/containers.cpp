@@ -152,7 +152,7 @@ void set_environment(Words& words, const ContainerPlan& plan) {
   set("PYEMBER_FILTER", kContainerFilter);
   if (!plan.bundled_directory.empty()) set("PYEMBER_BUNDLED", kContainerBundledDirectory);
   for (const std::string& each : plan.environment) append(words, {"--env", each});
-  append(words, {"--workdir", kContainerFolder, "--hostname", "pyember"});
+  append(words, {"--workdir", plan.working_directory, "--hostname", "pyember"});
 }
 
 void mount_all(Words& words, const ContainerPlan& plan) {
@@ -201,7 +201,12 @@ Words run_command(const ContainerRuntime& runtime, const ContainerSettings& sett
   mount_all(words, plan);
   words.insert(words.end(), settings.run_arguments.begin(), settings.run_arguments.end());
   // The image's own entry point would come before ours.
-  append(words, {"--entrypoint", "python3", settings.image, "-m", "mcp_runtime.worker"});
+  append(words, {"--entrypoint", "python3", settings.image});
+  if (!plan.program.empty()) {
+    words.insert(words.end(), plan.program.begin(), plan.program.end());
+    return words;
+  }
+  append(words, {"-m", "mcp_runtime.worker"});
   append(words, {"--connect", kContainerControl, "--workspace", kContainerFolder});
   if (!bounds_are_kept(runtime)) {  // the runtimes have no name for this limit
     append(words, {"--address-space",

@@ -52,7 +52,10 @@ struct ContainerPlan {
   std::string bundled_directory;
   std::vector<std::string> read_only;  // environments and such: at the same path
   std::vector<ContainerMount> allowed = {};
-  std::vector<std::string> environment = {};  // "NAME=value", besides ours
+  // "NAME=value", besides ours; "NAME": as whoever runs the command has it.
+  std::vector<std::string> environment = {};
+  std::string working_directory = kContainerFolder;
+  std::vector<std::string> program = {};  // of python3, in place of the keeper
 };
 
 // The command that starts a container whose first process is the keeper of a zygote

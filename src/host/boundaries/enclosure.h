@@ -33,6 +33,11 @@ struct Enclosed {
 // other names, which only the last step before the program takes off.
 Result<void> enclose_in_sandbox(BoundaryRooms& rooms, const Enclosed& enclosed, RunSpec& spec);
 
+// The same in a container of its own, with the image's Python: of the interpreter's environment its
+// packages are there. What the run took is measured in there. Its variables are podman's to keep
+// as long as the container lives.
+Result<void> enclose_in_container(BoundaryRooms& rooms, const Enclosed& enclosed, RunSpec& spec);
+
 // What both kinds of boundaries do to a run's limits. Whether control groups are there to keep
 // them, `memory` and `processes`, is the runner's to use.
 void lower_limits(const SandboxSettings& settings, RunLimits& limits);

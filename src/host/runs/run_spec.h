@@ -40,6 +40,10 @@ struct RunSpec {
   // What the command runs in: a command that ends where ours begins, makes a sandbox or a container
   // and ends as what runs there does, with 128 and its number for a signal. Empty: nothing.
   std::vector<std::string> enclosure;
+  // Where a container's runtime makes the room (docs/runner.md): what clears it away, and the file
+  // in which the room tells what the run took. Empty: the runner sees that by itself.
+  std::vector<std::string> afterwards;
+  std::string report;
   std::vector<PassedFile> passed;
   // What must not go away before the run has ended, as long as this server lives.
   std::vector<std::shared_ptr<const void>> held;

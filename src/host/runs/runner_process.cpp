@@ -79,7 +79,14 @@ std::vector<std::string> runner_arguments(const std::string& runner, const std::
   if (spec.sample_interval) {
     arguments.insert(arguments.end(), {"--measure", fmt::format("{:g}", *spec.sample_interval)});
   }
-  if (!spec.enclosure.empty()) arguments.emplace_back("--enclosed");
+  if (!spec.enclosure.empty()) {
+    arguments.insert(arguments.end(), {"--enclosed", std::to_string(spec.enclosure.size())});
+  }
+  for (const std::string& each : spec.afterwards) {
+    arguments.insert(arguments.end(), {"--afterwards", each});
+  }
+  if (!spec.afterwards.empty()) arguments.emplace_back("--term-child");
+  if (!spec.report.empty()) arguments.insert(arguments.end(), {"--report", spec.report});
   for (const PassedFile& each : spec.passed) {
     arguments.insert(arguments.end(), {"--pass", std::to_string(each.number)});
   }

@@ -60,10 +60,7 @@ Result<ScriptPlaces> ScriptBoundaries::places(const NamedPlaces& named) const {
 
 Result<void> ScriptBoundaries::enclose(Boundary boundary, const Enclosed& enclosed,
                                        RunSpec& spec) const {
-  if (boundary == Boundary::Container) {
-    return Error{ErrorCode::Unavailable,
-                 "scripts are not run in containers yet.\nUse isolation='sandbox'."};
-  }
+  if (boundary == Boundary::Container) return enclose_in_container(rooms_(), enclosed, spec);
   return enclose_in_sandbox(rooms_(), enclosed, spec);
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -123,6 +124,7 @@ class ScriptPreparer::Impl {
 
   Result<void> check(Preparation& preparation);
   Result<void> look_for_places(Preparation& preparation);
+  void note_rights(Preparation& preparation);
   Result<void> enclose(Preparation& preparation, const std::string& script_path);
   Result<void> find_script(Preparation& preparation);
   Result<void> save_inline(Preparation& preparation);
@@ -205,6 +207,19 @@ Result<void> ScriptPreparer::Impl::check(Preparation& preparation) {
   return request.script_path ? Result<void>{} : save_inline(preparation);
 }
 
+// In a sandbox code may do in a folder what the folder's owner may; container runtimes offer no
+// such thing that all of them have.
+void ScriptPreparer::Impl::note_rights(Preparation& preparation) {
+  for (const AllowedPath& each : preparation.places.shown) {
+    struct stat status {};
+    if (!each.writable || stat(each.outside.c_str(), &status) != 0) continue;
+    if ((status.st_mode & S_IWOTH) != 0) continue;
+    preparation.script.notes.push_back(fmt::format(
+        "code in the container is another user, and may write to {} what everybody may: nothing",
+        each.inside));
+  }
+}
+
 // A script behind a boundary is run by an interpreter that is found, or made, outside: neither
 // `uv run` nor anything that the caller names is executed here.
 Result<void> ScriptPreparer::Impl::look_for_places(Preparation& preparation) {
@@ -224,6 +239,7 @@ Result<void> ScriptPreparer::Impl::look_for_places(Preparation& preparation) {
   if (!places) return places.error();
   preparation.places = places.take();
   preparation.script.notes = preparation.places.notes;
+  if (preparation.script.boundary == Boundary::Container) note_rights(preparation);
   for (const std::string& each : request.helpers) preparation.places.shown.push_back({each, each});
   request.interpreter_itself = true;
   return {};

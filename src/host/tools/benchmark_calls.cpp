@@ -190,6 +190,10 @@ void BenchmarkCalls::Run::measure() {
   timeout_timer_.stop();
   const PreparedScript& script = *scripts_[at(Side::Baseline)];
   facts_ = facts_of(script, std::move(facts_));
+  if (script.boundary == Boundary::Container && options_.settings.profile) {
+    return fail({"ValueError", "a profile can't be brought out of a container",
+                 "Use isolation='sandbox', or leave profile out."});
+  }
   if (!ensure_job()) return;
   Json details = facts_.to_json();
   details["benchmark"] = true;

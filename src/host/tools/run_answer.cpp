@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "host/boundaries/container_failures.h"
 #include "mcp/json_members.h"
 
 namespace pyember::host {
@@ -59,6 +60,17 @@ Json base_result(const RunFacts& facts, std::string out, std::string err, int ex
   if (!facts.isolation.empty()) result["isolation"] = facts.isolation;
   for (const std::string& each : facts.notes) add_note(result, each);
   return result;
+}
+
+// What podman and docker end with when the container never began.
+constexpr int kNoContainer = 125;
+
+std::string why_no_container(const std::string& said) {
+  const Result<ContainerSettings> settings = read_container_settings();
+  if (!settings) return settings.error().message;
+  const Result<ContainerRuntime> runtime = find_container_runtime(settings.value().runtime);
+  if (!runtime) return runtime.error().message;
+  return container_error(container_failure(said), runtime.value(), settings.value(), said).message;
 }
 
 }  // namespace
@@ -165,6 +177,9 @@ Json run_result(const Job& job, const JobOutput& output) {
   if (end.timed_out) result["timed_out"] = true;
   if (end.cancelled && !end.timed_out) add_note(result, "cancelled");
   if (!end.limit.empty()) result["limit"] = end.limit;
+  if (facts.isolation == "container" && end.exit_code == kNoContainer) {
+    add_note(result, why_no_container(err.text));
+  }
   if (out.cut || err.cut) {
     result["output_cut"] = true;
     result["job_id"] = job.id;
