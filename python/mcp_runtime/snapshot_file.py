@@ -22,6 +22,7 @@ from builtins import (
     Exception,
     FileNotFoundError,
     OSError,
+    PermissionError,
     ValueError,
     bytes,
     dict,
@@ -84,7 +85,10 @@ class Writer:
         self._length = 0
         try:
             self._descriptor = os.open(self._temporary, _FLAGS, 0o600)
-            os.fchmod(self._descriptor, _mode[0])
+            try:
+                os.fchmod(self._descriptor, _mode[0])
+            except PermissionError:  # behind a fence, where it is the server's user's already
+                pass
             self._write(bytes(_HEADER.size))
         except OSError as error:
             raise _unwritable(path, error) from error

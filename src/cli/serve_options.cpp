@@ -102,6 +102,11 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
                  "Files and folders that sandboxes show; written to with :rw behind them")
       ->envname("PYEMBER_SANDBOX_PATHS")
       ->delimiter(',');
+  app.add_option("--sandbox-fallback", sandbox_fallback_,
+                 "What sessions have where sandboxes can't be had: none, landlock (a weaker fence)")
+      ->envname("PYEMBER_SANDBOX_FALLBACK")
+      ->check(CLI::IsMember({"none", "landlock"}))
+      ->capture_default_str();
   app.add_flag("--sandbox-scripts{sandbox}", sandbox_scripts_,
                "Run all scripts in sandboxes, whatever a call asks for; =container: in containers")
       ->envname("PYEMBER_SANDBOX_SCRIPTS");
@@ -132,6 +137,7 @@ Result<void> ServeOptions::finish() {
   if (const auto profile = host::parse_profile(profile_)) options_.profile = *profile;
   options_.supervised = !unsupervised_;
   options_.checkpoints = checkpoints_ == "on";
+  options_.falls_back_to_fence = sandbox_fallback_ == "landlock";
   options_.isolation = host::parse_isolation(isolation_);
   options_.timeout = to_duration(timeout_);
   options_.maximum_timeout = to_duration(maximum_timeout_);

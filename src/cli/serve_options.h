@@ -32,6 +32,7 @@ class ServeOptions {
   std::string checkpoints_ = "on";
   std::string isolation_;  // empty: the profile decides
   std::string sandbox_scripts_;  // empty: not
+  std::string sandbox_fallback_ = "none";
   std::vector<std::string> sandbox_hosts_;
   std::vector<std::string> sandbox_paths_;
   bool unsupervised_ = false;

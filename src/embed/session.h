@@ -49,8 +49,9 @@ class SessionListener {
   virtual void reset_finished(std::uint64_t ticket) noexcept = 0;
 
   // Its files are in a folder of its own and not in SessionOptions::folder: from now on, before its
-  // first cell. The descriptor is borrowed for this call.
-  virtual void folder_opened(int /*directory*/) noexcept {}
+  // first cell. The descriptor is borrowed for this call; `path` is what the session's code calls
+  // it.
+  virtual void folder_opened(int /*directory*/, const std::string& /*path*/) noexcept {}
 
   // The session's state is gone and it will run nothing more; cells still queued were not run.
   // `reason` is for people. Comes after cell_finished(…, Lost) of the cell that ran, if any.

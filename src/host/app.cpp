@@ -113,6 +113,7 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
       loop_, [this]() -> embed::Runtime& { return runtime(); }, environment_, *environments_);
   rooms_->preload(options_.preloaded);
   rooms_->allow(options_.allowed);
+  rooms_->fall_back_to_fence(options_.falls_back_to_fence);
   rooms_->keep_ready(options_.room_spares);
   registry_.emplace(*rooms_, loop_, poster_, std::move(sessions));
   checkpoints_.emplace(*registry_, options_.checkpoint_folder);

@@ -32,6 +32,7 @@ struct Options {
   std::string log_level = "warning";
   std::vector<std::string> preloaded;  // --preload; packages that workers have ready
   Allowance allowed;                   // --sandbox-host, --sandbox-path
+  bool falls_back_to_fence = false;    // --sandbox-fallback; where there are no sandboxes
   bool supervised = true;              // --no-supervisor; another server follows one that dies
   std::optional<Isolation> isolation;  // --isolation; unset: the profile's default
   std::optional<Boundary> scripts_boundary;  // --sandbox-scripts; unset: a call may ask for one

@@ -108,8 +108,9 @@ int start(const Order& order) {
     if (!group) return complain("no control group can be made");
     plan.control_groups.push_back(group->path());
   }
-  auto command = order.fence.empty() ? sandbox_command(plan, order.program)
-                                     : fenced_command(plan, order.fence, order.program);
+  auto command = order.fence.empty()
+                     ? sandbox_command(plan, order.program)
+                     : fenced_command(plan, {order.fence, order.fence}, order.program);
   if (!command) return complain(command.error().message);
   if (!order.print) return run(command.value());
   for (const std::string& each : command.value().arguments) std::puts(each.c_str());

@@ -68,8 +68,8 @@ void add_limit(Arguments& to, const char* name, const std::optional<std::uint64_
   if (value) append(to, {"--limit", fmt::format("{}={}", name, *value)});
 }
 
-// What stands for the sandbox's private folders becomes the one folder there is.
-Arguments environment_in(const std::string& folder, const Arguments& planned) {
+// What stands for the sandbox's private folders becomes the folders there are.
+Arguments environment_in(const FencedFolders& folders, const Arguments& planned) {
   Arguments environment;
   for (const std::string& each : planned) {
     const std::string_view name = std::string_view(each).substr(0, each.find('='));
@@ -77,14 +77,16 @@ Arguments environment_in(const std::string& folder, const Arguments& planned) {
         name == "HOME" || name == "TMPDIR" || name == "XDG_CACHE_HOME" || name == "MPLCONFIGDIR";
     if (!is_place) environment.push_back(each);
   }
-  append(environment, {"HOME=" + folder, "TMPDIR=" + folder, "XDG_CACHE_HOME=" + folder + "/.cache",
-                       "MPLCONFIGDIR=" + folder + "/.cache/matplotlib"});
+  const std::string& temporary = folders.temporary;
+  append(environment,
+         {"HOME=" + folders.own, "TMPDIR=" + temporary, "XDG_CACHE_HOME=" + temporary + "/.cache",
+          "MPLCONFIGDIR=" + temporary + "/.cache/matplotlib"});
   return environment;
 }
 
 }  // namespace
 
-Result<SandboxCommand> fenced_command(const SandboxPlan& plan, const std::string& folder,
+Result<SandboxCommand> fenced_command(const SandboxPlan& plan, const FencedFolders& folders,
                                       std::vector<std::string> program) {
   const Result<std::string> enter = enter_program();
   if (!enter) return enter.error();
@@ -100,17 +102,19 @@ Result<SandboxCommand> fenced_command(const SandboxPlan& plan, const std::string
   if (auto added = add_paths(to, "--may-read", plan.read_only); !added) return added.error();
   if (auto added = add_paths(to, "--may-read", plan.read_write); !added) return added.error();
   if (auto added = add_paths(to, "--may-change", plan.read_write); !added) return added.error();
-  append(to, {"--may-change", folder, "--limit", "core=0"});
+  append(to, {"--may-change", folders.own});
+  if (folders.temporary != folders.own) append(to, {"--may-change", folders.temporary});
+  append(to, {"--limit", "core=0"});
   add_limit(to, "address-space", plan.limits.address_space_bytes);
   add_limit(to, "file-size", plan.limits.file_size_bytes);
   add_limit(to, "open-files", plan.limits.open_files);
-  if (is_of_sandbox_user(folder) && may_change_user()) {
+  if (is_of_sandbox_user(folders.own) && may_change_user()) {
     append(to, {"--user", fmt::format("{}:{}", kSandboxUser, kSandboxUser)});
   }
-  append(to, {"--chdir", folder, "--confine", std::to_string(kSandboxFilterDescriptor), "--"});
+  append(to, {"--chdir", folders.own, "--confine", std::to_string(kSandboxFilterDescriptor), "--"});
   to.insert(to.end(), std::make_move_iterator(program.begin()),
             std::make_move_iterator(program.end()));
-  command.environment = environment_in(folder, plan.environment);
+  command.environment = environment_in(folders, plan.environment);
   command.descriptors = {{kSandboxFilterDescriptor, filter.value()}};
   return command;
 }
@@ -124,7 +128,7 @@ Result<void> fence_available() {
   if (!enter) return enter.error();
   SandboxPlan plan;
   plan.read_only = {{enter.value()}};
-  auto command = fenced_command(plan, "/usr", {enter.value(), "--version"});
+  auto command = fenced_command(plan, {"/usr", "/usr"}, {enter.value(), "--version"});
   if (!command) return command.error();
   const std::string said = try_out(command.take());
   available = said.empty();

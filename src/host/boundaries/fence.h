@@ -18,11 +18,16 @@ namespace pyember::host {
 // that user's processes. Only where the server is root and has given the folder to user 65534 is it
 // that one, who then has to get to Python and to what it may change by himself.
 
+// The only places besides plan.read_write that the program may change.
+struct FencedFolders {
+  std::string own;        // its working directory and home
+  std::string temporary;  // for temporary files and caches; may be the same
+};
+
 // For spawn_on_its_own, like sandbox_command. Of the plan count its paths (at their own places:
 // what shall be seen elsewhere is an error), environment, limits for each process and control
-// groups. `folder` is the only place besides plan.read_write that the program may change, its
-// working directory, home and place for temporary files.
-Result<SandboxCommand> fenced_command(const SandboxPlan& plan, const std::string& folder,
+// groups.
+Result<SandboxCommand> fenced_command(const SandboxPlan& plan, const FencedFolders& folders,
                                       std::vector<std::string> program);
 
 // Whether fences can be had here, as sandbox_available.

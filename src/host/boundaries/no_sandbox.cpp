@@ -19,7 +19,7 @@ std::string find_bubblewrap() { return {}; }
 
 Result<void> fence_available() { return sandbox_available(); }
 
-Result<SandboxCommand> fenced_command(const SandboxPlan&, const std::string&,
+Result<SandboxCommand> fenced_command(const SandboxPlan&, const FencedFolders&,
                                       std::vector<std::string>) {
   return sandbox_available().error();
 }

@@ -13,6 +13,10 @@ namespace pyember::host {
 
 namespace {
 
+constexpr const char* kLastWayOut =
+    " The last way out, for sessions alone: `pyember serve --sandbox-fallback landlock` puts a "
+    "weaker fence in the sandbox's place.";
+
 bool holds(const char* setting, char value) {
   const std::string text = read_small_file(setting, 32);
   return !text.empty() && text[0] == value && (text.size() == 1 || text[1] == '\n');
@@ -65,7 +69,8 @@ Result<void> sandbox_available() {
   if (available) return {};
   auto found = try_one();
   available = found.ok();
-  return found;
+  if (available) return {};
+  return Error{found.error().code, found.error().message + kLastWayOut};
 }
 
 }  // namespace pyember::host

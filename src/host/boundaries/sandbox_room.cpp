@@ -10,6 +10,8 @@
 #include "host/boundaries/boundary_folder.h"
 #include "host/boundaries/brought_packages.h"
 #include "host/boundaries/bubblewrap.h"
+#include "host/boundaries/fenced_room.h"
+#include "host/boundaries/room_limits.h"
 #include "host/boundaries/sandbox_python.h"
 #include "host/loop/pool_work.h"
 #include "host/workers/boundary_files.h"
@@ -60,23 +62,6 @@ class SandboxRoom final : public ZygoteRoom {
   std::unique_ptr<SandboxProxy::Socket> way_out_;
 };
 
-// What no control group keeps is kept for each process by itself.
-void set_limits(SandboxPlan& plan, const WorkerLimits& limits, const WorkerGroups& groups) {
-  plan.limits.open_files = limits::kBoundaryOpenFiles;
-  if (groups.memory_path().empty()) {
-    if (limits.memory_bytes) {
-      plan.limits.address_space_bytes = *limits.memory_bytes + limits::kZygoteAddressSpace;
-    }
-  } else {
-    plan.control_groups.push_back(groups.memory_path());
-  }
-  if (groups.processes_path().empty()) {
-    plan.limits.processes = limits.processes;
-  } else {
-    plan.control_groups.push_back(groups.processes_path());
-  }
-}
-
 SandboxPlan plan_for(const SandboxSettings& settings, const WorkerPlace& place,
                      const std::string& packages, const WorkerLimits& limits,
                      const SandboxRoom& room) {
@@ -92,7 +77,7 @@ SandboxPlan plan_for(const SandboxSettings& settings, const WorkerPlace& place,
   add(plan.sockets, settings.allowed.sockets);
   add(plan.environment, settings.allowed.environment);
   if (room.way_out() != nullptr) plan.sockets.push_back({room.way_out()->path(), kProxySocket});
-  set_limits(plan, limits, room.groups());
+  keep_limits(plan, limits, room.groups());
   return plan;
 }
 
@@ -100,7 +85,10 @@ SandboxPlan plan_for(const SandboxSettings& settings, const WorkerPlace& place,
 
 Result<StartedZygote> start_in_sandbox(EventLoop& loop, const SandboxSettings& settings,
                                        const WorkerPlace& place, const WorkerLimits& limits) {
-  if (auto available = sandbox_available(); !available) return available.error();
+  if (auto available = sandbox_available(); !available) {
+    if (!settings.falls_back_to_fence) return available.error();
+    return start_behind_fence(loop, settings, place, limits, available.error());
+  }
   Result<ControlChannel> channel = ControlChannel::open();
   if (!channel) return channel.error();
   Result<BoundaryFolder> folder = BoundaryFolder::make(settings.folders);

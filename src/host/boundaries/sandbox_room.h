@@ -18,12 +18,13 @@ struct SandboxSettings {
   std::string folders;  // below it each sandbox gets a folder for what is brought to it
   std::uint64_t memory_bytes = limits::kBoundaryMemoryBytes;  // of everything in a sandbox together
   std::uint64_t processes = limits::kBoundaryProcesses;
-  SandboxPlan allowed;            // paths and sockets that every sandbox sees besides
+  SandboxPlan allowed;               // paths and sockets that every sandbox sees besides
+  bool falls_back_to_fence = false;  // where there are no sandboxes; else that is an error
   SandboxProxy* proxy = nullptr;  // the way to allowed hosts, if there are any; outlives the rooms
 };
 
-// Starts a zygote in a sandbox of its own (bubblewrap.h says what that is). Loop's thread; the loop
-// outlives its room.
+// Starts a zygote in a sandbox of its own (bubblewrap.h says what that is), or behind a fence.
+// Loop's thread; the loop outlives its room.
 Result<StartedZygote> start_in_sandbox(EventLoop& loop, const SandboxSettings& settings,
                                        const WorkerPlace& place, const WorkerLimits& limits);
 

@@ -9,7 +9,6 @@
 #include "base/utf8.h"
 #include "host/session/race.h"
 #include "host/session/session_registry.h"
-#include "host/workers/boundary_files.h"
 
 namespace pyember::host {
 
@@ -388,10 +387,10 @@ void HostSession::link_reset_finished(std::uint64_t ticket) {
   for (const ResetCallback& done : answered) done("");
 }
 
-void HostSession::link_folder_opened(int directory) {
+void HostSession::link_folder_opened(int directory, const std::string& path) {
   SessionFolder* folder = products_.folder();
   if (folder == nullptr) return;
-  if (const Result<void> moved = folder->move_to(directory, kBoundedFolder); !moved) {
+  if (const Result<void> moved = folder->move_to(directory, path); !moved) {
     add_notice(moved.error().message);
   }
 }

@@ -199,7 +199,7 @@ class HostSession final : private SessionLink::Owner {
   void link_names_ready(std::uint64_t ticket, std::vector<embed::NameInfo> names) override;
   void link_reset_finished(std::uint64_t ticket) override;
   void link_lost(std::string reason) override;
-  void link_folder_opened(int directory) override;
+  void link_folder_opened(int directory, const std::string& path) override;
 
   struct Inspection {
     std::uint64_t deadline_ns;

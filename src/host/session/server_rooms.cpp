@@ -84,6 +84,7 @@ BoundaryRooms& ServerRooms::boundaries() {
     settings.sandbox.runtime_directory = find_runtime_directory();
     settings.sandbox.bundled_directory = find_bundled_directory();
     settings.sandbox.folders = find_boundary_folders_directory();
+    settings.sandbox.falls_back_to_fence = falls_back_to_fence_;
     settings.allowed = allowed_;
     boundaries_ = std::make_unique<BoundaryRooms>(loop_, std::move(settings));
   }

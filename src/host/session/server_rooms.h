@@ -33,6 +33,8 @@ class ServerRooms final : public SessionRooms {
   void keep_ready(std::size_t spares) { spares_ = spares; }
   // What code behind boundaries may reach besides; before the first of them.
   void allow(Allowance allowed) { allowed_ = std::move(allowed); }
+  // Whether sessions are put behind a fence where there are no sandboxes; before the first of them.
+  void fall_back_to_fence(bool wanted) { falls_back_to_fence_ = wanted; }
   // Has the first session of that room, which is one of workers, begin at once when it is asked
   // for.
   void warm(Isolation room);
@@ -70,6 +72,7 @@ class ServerRooms final : public SessionRooms {
   std::vector<std::string> preloaded_;
   std::size_t spares_ = limits::kSpareRooms;
   Allowance allowed_;
+  bool falls_back_to_fence_ = false;
   std::unique_ptr<BoundaryRooms> boundaries_;
   std::optional<Workers> workers_;  // made for the first worker
 };

@@ -61,8 +61,8 @@ void SessionLink::names_ready(std::uint64_t ticket, std::vector<embed::NameInfo>
 void SessionLink::reset_finished(std::uint64_t ticket) noexcept { push(ResetFinished{ticket}); }
 
 // Only workers have a folder of their own, and they tell of it on the loop's thread.
-void SessionLink::folder_opened(int directory) noexcept {
-  if (owner_ != nullptr) owner_->link_folder_opened(directory);
+void SessionLink::folder_opened(int directory, const std::string& path) noexcept {
+  if (owner_ != nullptr) owner_->link_folder_opened(directory, path);
 }
 
 void SessionLink::session_lost(std::string reason) noexcept { push(Lost{std::move(reason)}); }

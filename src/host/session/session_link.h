@@ -37,7 +37,7 @@ class SessionLink final : public embed::SessionListener {
     virtual void link_reset_finished(std::uint64_t ticket) = 0;
     virtual void link_lost(std::string reason) = 0;
     // Before the session's first cell; from within a callback of the loop. See SessionListener.
-    virtual void link_folder_opened(int /*directory*/) {}
+    virtual void link_folder_opened(int /*directory*/, const std::string& /*path*/) {}
   };
 
   // `wake` is called on any thread when events wait; it must bring about a call of pump() on the
@@ -87,7 +87,7 @@ class SessionLink final : public embed::SessionListener {
                      bool has_output) noexcept override;
   void names_ready(std::uint64_t ticket, std::vector<embed::NameInfo> names) noexcept override;
   void reset_finished(std::uint64_t ticket) noexcept override;
-  void folder_opened(int directory) noexcept override;
+  void folder_opened(int directory, const std::string& path) noexcept override;
   void session_lost(std::string reason) noexcept override;
   void push(Event event);
 

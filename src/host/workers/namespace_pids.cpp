@@ -55,18 +55,30 @@ void add_children(pid_t process, std::deque<pid_t>& found) {
   closedir(threads);
 }
 
-}  // namespace
-
-ProcessIdentity find_in_namespace(pid_t root, pid_t inner) {
+template <typename Wanted>
+ProcessIdentity find_below(pid_t root, const Wanted& wanted) {
   std::deque<pid_t> waiting{root};
   for (std::size_t seen = 0; !waiting.empty() && seen < kMostProcesses; ++seen) {
     const pid_t process = waiting.front();
     waiting.pop_front();
-    const std::vector<pid_t> pids = pids_of(process);
-    if (pids.size() > 1 && pids.back() == inner) return identity_of(process);
+    if (wanted(pids_of(process))) return identity_of(process);
     add_children(process, waiting);
   }
   return {};
+}
+
+}  // namespace
+
+ProcessIdentity find_in_namespace(pid_t root, pid_t inner) {
+  return find_below(root, [inner](const std::vector<pid_t>& pids) {
+    return pids.size() > 1 && pids.back() == inner;
+  });
+}
+
+ProcessIdentity find_among_descendants(pid_t root, pid_t pid) {
+  return find_below(root, [pid](const std::vector<pid_t>& pids) {
+    return pids.size() == 1 && pids.back() == pid;
+  });
 }
 
 }  // namespace pyember::host

@@ -40,6 +40,7 @@ ProcessSession::ProcessSession(EventLoop& loop, std::unique_ptr<Source> source, 
       timer_(loop, [this] { time_is_over(); }),
       turn_(loop, [this] { turn(); }) {
   if (pipes_.valid()) open_worker();
+  tell_of_room();
   if (!worker_) turn_.start(milliseconds(0));
 }
 
@@ -215,7 +216,7 @@ embed::Status ProcessSession::status_of(DoneStatus told) const {
 void ProcessSession::worker_ready() {
   // It is as empty as a reset leaves it, also when that was asked for before it was there.
   replacing_ = false;
-  if (worker_->folder() >= 0) listener_.folder_opened(worker_->folder());
+  if (worker_->folder() >= 0) listener_.folder_opened(worker_->folder(), order_.folder);
   tell_copied(worker_->left());
   if (const auto ticket = std::exchange(reset_ticket_, std::nullopt)) {
     listener_.reset_finished(*ticket);

@@ -87,6 +87,7 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   };
 
   void open_worker();
+  void tell_of_room();
   void bring_in(const WorkerPlace& place);
   void hand_in_state(embed::CellRequest& request);
   void take_out_state(embed::CellOutcome& outcome);

@@ -20,6 +20,12 @@ constexpr const char* kStateName = ".pyember-put-state";
 
 }  // namespace
 
+void ProcessSession::tell_of_room() {
+  const std::shared_ptr<ZygoteRoom> room = worker_ ? worker_->room() : nullptr;
+  std::string notice = room ? room->first_notice() : std::string();
+  if (!notice.empty()) notices_.push_back(std::move(notice));
+}
+
 // Cells that come meanwhile wait.
 void ProcessSession::bring_in(const WorkerPlace& place) {
   const std::shared_ptr<ZygoteRoom> room = worker_ ? worker_->room() : nullptr;

@@ -295,11 +295,15 @@ std::unique_ptr<embed::Session> Workers::open_session(const WorkerPlace& place,
                   place.site_directories,    place.root,
                   std::move(options.folder), limits};
   if (place.boundary != Boundary::None) {
-    order.working_directory = order.folder = kBoundedFolder;
     const WorkerLimits room = impl_->bounded_limits(place.boundary, limits);
     order.limits.memory_bytes = room.memory_bytes;
-    return std::make_unique<ProcessSession>(impl_->loop(), impl_->source(place, room),
-                                            std::move(order), listener);
+    auto source = impl_->source(place, room);
+    const Zygote* zygote = source->zygote();
+    const bool has_room = zygote != nullptr && zygote->room();
+    order.folder = has_room ? zygote->room()->folder() : kBoundedFolder;
+    order.working_directory = order.folder;
+    return std::make_unique<ProcessSession>(impl_->loop(), std::move(source), std::move(order),
+                                            listener);
   }
   return std::make_unique<ProcessSession>(impl_->loop(), impl_->source(place, {}), std::move(order),
                                           listener);

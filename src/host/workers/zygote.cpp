@@ -357,7 +357,9 @@ void Zygote::handle_forked(const Json& message) {
 
 // Behind a boundary a worker that has died already, or a lie, is nobody.
 ProcessIdentity Zygote::process_called(pid_t pid) const {
-  return room_ ? find_in_namespace(names_from_, pid) : identity_of(pid);
+  if (!room_) return identity_of(pid);
+  return room_->has_own_pids() ? find_in_namespace(names_from_, pid)
+                               : find_among_descendants(names_from_, pid);
 }
 
 void Zygote::handle_not_forked(const Json& message) {

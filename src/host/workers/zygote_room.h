@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "host/workers/boundary_files.h"
 #include "host/workers/worker_place.h"
 
 namespace pyember::host {
@@ -14,6 +15,12 @@ namespace pyember::host {
 class ZygoteRoom {
  public:
   virtual ~ZygoteRoom() = default;
+  // The folder of its sessions, as code inside names it.
+  virtual std::string folder() const { return kBoundedFolder; }
+  // What its session's first answer has to say of it; empty: nothing.
+  virtual std::string first_notice() const { return {}; }
+  // Whether processes inside have numbers of their own, and not those of the server's side.
+  virtual bool has_own_pids() const { return true; }
   // The zygote has come to the socket that was made for it: nobody else is expected there.
   virtual void connected() {}
   // Kills everything in it that killing the process which the server started does not reach.
