@@ -124,7 +124,11 @@ class ContainerRoom final : public ZygoteRoom {
   }
 
   void connected() override { unlink((plan_.exchange_directory + "/control.sock").c_str()); }
-  // Once: the container may be anywhere on its way up or down.
+  // A runtime that is killed between making a container and starting it leaves processes behind
+  // that nobody knows of. It ends with the container.
+  bool cleans_up() const override { return true; }
+  // Once: the container may be anywhere on its way up or down. One that is not there yet finds
+  // nobody at the socket, and ends.
   void kill() override {
     if (std::exchange(killed_, true)) return;
     run_beside(loop_, remove_command(runtime_, settings_, {plan_.name}));

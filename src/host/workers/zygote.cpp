@@ -113,8 +113,10 @@ Zygote::~Zygote() {
 }
 
 void Zygote::kill_now() {
+  if (control_.get() >= 0) shutdown(control_.get(), SHUT_RDWR);  // one that comes later goes again
   if (room_) room_->kill();
-  if (process_.pid != 0) kill_tree(process_);
+  if (process_.pid == 0 || (room_ && room_->cleans_up())) return;
+  kill_tree(process_);
 }
 
 bool Zygote::reap() {
@@ -419,7 +421,7 @@ void Zygote::look_for_end() {
       if (steady_clock::now() >= kill_at_) {
         kill_at_ = steady_clock::now() + kEndGrace;
         if (room_) room_->kill();
-        kill_tree_in_pool(loop_, process_);
+        if (!room_ || !room_->cleans_up()) kill_tree_in_pool(loop_, process_);
       }
       return;
     }

@@ -25,6 +25,8 @@ class ZygoteRoom {
   virtual void connected() {}
   // Kills everything in it that killing the process which the server started does not reach.
   virtual void kill() = 0;
+  // Whether that process must be left to end by itself then, because it has to clean up.
+  virtual bool cleans_up() const { return false; }
   // Processes that the kernel has killed in it because its memory was used up.
   virtual std::uint64_t memory_kills() const = 0;
   // Why no zygote came up, from what was printed instead, for people; empty: the room knows no more
