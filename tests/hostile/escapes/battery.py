@@ -33,6 +33,7 @@ GIVE_UP_AFTER = 60.0  # beyond a deadline: then the answer is missing
 MARGIN = 15.0  # beyond a deadline: then it came too late
 PLAIN_CALL = 20.0
 SETTLES_WITHIN = 20.0
+SETTLED = 4.0  # nothing has changed for so long: a container that is kept ready takes a moment
 MEMORY_GROWTH = 400 << 20
 NO_PRIVILEGES = {"CapInh": 0, "CapPrm": 0, "CapEff": 0, "CapBnd": 0, "CapAmb": 0, "NoNewPrivs": 1, "Seccomp": 2}
 
@@ -112,7 +113,12 @@ class Battery:
         """A session of the kind comes and goes, so that what the server makes for the first one is there, and a spare room is whole."""
         self.call("warm-up", "1", FIRST_CALL)
         self.client.tool("close_session", session="warm-up")
-        time.sleep(2.0)
+        deadline = time.monotonic() + SETTLES_WITHIN
+        seen, since = Traces(self.client.pid).counts(), time.monotonic()
+        while time.monotonic() < min(since + SETTLED, deadline):
+            time.sleep(0.2)
+            if (now := Traces(self.client.pid).counts()) != seen:
+                seen, since = now, time.monotonic()
 
     # --- the neighbour ---
 
@@ -337,13 +343,19 @@ class Traces:
     def __init__(self, pid: int) -> None:
         self.processes = len(descendants(pid))
         self.descriptors = open_descriptors(pid)
+        self.targets = sorted(targets_of(pid))
         self.threads = threads(pid)
         self.groups = len(control_groups_of(pid))
         self.memory = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
+    def counts(self) -> tuple[int, ...]:
+        return self.processes, self.descriptors, self.threads, self.groups
+
     def more_than(self, before: Traces) -> list[str]:
         found = [f"left over: {name}: {getattr(before, name)} before, {getattr(self, name)} after"
                  for name in ("processes", "descriptors", "threads", "groups") if getattr(self, name) > getattr(before, name)]
+        if self.descriptors > before.descriptors:
+            found.append(f"descriptors: {before.targets} before, {self.targets} after")
         if self.memory > before.memory + MEMORY_GROWTH:
             found.append(f"left over: the server's memory grew from {before.memory >> 20} to {self.memory >> 20} MB")
         return found
@@ -360,6 +372,15 @@ def processes_in(namespace: str) -> list[int]:
         with contextlib.suppress(OSError):
             if name.isdigit() and os.readlink(f"/proc/{name}/ns/pid") == namespace:
                 found.append(int(name))
+    return found
+
+
+def targets_of(pid: int) -> list[str]:
+    """What the descriptors of a process lead to, without the kernel's own numbers."""
+    found = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            found.append(os.readlink(f"/proc/{pid}/fd/{name}").split(":[")[0])
     return found
 
 

@@ -95,7 +95,7 @@ need_walls()
 for path, text in [("/proc/sysrq-trigger", "h"), ("/proc/sys/kernel/core_pattern", None), ("/proc/sys/kernel/hostname", None), ("/proc/sys/kernel/modprobe", None),
                    ("/proc/sys/net/ipv4/ip_forward", None), ("/proc/sys/kernel/ns_last_pid", None), ("/proc/sys/fs/binfmt_misc/register", ""),
                    ("/proc/irq/default_smp_affinity", None), ("/proc/acpi/wakeup", ""), ("/proc/mtrr", ""), ("/proc/bus/pci/00/00.0", ""), ("/sys/kernel/uevent_helper", None),
-                   ("/sys/kernel/mm/ksm/run", None), ("/sys/power/state", ""), ("/proc/1/oom_score_adj", None)]:
+                   ("/sys/kernel/mm/ksm/run", None), ("/sys/power/state", "")]:
     text = quietly(text_of, path) if text is None else text
     if text is not None:
         attempt(path, put, path, text)
