@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.hostile.escapes.rooms import ROOMS, Room  # noqa: E402
 from tests.support.raw_client import CellAnswer, RawClient  # noqa: E402
-from tests.support.world import PACKAGE, find_uv, wheel_folder  # noqa: E402
+from tests.support.world import PACKAGE, find_uv, runs, wheel_folder  # noqa: E402
 
 # What takes longer than this hangs.
 PATIENCE = 60.0
@@ -263,11 +263,33 @@ def test_it_is_stopped_and_reset(client: RawClient, run: Callable[..., object]) 
 
 
 def test_what_it_started_and_its_folder_end_with_it(servers: Servers, client: RawClient) -> None:
-    code = "import os, subprocess; child = subprocess.Popen(['setsid', 'sleep', '300']); open('left', 'w').write('1'); child.pid, os.getcwd()"
+    code = "import os, subprocess; child = subprocess.Popen(['setsid', 'sleep', '300']); os.makedirs('shut/in'); os.mkdir('shut/dark', 0o300); os.mkdir('shut/dark/in'); child.pid, os.getcwd()"
     pid, folder = eval(str(call(client, code, "ends").result))  # noqa: S307
     assert os.path.exists(folder)
     tool(client, "close_session", session="ends")
     until(lambda: not os.path.exists(f"/proc/{pid}") and not os.path.exists(folder))
+
+
+def test_code_that_kills_its_keepers_leaves_nothing_where_there_are_control_groups(servers: Servers, client: RawClient) -> None:
+    code = """
+import os, subprocess
+child = subprocess.Popen(['sleep', '300'], start_new_session=True)
+groups = [line.split(':', 2)[2] for line in open('/proc/self/cgroup').read().split()]
+child.pid, os.getppid(), any('pyember-worker-' in each for each in groups)"""
+    child, zygote, grouped = eval(str(call(client, code, "keepers").result))  # noqa: S307
+    [keeper] = [int(line.split()[1]) for line in Path(f"/proc/{zygote}/status").read_text().splitlines() if line.startswith("PPid:")]
+    answer = call(client, f"import os; os.kill({keeper}, 9); os.kill({zygote}, 9); __import__('time').sleep(60)", "keepers")
+    assert answer.status == "lost", answer.text
+    if not grouped:
+        os.kill(child, 9)
+        pytest.skip("there are no control groups for this user")
+    until(lambda: not runs(child))
+
+
+def test_a_bomb_of_memory_hurts_its_own_session_alone(client: RawClient) -> None:
+    answer = call(client, "kept = [bytearray(b'1') * (1 << 26) for _ in range(64)]", "bomb")
+    assert answer.status in ("raised", "lost"), answer.text
+    assert call(client, "1", "after-the-bomb").result == "1"
 
 
 def test_nothing_is_left_when_the_server_ends(servers: Servers) -> None:

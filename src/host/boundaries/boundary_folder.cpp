@@ -12,7 +12,9 @@
 #include <mutex>
 #include <system_error>
 #include <utility>
+#include <vector>
 
+#include "base/limits.h"
 #include "host/runs/process_identity.h"
 
 namespace pyember::host {
@@ -34,13 +36,36 @@ std::string prefix_of(const ProcessIdentity& server) {
   return fmt::format("{}-{}-", server.pid, server.start_ticks);
 }
 
+// Code may have shut folders that are its user's, who is ours behind a fence.
+void open_up(const fs::path& path) {
+  std::vector<fs::path> waiting{path};
+  for (std::size_t seen = 0; !waiting.empty() && seen < limits::kSandboxFolderInodes; ++seen) {
+    const fs::path folder = std::move(waiting.back());
+    waiting.pop_back();
+    std::error_code ignored;  // what can't be opened stays
+    fs::permissions(folder, fs::perms::owner_all,
+                    fs::perm_options::add | fs::perm_options::nofollow, ignored);
+    for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+      if (fs::is_directory(entry.symlink_status(ignored))) waiting.push_back(entry.path());
+    }
+  }
+}
+
+// What can't be removed now is tried again by the next server.
+void remove_whole(const fs::path& path) {
+  std::error_code failed;
+  fs::remove_all(path, failed);
+  if (!failed) return;
+  open_up(path);
+  fs::remove_all(path, failed);
+}
+
 template <typename Wanted>
 void remove_those(const std::string& directory, const Wanted& wanted) {
   std::error_code failed;
   for (const auto& entry : fs::directory_iterator(directory, failed)) {
     if (!wanted(entry.path().filename().string())) continue;
-    std::error_code ignored;  // what can't be removed now is tried again by the next server
-    fs::remove_all(entry.path(), ignored);
+    remove_whole(entry.path());
   }
 }
 
@@ -65,9 +90,7 @@ BoundaryFolder::BoundaryFolder(BoundaryFolder&& other) noexcept
     : path_(std::exchange(other.path_, {})) {}
 
 BoundaryFolder::~BoundaryFolder() {
-  if (path_.empty()) return;
-  std::error_code ignored;  // as above
-  fs::remove_all(path_, ignored);
+  if (!path_.empty()) remove_whole(path_);
 }
 
 Result<std::string> BoundaryFolder::add(const std::string& name) const {
