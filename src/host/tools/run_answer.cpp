@@ -178,7 +178,7 @@ Json run_result(const Job& job, const JobOutput& output) {
   if (end.cancelled && !end.timed_out) add_note(result, "cancelled");
   if (!end.limit.empty()) result["limit"] = end.limit;
   if (facts.isolation == "container" && end.exit_code == kNoContainer) {
-    add_note(result, why_no_container(err.text));
+    add_note(result, why_no_container(mcp::text_in(result, "stderr")));
   }
   if (out.cut || err.cut) {
     result["output_cut"] = true;
