@@ -90,8 +90,10 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
                  "Tools to list: full (or both), scripts, code (else by the program's name)")
       ->envname("PYEMBER_PROFILE")
       ->check(CLI::IsMember({"full", "both", "scripts", "code"}));
-  app.add_option("--isolation", isolation_,
-                 "Where sessions run whose caller names nothing: auto, inprocess, process")
+  app.add_option(
+         "--isolation", isolation_,
+         "Where sessions run whose caller names nothing: auto, inprocess, process, sandbox, "
+         "container")
       ->envname("PYEMBER_ISOLATION")
       ->check(CLI::IsMember({"auto", "inprocess", "process", "sandbox", "container"}));
   app.add_option("--sandbox-host", sandbox_hosts_,

@@ -144,3 +144,8 @@ def test_a_state_is_restored_only_where_as_much_is_promised(prompt: Prompt, writ
     assert answer.is_error and prompt.room in answer.text, answer
     assert weaker.value("'x' in globals()") == "False"
     weaker.close()
+
+
+def test_a_container_has_its_images_python(client_of: Callable[[str], RawClient]) -> None:
+    answer = Prompt(client_of("container"), "container", python_version="3.11").run("1")
+    assert answer.is_error and "image" in answer.text, answer

@@ -19,6 +19,7 @@ import time
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +33,8 @@ class Suite:
     command: list[str]
     report: Path
     environment: dict[str, str] = field(default_factory=dict)
-    stdout_is_report: bool = False
+    # It waits far more than it computes, for hundreds of deadlines: it runs beside the suites that follow it.
+    beside: bool = False
 
 
 @dataclass
@@ -101,7 +103,7 @@ def all_suites(build: Path, reports: Path, node: str | None) -> list[Suite]:
                      environment={"PYEMBER_PACKAGES": str(build / "packages")}),
         pytest_suite("containers", "tests/containers", reports, environment=server),
         pytest_suite("hostile", "tests/hostile", reports, environment=server, leave_out="tests/hostile/escapes"),
-        pytest_suite("escapes", "tests/hostile/escapes", reports, environment=server),
+        pytest_suite("escapes", "tests/hostile/escapes", reports, environment=server, beside=True),
         pytest_suite("sessions", "tests/sessions", reports, environment=server),
         pytest_suite("e2e", "tests/e2e", reports, environment=server),
     ]
@@ -181,19 +183,20 @@ def stop_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def run(suite: Suite) -> Outcome:
-    print(f"\n== {suite.name}", flush=True)
+def start(suite: Suite, output: BinaryIO | None = None) -> subprocess.Popen[bytes]:
     suite.report.unlink(missing_ok=True)
-    started = time.monotonic()
-    timed_out = False
     # Servers of tests leave nothing where those of people look for it.
     states = suite.report.with_suffix(".states")
     shutil.rmtree(states, ignore_errors=True)
     environment = {**os.environ, "PYEMBER_STATE_DIR": str(states), **suite.environment}
-    process = subprocess.Popen(suite.command, cwd=ROOT, env=environment,
-                               stdin=subprocess.DEVNULL, start_new_session=True)
+    return subprocess.Popen(suite.command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+                            stdout=output, stderr=output, start_new_session=True)
+
+
+def finish(suite: Suite, process: subprocess.Popen[bytes], started: float) -> Outcome:
+    timed_out = False
     try:
-        code = process.wait(SUITE_DEADLINE)
+        code = process.wait(max(0.0, started + SUITE_DEADLINE - time.monotonic()))
     except subprocess.TimeoutExpired:
         stop_group(process)
         code, timed_out = -signal.SIGKILL, True
@@ -206,16 +209,50 @@ def run(suite: Suite) -> Outcome:
     return outcome
 
 
+def run(suite: Suite) -> Outcome:
+    print(f"\n== {suite.name}", flush=True)
+    started = time.monotonic()
+    return finish(suite, start(suite), started)
+
+
+class RunBeside:
+    """One suite beside others; what it prints comes at its end."""
+
+    def __init__(self, suite: Suite) -> None:
+        self._suite = suite
+        self._output = suite.report.with_suffix(".log")
+        self._started = time.monotonic()
+        with self._output.open("wb") as output:
+            self._process = start(suite, output)
+
+    def finish(self) -> Outcome:
+        outcome = finish(self._suite, self._process, self._started)
+        print(f"\n== {self._suite.name}, which ran beside others", flush=True)
+        print(self._output.read_text(errors="replace"), flush=True)
+        return outcome
+
+    def stop(self) -> None:
+        stop_group(self._process)
+
+
 def run_all(suites: list[Suite], reports: Path) -> dict[str, Outcome]:
     worth_it = len(suites) > 1 and any(suite.name == "packaging" for suite in suites)
     wheel = WheelCompiledMeanwhile(reports) if worth_it else None
+    beside: dict[str, RunBeside] = {}
     outcomes: dict[str, Outcome] = {}
     try:
         for suite in suites:
+            if suite.beside and suite is not suites[-1]:
+                beside[suite.name] = RunBeside(suite)
+                continue
             if wheel and suite.name == "packaging":
                 wheel.finish()
             outcomes[suite.name] = run(suite)
+        for name, running in beside.items():
+            outcomes[name] = running.finish()
     finally:
+        for running in beside.values():
+            running.stop()
         if wheel:
             wheel.stop()
     return outcomes

@@ -149,6 +149,12 @@ Result<SessionPlan> new_plan(const SessionWish& wish, Isolation by_default) {
                                      what_needs_process(wish)),
                          "Use isolation='process' or 'auto' for this session.");
   }
+  if (plan.asked == Isolation::Container && !other_python(wish).empty()) {
+    return contradiction(
+        "python_version can't be chosen in a container, which has its image's Python",
+        "Leave it out, name an image with that Python (MCP_BRIDGE_IMAGE), or use "
+        "isolation='sandbox'.");
+  }
   plan.room = is_worker(plan.asked) ? plan.asked : Isolation::InProcess;
   return plan;
 }
@@ -175,6 +181,9 @@ Result<SessionPlan> changed_plan(const std::string& session, SessionPlan plan,
   }
   const bool asks_python =
       !wish.python_version.empty() && other_python(wish) != plan.python_version;
+  if (asks_python && plan.room == Isolation::Container) {
+    return exists("is in a container, which has its image's Python");
+  }
   if (asks_python && opened && is_worker(plan.room)) {
     return exists(
         fmt::format("runs Python {}, not {}: python_version is for a session's first call",

@@ -88,6 +88,7 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
 
   void open_worker();
   void tell_of_room();
+  void tell_of_other_python();
   void bring_in(const WorkerPlace& place);
   void hand_in_state(embed::CellRequest& request);
   void take_out_state(embed::CellOutcome& outcome);

@@ -24,6 +24,24 @@ void ProcessSession::tell_of_room() {
   const std::shared_ptr<ZygoteRoom> room = worker_ ? worker_->room() : nullptr;
   std::string notice = room ? room->first_notice() : std::string();
   if (!notice.empty()) notices_.push_back(std::move(notice));
+  tell_of_other_python();
+}
+
+// Environments are made for a Python of the server's side, and an image has its own.
+void ProcessSession::tell_of_other_python() {
+  const std::string version = worker_->version();
+  const std::string minor = version.substr(0, version.rfind('.'));
+  const auto made_for_another = [&minor](const std::string& site) {
+    return site.find("/lib/python") != std::string::npos &&
+           site.find("/lib/python" + minor + "/") == std::string::npos;
+  };
+  if (minor.empty() || std::none_of(order_.sites.begin(), order_.sites.end(), made_for_another)) {
+    return;
+  }
+  notices_.push_back(fmt::format(
+      "The packages were made for another Python than the {} that runs here: those with compiled "
+      "parts can't be imported. Use an image whose Python is the server's, {}.",
+      version, PYEMBER_PYTHON_VERSION));
 }
 
 // Cells that come meanwhile wait.
@@ -46,6 +64,7 @@ void ProcessSession::bring_in(const WorkerPlace& place) {
           order_.sites = brought->value().site_directories;
           order_.root = brought->value().root;
           new_packages_ = true;
+          if (worker_) tell_of_other_python();
         } else {
           notices_.push_back(brought->error().message);
         }

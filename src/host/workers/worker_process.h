@@ -60,6 +60,8 @@ class WorkerProcess final : private WorkerWire::Owner, private Zygote::Child {
   // without.
   int folder() const { return zygote_ != nullptr ? zygote_->folder() : -1; }
   std::shared_ptr<ZygoteRoom> room() const { return room_; }
+  // Of its Python, "3.13.0"; empty: it has ended.
+  std::string version() const { return zygote_ != nullptr ? zygote_->version() : std::string(); }
   // It sent what it may not: it is killed.
   void break_off(const std::string& what);
   // Kills it to begin anew; worker_ended() comes when it and what it started are gone.
