@@ -56,12 +56,14 @@ class Outcome:
 
 
 def pytest_suite(name: str, folder: str, reports: Path, *, strict: bool = False,
-                 environment: dict[str, str] | None = None, leave_out: str = "") -> Suite:
+                 environment: dict[str, str] | None = None, leave_out: str = "",
+                 beside: bool = False) -> Suite:
     report = reports / f"{name}.xml"
     ignored = [f"--ignore={ROOT / leave_out}"] if leave_out else []
     command = [sys.executable, *(["-W", "error"] if strict else []), "-m", "pytest", "-q",
                "-p", "no:cacheprovider", "-ra", f"--junitxml={report}", *ignored, str(ROOT / folder)]
-    return Suite(name, command, report, {"PYTHONPATH": str(ROOT / "python"), **(environment or {})})
+    return Suite(name, command, report, {"PYTHONPATH": str(ROOT / "python"), **(environment or {})},
+                 beside)
 
 
 def compiled_suites(build: Path, reports: Path) -> list[Suite]:
