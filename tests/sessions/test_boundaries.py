@@ -149,3 +149,12 @@ def test_a_state_is_restored_only_where_as_much_is_promised(prompt: Prompt, writ
 def test_a_container_has_its_images_python(client_of: Callable[[str], RawClient]) -> None:
     answer = Prompt(client_of("container"), "container", python_version="3.11").run("1")
     assert answer.is_error and "image" in answer.text, answer
+
+
+def test_a_python_of_the_callers_is_not_run_for_a_sandbox(client: RawClient, tmp_path: Path) -> None:
+    program = tmp_path / "python3"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path / 'was-run'}\n")
+    program.chmod(0o755)
+    answer = Prompt(client, "sandbox", python_version=str(program)).run("1")
+    assert answer.is_error and "names a program" in answer.text, answer
+    assert not (tmp_path / "was-run").exists()

@@ -155,6 +155,13 @@ Result<SessionPlan> new_plan(const SessionWish& wish, Isolation by_default) {
         "Leave it out, name an image with that Python (MCP_BRIDGE_IMAGE), or use "
         "isolation='sandbox'.");
   }
+  // It is run outside, to make the environment with.
+  if (boundary_of(plan.asked) != Boundary::None &&
+      wish.python_version.find('/') != std::string::npos) {
+    return contradiction(
+        "python_version names a program, and behind a boundary none of the caller's is run",
+        "Name a version, as in python_version='3.12'.");
+  }
   plan.room = is_worker(plan.asked) ? plan.asked : Isolation::InProcess;
   return plan;
 }
@@ -181,6 +188,10 @@ Result<SessionPlan> changed_plan(const std::string& session, SessionPlan plan,
   }
   const bool asks_python =
       !wish.python_version.empty() && other_python(wish) != plan.python_version;
+  if (boundary_of(plan.room) != Boundary::None &&
+      wish.python_version.find('/') != std::string::npos) {
+    return exists("is behind a boundary, where python_version is a version and no program");
+  }
   if (asks_python && plan.room == Isolation::Container) {
     return exists("is in a container, which has its image's Python");
   }
