@@ -70,6 +70,19 @@ def test_a_suite_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.Monke
     assert any("was stopped" in line for line in outcome.problems)
 
 
+def test_a_second_lane_counts_like_the_first_and_loses_no_suite(tmp_path: Path) -> None:
+    places = [tmp_path / name for name in ("first", "bad", "gone")]
+    for place in places:
+        place.mkdir()
+    first, bad, gone = (suite(place, report, "") for place, report in zip(places, (GREEN, REPORT, GREEN), strict=True))
+    bad.name, gone.name, gone.command = "bad", "gone", ["/nonexistent/program"]
+    bad.beside = gone.beside = True
+    first.name = "first"
+    outcomes = run_tests.run_all([bad, gone, first], tmp_path)
+    assert outcomes["first"].ok and outcomes["bad"].failed == 2
+    assert any("could not be started" in line for line in outcomes["gone"].problems), outcomes
+
+
 def test_the_last_line_sums_up_all_suites(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = run_tests.Outcome(passed=2, failed=1, skipped=3)
     silent = run_tests.Outcome(problems=["ran no test"])

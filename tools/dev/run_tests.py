@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ class Suite:
     command: list[str]
     report: Path
     environment: dict[str, str] = field(default_factory=dict)
-    # It waits far more than it computes, for hundreds of deadlines: it runs beside the suites that follow it.
+    # Runs in a second lane, beside the suites that follow it: what waits more than it computes.
     beside: bool = False
 
 
@@ -57,11 +58,12 @@ class Outcome:
 
 def pytest_suite(name: str, folder: str, reports: Path, *, strict: bool = False,
                  environment: dict[str, str] | None = None, leave_out: str = "",
-                 beside: bool = False) -> Suite:
+                 only: str = "", beside: bool = False) -> Suite:
     report = reports / f"{name}.xml"
     ignored = [f"--ignore={ROOT / leave_out}"] if leave_out else []
+    chosen = ["-k", only] if only else []
     command = [sys.executable, *(["-W", "error"] if strict else []), "-m", "pytest", "-q",
-               "-p", "no:cacheprovider", "-ra", f"--junitxml={report}", *ignored, str(ROOT / folder)]
+               "-p", "no:cacheprovider", "-ra", f"--junitxml={report}", *ignored, *chosen, str(ROOT / folder)]
     return Suite(name, command, report, {"PYTHONPATH": str(ROOT / "python"), **(environment or {})},
                  beside)
 
@@ -88,7 +90,7 @@ def node_suite(node: str, reports: Path, environment: dict[str, str]) -> Suite:
     return Suite("e2e-typescript",
                  [node, "--test", "--test-reporter=junit", f"--test-reporter-destination={report}",
                   "--test-reporter=spec", "--test-reporter-destination=stdout", *tests],
-                 report, environment)
+                 report, environment, beside=True)
 
 
 def all_suites(build: Path, reports: Path, node: str | None) -> list[Suite]:
@@ -99,20 +101,25 @@ def all_suites(build: Path, reports: Path, node: str | None) -> list[Suite]:
         pytest_suite("tools", "tests/tools", reports),
         *compiled_suites(build, reports),
         pytest_suite("python", "tests/python", reports, strict=True, environment=server),
-        pytest_suite("runner", "tests/runner", reports, environment=server),
-        pytest_suite("sandbox", "tests/sandbox", reports, environment=server),
-        pytest_suite("services", "tests/services", reports, strict=True,
-                     environment={"PYEMBER_PACKAGES": str(build / "packages")}),
-        pytest_suite("containers", "tests/containers", reports, environment=server),
+        # What measures how soon a cell is stopped has the machine for itself.
         pytest_suite("hostile", "tests/hostile", reports, environment=server, leave_out="tests/hostile/escapes"),
+        pytest_suite("runner", "tests/runner", reports, environment=server, beside=True),
+        pytest_suite("sandbox", "tests/sandbox", reports, environment=server, beside=True),
+        pytest_suite("services", "tests/services", reports, strict=True,
+                     environment={"PYEMBER_PACKAGES": str(build / "packages")}, beside=True),
+        pytest_suite("containers", "tests/containers", reports, environment=server, beside=True),
         pytest_suite("escapes", "tests/hostile/escapes", reports, environment=server, beside=True),
-        pytest_suite("sessions", "tests/sessions", reports, environment=server),
-        pytest_suite("e2e", "tests/e2e", reports, environment=server),
+        pytest_suite("sessions-containers", "tests/sessions", reports, environment=server, only="container", beside=True),
     ]
     if node:
         suites.append(node_suite(node, reports, server))
-    # Last: its wheel is compiled beside the others.
-    return [*suites, pytest_suite("packaging", "tests/packaging", reports)]
+    return [
+        *suites,
+        pytest_suite("sessions", "tests/sessions", reports, environment=server, only="not container"),
+        pytest_suite("e2e", "tests/e2e", reports, environment=server),
+        # Last: its wheel is compiled beside the others.
+        pytest_suite("packaging", "tests/packaging", reports),
+    ]
 
 
 def sanitizer_suites(build: Path, reports: Path, sanitizer: str) -> list[Suite]:
@@ -217,44 +224,66 @@ def run(suite: Suite) -> Outcome:
     return finish(suite, start(suite), started)
 
 
-class RunBeside:
-    """One suite beside others; what it prints comes at its end."""
+class SecondLane:
+    """Runs suites one after another beside the first lane; what each prints comes at its end."""
 
-    def __init__(self, suite: Suite) -> None:
-        self._suite = suite
-        self._output = suite.report.with_suffix(".log")
-        self._started = time.monotonic()
-        with self._output.open("wb") as output:
-            self._process = start(suite, output)
+    def __init__(self, suites: list[Suite]) -> None:
+        self._suites = suites
+        self._outcomes: dict[str, Outcome] = {}
+        self._running: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="second lane")
+        self._thread.start()
 
-    def finish(self) -> Outcome:
-        outcome = finish(self._suite, self._process, self._started)
-        print(f"\n== {self._suite.name}, which ran beside others", flush=True)
-        print(self._output.read_text(errors="replace"), flush=True)
-        return outcome
+    def _run(self) -> None:
+        for suite in self._suites:
+            if self._stopped:
+                return
+            log = suite.report.with_suffix(".log")
+            started = time.monotonic()
+            try:
+                with log.open("wb") as output:
+                    self._running = start(suite, output)
+            except OSError as error:
+                self._outcomes[suite.name] = Outcome(problems=[f"could not be started: {error}"])
+                continue
+            outcome = finish(suite, self._running, started)
+            print(f"\n== {suite.name}, beside others\n{log.read_text(errors='replace')}", flush=True)
+            self._outcomes[suite.name] = outcome
+
+    def outcomes(self) -> dict[str, Outcome]:
+        """Of all its suites, when they are over."""
+        self._thread.join()
+        for suite in self._suites:
+            self._outcomes.setdefault(suite.name, Outcome(problems=["was not run: the second lane ended before"]))
+        return self._outcomes
 
     def stop(self) -> None:
-        stop_group(self._process)
+        self._stopped = True
+        if self._running is not None:
+            stop_group(self._running)
+        self._thread.join()
 
 
 def run_all(suites: list[Suite], reports: Path) -> dict[str, Outcome]:
     worth_it = len(suites) > 1 and any(suite.name == "packaging" for suite in suites)
     wheel = WheelCompiledMeanwhile(reports) if worth_it else None
-    beside: dict[str, RunBeside] = {}
+    beside = [suite for suite in suites if suite.beside]
+    lane: SecondLane | None = None
     outcomes: dict[str, Outcome] = {}
     try:
         for suite in suites:
-            if suite.beside and suite is not suites[-1]:
-                beside[suite.name] = RunBeside(suite)
+            if suite.beside:
+                lane = lane or SecondLane(beside)
                 continue
             if wheel and suite.name == "packaging":
                 wheel.finish()
             outcomes[suite.name] = run(suite)
-        for name, running in beside.items():
-            outcomes[name] = running.finish()
+        if lane:
+            outcomes.update(lane.outcomes())
     finally:
-        for running in beside.values():
-            running.stop()
+        if lane:
+            lane.stop()
         if wheel:
             wheel.stop()
     return outcomes
