@@ -217,6 +217,7 @@ void ProcessSession::worker_ready() {
   // It is as empty as a reset leaves it, also when that was asked for before it was there.
   replacing_ = false;
   if (worker_->folder() >= 0) listener_.folder_opened(worker_->folder(), order_.folder);
+  if (source_->bounded()) tell_of_other_python();
   tell_copied(worker_->left());
   if (const auto ticket = std::exchange(reset_ticket_, std::nullopt)) {
     listener_.reset_finished(*ticket);

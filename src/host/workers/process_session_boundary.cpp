@@ -24,12 +24,11 @@ void ProcessSession::tell_of_room() {
   const std::shared_ptr<ZygoteRoom> room = worker_ ? worker_->room() : nullptr;
   std::string notice = room ? room->first_notice() : std::string();
   if (!notice.empty()) notices_.push_back(std::move(notice));
-  tell_of_other_python();
 }
 
 // Environments are made for a Python of the server's side, and an image has its own.
 void ProcessSession::tell_of_other_python() {
-  const std::string version = worker_->version();
+  const std::string version = worker_ ? worker_->version() : std::string();
   const std::string minor = version.substr(0, version.rfind('.'));
   const auto made_for_another = [&minor](const std::string& site) {
     return site.find("/lib/python") != std::string::npos &&
