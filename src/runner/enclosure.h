@@ -15,7 +15,9 @@ struct Ending;
 // container's runtime, whose processes are not ours or not below us.
 //
 //   {runner}, {owner} in its words   this run's own name and, for labels, who it belongs to
-//   --term-child                     it passes SIGTERM on by itself
+//   --runtime                        it passes SIGTERM on by itself, and what it leaves behind is
+//                                    nobody's run: a rootless podman's first command starts the
+//                                    process that keeps its user namespace for all later ones
 //   --afterwards                     a command that clears away what may be left of the room
 //   --report                         a file in which the room's first process tells, when the
 //                                    program has ended, what it took: WALL USER SYSTEM seconds,

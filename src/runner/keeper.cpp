@@ -41,12 +41,12 @@ int wait_passing_signals_on(pid_t worker) {
 
 }  // namespace
 
-KeptEnd keep(const std::function<int()>& work) {
+KeptEnd keep(bool adopts, const std::function<int()>& work) {
   const pid_t keeper = getpid();
   const pid_t worker = fork();
   if (worker < 0) return {false, work()};  // which will hardly get a process either, and say so
   if (worker == 0) {
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (adopts) prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != keeper) _exit(1);
     _exit(work());

@@ -12,8 +12,8 @@ struct KeptEnd {
 
 // Does `work` in a child process and waits for it, passing SIGTERM and SIGINT on. So nothing of a
 // run can outlive whoever owns it: when the working process is killed, the tree below it falls to
-// this one, which is a subreaper and kills it; when this one is killed, the working process is told
-// to cancel the run. The three signals of Supervision must be blocked.
-KeptEnd keep(const std::function<int()>& work);
+// this one, which kills it; when this one is killed, the working process is told to cancel the run.
+// `adopts`: both are subreapers. The three signals of Supervision must be blocked.
+KeptEnd keep(bool adopts, const std::function<int()>& work);
 
 }  // namespace pyember::runner

@@ -104,7 +104,7 @@ int run(Options& options, const JobFolder& folder) {
     return publish_failure(folder, failure) ? ExitCode::Recorded : ExitCode::NotRecorded;
   }
   const JsonObject facts = runner_facts();
-  const KeptEnd end = keep([&] { return own(options, folder, confinement, enclosure, facts); });
+  const KeptEnd end = keep(!options.is_runtime, [&] { return own(options, folder, confinement, enclosure, facts); });
   if (!end.killed) return end.exit_code;
   enclosure.clear_away();
   return publish_lost(folder) ? ExitCode::Recorded : ExitCode::NotRecorded;
@@ -119,7 +119,7 @@ int start(char** argv) {
   }
   drop_descriptors(options.passed);
   setsid();
-  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  if (!options.is_runtime) prctl(PR_SET_CHILD_SUBREAPER, 1);
   prepare_signals();
   JobFolder folder;
   switch (folder.open(options.directory)) {

@@ -78,7 +78,7 @@ bool store(std::string_view name, const char* value, Options& options) {
 
 bool set_switch(std::string_view name, Options& options) {
   if (name == "--no-network") return options.no_network = true;
-  if (name == "--term-child") return options.asks_child = true;
+  if (name == "--runtime") return options.is_runtime = true;
   return false;
 }
 

@@ -24,7 +24,7 @@ struct Options {
   // So many words of the command make the room that the rest runs in (a sandbox), which ends with
   // 128 and the signal's number where a signal ended that. 0: there is no room.
   std::size_t enclosure_words = 0;
-  bool asks_child = false;  // --term-child; enclosure.h, as the next two
+  bool is_runtime = false;  // enclosure.h, as the next two
   std::vector<const char*> afterwards;
   std::string report;
   std::vector<int> passed;   // descriptors of ours that the program gets

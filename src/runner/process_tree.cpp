@@ -81,6 +81,23 @@ std::vector<Process> living_descendants() {
   return found;
 }
 
+pid_t innermost_process(pid_t pid) {
+  const auto name_of = [](pid_t process) {
+    return read_small_file(("/proc/" + std::to_string(process) + "/comm").c_str(), 64);
+  };
+  const std::string name = name_of(pid);
+  const std::vector<Process> processes = living_descendants();
+  for (bool deeper = true; deeper;) {
+    const auto inner =
+        std::find_if(processes.begin(), processes.end(), [&](const Process& process) {
+          return process.parent == pid && name_of(process.pid) == name;
+        });
+    deeper = inner != processes.end();
+    if (deeper) pid = inner->pid;
+  }
+  return pid;
+}
+
 bool signal_descendants(int signal) {
   const pid_t own_group = getpgrp();
   const auto descendants = living_descendants();

@@ -19,8 +19,12 @@ std::vector<pid_t> listed_pids();
 Process read_process(pid_t pid);
 
 // Every living descendant of this process, whatever group or session it has moved to: a process
-// whose parent ends becomes our child, because we are a subreaper. Looks at all of /proc.
+// whose parent ends becomes our child where we are a subreaper. Looks at all of /proc.
 std::vector<Process> living_descendants();
+
+// The process that `pid` has become, for programs that go on in a child of the same name: podman as
+// an ordinary user's does, to enter its user namespace.
+pid_t innermost_process(pid_t pid);
 
 // Sends `signal` to every living descendant, and SIGCONT after SIGTERM so that a stopped one hears
 // it. SIGKILL also goes to their process groups as wholes, which no forking outruns. True: there

@@ -48,6 +48,7 @@ Ending Supervision::wait_for_end() {
       ask_to_end(options_.grace_ns, monotonic_ns());
     }
   }
+  if (child_ended_ && WIFSIGNALED(ending_.status)) enclosure_.clear_away();
   return ending_;
 }
 
@@ -119,10 +120,11 @@ void Supervision::advance(std::int64_t now_ns) {
 void Supervision::ask_to_end(std::int64_t grace_ns, std::int64_t now_ns) {
   phase_ = Phase::Asking;
   phase_ends_ns_ = now_ns + grace_ns;
-  if (!options_.asks_child) {
+  if (!options_.is_runtime) {
     signal_descendants(SIGTERM);
   } else if (!child_ended_) {
-    kill(child_.pid(), SIGTERM);
+    // The outer one of podman's processes would end at once, with 0.
+    kill(innermost_process(child_.pid()), SIGTERM);
   }
 }
 

@@ -211,10 +211,13 @@ def test_a_container_whose_runner_was_killed_is_removed_by_the_next_server(world
     job_id = call(first, "run_script_in_dir_async", **here(world, "import time\nprint('ready', flush=True)\ntime.sleep(600)"))["job_id"]
     until(lambda: call(first, "get_job_output", job_id=job_id)["stdout"], "the script does not begin")
     runner = [pid for pid in processes_with(f"jobs/{job_id}") if b"pyember-runner" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    for pid in runner:
-        os.kill(pid, 19)  # so that neither sees the other's end
+    runtime = [pid for each in runner for pid in processes_with(f"pyember-run-{each}-")]
+    runtime = [pid for pid in runtime if Path(f"/proc/{pid}/comm").read_text() == "podman\n"]
+    assert runner and runtime
+    for pid in runner + runtime:
+        os.kill(pid, 19)  # so that none sees the other's end
     first.kill()
-    for pid in runner:
+    for pid in runner + runtime:
         os.kill(pid, 9)
     assert run_containers(user) != []
     with server(world, user) as second:

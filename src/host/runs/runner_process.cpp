@@ -85,7 +85,7 @@ std::vector<std::string> runner_arguments(const std::string& runner, const std::
   for (const std::string& each : spec.afterwards) {
     arguments.insert(arguments.end(), {"--afterwards", each});
   }
-  if (!spec.afterwards.empty()) arguments.emplace_back("--term-child");
+  if (!spec.afterwards.empty()) arguments.emplace_back("--runtime");
   if (!spec.report.empty()) arguments.insert(arguments.end(), {"--report", spec.report});
   for (const PassedFile& each : spec.passed) {
     arguments.insert(arguments.end(), {"--pass", std::to_string(each.number)});
