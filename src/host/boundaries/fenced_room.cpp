@@ -6,13 +6,11 @@
 
 #include <chrono>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <string_view>
 #include <utility>
 
 #include "base/small_file.h"
-#include "base/spawn.h"
 #include "host/boundaries/boundary_folder.h"
 #include "host/boundaries/brought_packages.h"
 #include "host/boundaries/fence.h"
@@ -177,19 +175,12 @@ Result<StartedZygote> start_behind_fence(EventLoop& loop, const SandboxSettings&
                      {place.python, "-m", "mcp_runtime.worker", "--control",
                       std::to_string(ControlChannel::kNumber), "--workspace", folders.session});
   if (!command) return command.error();
-  std::vector<ChildDescriptor> descriptors = channel.value().for_child();
-  for (const ChildDescriptor& each : command.value().descriptors) descriptors.push_back(each);
-  pid_t pid = 0;
-  const std::string program = command.value().arguments.front();
-  const int failed = spawn_on_its_own(std::move(command.value().arguments),
-                                      std::move(command.value().environment), descriptors, pid);
-  if (failed != 0) {
-    return Error{ErrorCode::Unavailable,
-                 fmt::format("No fence could be put up: {} could not be run ({}). Install pyember "
-                             "again, or use isolation='process' for code you trust.",
-                             program, strerror(failed))};
-  }
-  return channel.value().started(pid, room);
+  SandboxCommand& ready = command.value();
+  return channel.value().start(
+      {std::move(ready.arguments), std::move(ready.environment), std::move(ready.descriptors)},
+      room,
+      {"No fence could be put up",
+       "Install pyember again, or use isolation='process' for code you trust."});
 }
 
 }  // namespace pyember::host

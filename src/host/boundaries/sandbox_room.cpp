@@ -1,12 +1,8 @@
 #include "host/boundaries/sandbox_room.h"
 
-#include <fmt/format.h>
-
-#include <cstring>
 #include <memory>
 #include <utility>
 
-#include "base/spawn.h"
 #include "host/boundaries/boundary_folder.h"
 #include "host/boundaries/brought_packages.h"
 #include "host/boundaries/bubblewrap.h"
@@ -103,19 +99,12 @@ Result<StartedZygote> start_in_sandbox(EventLoop& loop, const SandboxSettings& s
                       {place.python, "-m", "mcp_runtime.worker", "--control",
                        std::to_string(ControlChannel::kNumber), "--workspace", kBoundedFolder});
   if (!command) return command.error();
-  std::vector<ChildDescriptor> descriptors = channel.value().for_child();
-  for (const ChildDescriptor& each : command.value().descriptors) descriptors.push_back(each);
-  pid_t pid = 0;
-  const std::string program = command.value().arguments.front();
-  const int failed = spawn_on_its_own(std::move(command.value().arguments),
-                                      std::move(command.value().environment), descriptors, pid);
-  if (failed != 0) {
-    return Error{ErrorCode::Unavailable,
-                 fmt::format("No sandbox could be started: {} could not be run ({}). Install "
-                             "pyember again, or use isolation='process' for code you trust.",
-                             program, strerror(failed))};
-  }
-  return channel.value().started(pid, std::move(room));
+  SandboxCommand& ready = command.value();
+  return channel.value().start(
+      {std::move(ready.arguments), std::move(ready.environment), std::move(ready.descriptors)},
+      std::move(room),
+      {"No sandbox could be started",
+       "Install pyember again, or use isolation='process' for code you trust."});
 }
 
 }  // namespace pyember::host

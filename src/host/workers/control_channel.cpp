@@ -1,10 +1,12 @@
 #include "host/workers/control_channel.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstring>
 #include <utility>
 
 namespace pyember::host {
@@ -29,15 +31,24 @@ Result<ControlChannel> ControlChannel::open() {
   return channel;
 }
 
-std::vector<ChildDescriptor> ControlChannel::for_child() const {
-  return {{0, -1, O_RDONLY},
-          {1, log_there_.get()},
-          {2, log_there_.get()},
-          {kNumber, control_there_.get()}};
-}
-
-StartedZygote ControlChannel::started(pid_t pid, std::shared_ptr<ZygoteRoom> room) {
-  return {identity_of(pid), std::move(control_), false, std::move(log_), std::move(room)};
+Result<StartedZygote> ControlChannel::start(Command command, std::shared_ptr<ZygoteRoom> room,
+                                            const Failure& failure) {
+  std::vector<ChildDescriptor> descriptors{{0, -1, O_RDONLY},
+                                           {1, log_there_.get()},
+                                           {2, log_there_.get()},
+                                           {kNumber, control_there_.get()}};
+  descriptors.insert(descriptors.end(), command.descriptors.begin(), command.descriptors.end());
+  const std::string program = command.arguments.front();
+  pid_t pid = 0;
+  const int failed = spawn_on_its_own(std::move(command.arguments), std::move(command.environment),
+                                      descriptors, pid);
+  if (failed != 0) {
+    return Error{ErrorCode::Unavailable,
+                 fmt::format("{}: {} could not be run ({}). {}", failure.what, program,
+                             strerror(failed), failure.instead)};
+  }
+  return StartedZygote{identity_of(pid), std::move(control_), false, std::move(log_),
+                       std::move(room)};
 }
 
 }  // namespace pyember::host

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/descriptor.h"
@@ -21,9 +20,20 @@ class ControlChannel {
   // The error: descriptors have run out.
   static Result<ControlChannel> open();
 
-  std::vector<ChildDescriptor> for_child() const;
-  // It was started: takes the server's ends.
-  StartedZygote started(pid_t pid, std::shared_ptr<ZygoteRoom> room);
+  // What to start, as spawn_on_its_own takes it; `descriptors` come behind the zygote's own.
+  struct Command {
+    std::vector<std::string> arguments;
+    std::vector<std::string> environment;
+    std::vector<ChildDescriptor> descriptors = {};
+  };
+  // For people, when the program can't be run: "No worker could be started", and what to do then.
+  struct Failure {
+    const char* what;
+    const char* instead;
+  };
+  // Starts the zygote, waiting for its exec; takes the server's ends.
+  Result<StartedZygote> start(Command command, std::shared_ptr<ZygoteRoom> room,
+                              const Failure& failure);
 
  private:
   ControlChannel() = default;

@@ -1,14 +1,11 @@
 #include "host/workers/zygote_start.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "base/spawn.h"
 #include "host/options.h"
 #include "host/workers/control_channel.h"
 
@@ -36,18 +33,12 @@ Result<StartedZygote> start_zygote(const std::string& python,
                                    const std::string& runtime_directory) {
   Result<ControlChannel> channel = ControlChannel::open();
   if (!channel) return channel.error();
-  pid_t pid = 0;
   const std::string number = std::to_string(ControlChannel::kNumber);
-  const int failed =
-      spawn_on_its_own({python, "-m", "mcp_runtime.worker", "--control", number},
-                       zygote_environment(runtime_directory), channel.value().for_child(), pid);
-  if (failed != 0) {
-    return Error{ErrorCode::Unavailable,
-                 fmt::format("No worker could be started: {} could not be run ({}). Name a Python "
-                             "that is installed, or make the environment again.",
-                             python, strerror(failed))};
-  }
-  return channel.value().started(pid, nullptr);
+  return channel.value().start({{python, "-m", "mcp_runtime.worker", "--control", number},
+                                zygote_environment(runtime_directory)},
+                               nullptr,
+                               {"No worker could be started",
+                                "Name a Python that is installed, or make the environment again."});
 }
 
 }  // namespace pyember::host
