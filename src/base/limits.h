@@ -282,6 +282,31 @@ inline constexpr std::size_t kProfileBytes = 1u << 20;        // of what a profi
 inline constexpr std::size_t kSamplesBytes = 4u << 20;  // above what kMaximumSamples lines take
 inline constexpr std::size_t kCurvePoints = 400;        // about one for each pixel
 
+// --- host: MCP servers behind this one (docs/upstreams.md) --------------------------------------
+inline constexpr std::size_t kUpstreamMessageBytes = 64u << 20;  // one message, either way
+inline constexpr std::size_t kUpstreamJsonMembers = 16'384;      // of one object in it
+inline constexpr std::size_t kUpstreamJsonValues = 4u << 20;     // of a message; about 64 MB
+inline constexpr std::size_t kUpstreamListBytes = 32u << 20;     // of all pages of one list
+inline constexpr std::size_t kUpstreamListEntries = 10'000;
+inline constexpr std::size_t kUpstreamListPages = 1'000;
+inline constexpr std::size_t kUpstreamRequests = 4096;  // of one upstream, waiting or in flight
+inline constexpr std::size_t kUpstreamRounds = 10;      // of a request that is asked to come again
+inline constexpr std::size_t kUpstreamUnsentBytes = 128u << 20;  // for a child that does not read
+inline constexpr std::size_t kUpstreamReadsPerTurn = 16;         // of 64 KB; then others get a turn
+inline constexpr std::size_t kUpstreamStderrBytes = 16u << 10;   // kept of what a child prints
+inline constexpr std::size_t kUpstreamStderrShown = 2u << 10;    // of those, in an error
+inline constexpr std::chrono::milliseconds kUpstreamCallTimeout = 300s;  // unless the call says so
+inline constexpr std::chrono::milliseconds kUpstreamStartDeadline = 120s;  // npx may download first
+inline constexpr std::chrono::milliseconds kUpstreamProbeDeadline = 10s;   // for the modern era
+inline constexpr std::chrono::milliseconds kUpstreamIdleTimeout = 600s;    // then it is stopped
+inline constexpr std::chrono::milliseconds kUpstreamFirstPause = 500ms;  // after a failed start; …
+inline constexpr std::chrono::milliseconds kUpstreamLongestPause = 30s;  // … doubled up to this
+inline constexpr std::size_t kUpstreamFreeCrashes = 3;  // with no answer in between; then pauses
+inline constexpr std::chrono::milliseconds kUpstreamRelistDelay = 50ms;  // for list_changed floods
+inline constexpr std::chrono::milliseconds kUpstreamEndGrace = 2s;       // stdin closed, then TERM
+inline constexpr std::chrono::milliseconds kUpstreamTermGrace = 2s;      // … then KILL
+static_assert(kUpstreamUnsentBytes > kUpstreamMessageBytes);
+
 // --- host: looking at code -----------------------------------------------------------------------
 inline constexpr std::chrono::milliseconds kQualityDeadline = 300s;  // of ruff, of bandit
 inline constexpr std::size_t kReportBytes = 8u << 20;                // of what one of them reports

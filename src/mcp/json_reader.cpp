@@ -49,6 +49,8 @@ class BoundedBuilder {
     if (object.size() >= bounds_.members) {
       return refuse(fmt::format("an object has more than {} members", bounds_.members));
     }
+    // Each key is looked up linearly: where the bound allows wide objects, they use up the values.
+    values_ += object.size() / 256;
     // A growing object copies its names (they are const): most of ours have no more than four.
     if (object.empty()) object.reserve(4);
     slot_ = &object[std::move(name)];
