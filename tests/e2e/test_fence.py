@@ -270,6 +270,22 @@ def test_what_it_started_and_its_folder_end_with_it(servers: Servers, client: Ra
     until(lambda: not os.path.exists(f"/proc/{pid}") and not os.path.exists(folder))
 
 
+def test_code_that_kills_its_keepers_leaves_nothing_where_there_are_control_groups(servers: Servers, client: RawClient) -> None:
+    code = """
+import os, subprocess
+child = subprocess.Popen(['sleep', '300'], start_new_session=True)
+groups = [line.split(':', 2)[2] for line in open('/proc/self/cgroup').read().split()]
+child.pid, os.getppid(), any('pyember-worker-' in each for each in groups)"""
+    child, zygote, grouped = eval(str(call(client, code, "keepers").result))  # noqa: S307
+    [keeper] = [int(line.split()[1]) for line in Path(f"/proc/{zygote}/status").read_text().splitlines() if line.startswith("PPid:")]
+    answer = call(client, f"import os; os.kill({keeper}, 9); os.kill({zygote}, 9); __import__('time').sleep(60)", "keepers")
+    assert answer.status == "lost", answer.text
+    if not grouped:
+        os.kill(child, 9)
+        pytest.skip("there are no control groups for this user")
+    until(lambda: not runs(child))
+
+
 def test_a_bomb_of_memory_hurts_its_own_session_alone(client: RawClient) -> None:
     answer = call(client, "kept = [bytearray(b'1') * (1 << 26) for _ in range(64)]", "bomb")
     assert answer.status in ("raised", "lost"), answer.text

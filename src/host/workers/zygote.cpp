@@ -429,6 +429,8 @@ void Zygote::look_for_end() {
   look_.stop();
   watch_.reset();
   if (log_) log_->read_now();
+  // With its keeper gone, what it left has nobody else; a room may outlive it for its files.
+  if (room_ && !room_->has_own_pids()) room_->kill();
   gone(why_ended(status));
 }
 
