@@ -230,9 +230,10 @@ inline constexpr std::uint64_t kBoundaryProcesses = 128;                  // thr
 inline constexpr std::uint64_t kSmallestBoundaryProcesses = 16;    // keeper, zygote, spare, worker
 inline constexpr std::uint64_t kBoundaryTmpBytes = 64u << 20;      // /tmp, and /dev/shm
 inline constexpr std::uint64_t kBoundaryFolderBytes = 128u << 20;  // /workspace
-inline constexpr std::uint64_t kBoundaryRunFileBytes = 256u << 20;  // each file that a script writes
-inline constexpr std::uint64_t kBoundaryOpenFiles = 1024;          // of one process
-inline constexpr std::chrono::milliseconds kContainerOrphansDelay = 3s;   // behind the first start
+inline constexpr std::uint64_t kBoundaryRunFileBytes = 256u
+                                                       << 20;  // each file that a script writes
+inline constexpr std::uint64_t kBoundaryOpenFiles = 1024;      // of one process
+inline constexpr std::chrono::milliseconds kContainerOrphansDelay = 3s;    // behind the first start
 inline constexpr std::chrono::milliseconds kContainerListDeadline = 60s;   // `ps`, `rm -f`
 inline constexpr std::chrono::milliseconds kContainerPullDeadline = 900s;  // of an image
 
@@ -256,6 +257,26 @@ inline constexpr std::chrono::milliseconds kProxyLongestPause = 30s;  // doubled
 inline constexpr std::chrono::milliseconds kProxyLongLife = 60s;      // it had lived for so long
 static_assert(kMaximumAllowedHosts * 300 < kControlPacketBytes);
 inline constexpr std::size_t kMaximumAllowedPaths = 64;  // each a mount of every sandbox's start
+
+// --- host: what code may ask of upstreams (docs/policy.md) ---------------------------------------
+inline constexpr std::size_t kUpstreamCallsPerRun =
+    10'000;  // max_calls_per_run; loops over pages fit
+inline constexpr std::size_t kMaximumCallsPerRun = 1'000'000'000;  // which it may be set to
+inline constexpr std::size_t kPolicyFileBytes = 1u << 20;          // thousands of rules
+inline constexpr std::size_t kAuditFileBytes = 16u << 20;          // some 50,000 calls …
+inline constexpr std::size_t kAuditFiles = 4;                      // … in each of so many files
+inline constexpr std::size_t kAuditWaitingBytes = 1u << 20;        // of lines; then dropped
+inline constexpr std::chrono::milliseconds kAuditPeriod = 250ms;   // lines wait for others
+inline constexpr std::size_t kPinnedTextBytes = 16u << 10;       // of a tool's description, schema
+inline constexpr std::size_t kPinFileBytes = 32u << 20;          // beyond: counts as not there
+inline constexpr std::size_t kToolChangeBytes = 4u << 10;        // of a shown change of tools
+inline constexpr std::size_t kQuestionArgumentBytes = 2u << 10;  // of arguments, in a question
+
+// --- protocol: questions to the client ---------------------------------------------------------
+inline constexpr std::chrono::milliseconds kQuestionDeadline = 600s;  // people are away
+inline constexpr std::size_t kQuestionsAtOnce = 8;     // of one call; others wait in order
+inline constexpr std::size_t kMaximumQuestions = 256;  // of one call, with those that wait
+inline constexpr std::size_t kWaitingCalls = 64;       // asked something, not called again yet
 
 // --- host: scripts -----------------------------------------------------------------------------
 inline constexpr std::size_t kMaximumScriptBytes = 8u << 20;  // as large as a message's text may be

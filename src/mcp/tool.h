@@ -3,10 +3,12 @@
 #include "mcp/errors.h"
 #include "mcp/json.h"
 #include "mcp/log_level.h"
+#include "mcp/question.h"
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +41,10 @@ class ToolCallSink {
   virtual void call_progress(double progress, std::optional<double> total,
                              std::string_view message) = 0;
   virtual void call_log(LogLevel level, std::string_view logger, const Json& data) = 0;
+  // The call has a question that is not sent yet (ToolCall::take_question()), or wants this one no
+  // longer. Only called when the call's options say that it can ask.
+  virtual void call_asks() {}
+  virtual void call_withdraws(std::uint64_t question) { static_cast<void>(question); }
   virtual void call_completed(ToolResult result) = 0;
   virtual void call_failed(RpcError error) = 0;
 };
@@ -57,6 +63,7 @@ class ToolCall {
     bool wants_progress = false;
     std::optional<LogLevel> log_level;  // nothing below it is sent; nullopt: nothing at all
     std::atomic<std::uint8_t>* begun = nullptr;  // set when it begins; null: nobody wants to know
+    bool can_ask = false;                        // the client shows questions to a person
   };
 
   ToolCall(Json arguments, Options options, ToolCallSink& sink);
@@ -92,11 +99,44 @@ class ToolCall {
   void complete(ToolResult result);
   void fail(RpcError error);
 
-  // For the sink: nothing is sent for this call from now on, and its handler is told.
+  // Whether the person behind the client can be asked: it says that it shows forms, and waits for
+  // this call's answer.
+  bool can_ask() const { return state_ == State::Open && options_.can_ask; }
+  // Asks a question while the call goes on; the call has begun by that. `answered` is called once:
+  // when the answer comes, or with an error, which may be before ask() returns (nobody can be
+  // asked) or when the call is answered or cancelled first. There is no deadline: who asks keeps
+  // one and withdraws. At most limits::kQuestionsAtOnce of a call are shown at the same time.
+  // Returns the question's number; 0: it was refused at once.
+  std::uint64_t ask(Question question, WhenAnswered answered);
+  // Its answer is not wanted any more; `answered` is not called. Nothing, if there is none.
+  void withdraw(std::uint64_t question);
+
+  // --- For the sink ---
+  // Nothing is sent for this call from now on, and its handler is told.
   void cancel();
+  // It goes on with another request of the client's.
+  void move_to(ToolCallSink& sink, Options options);
+  // The next question that was not sent, which counts as sent from now on; null: there is none.
+  // Valid until it is answered or withdrawn.
+  struct OpenQuestion {
+    std::uint64_t number;
+    const Question* question;
+  };
+  std::optional<OpenQuestion> take_question();
+  std::vector<OpenQuestion> sent_questions() const;
+  void answer_question(std::uint64_t number, Result<Answer> answer);
 
  private:
   enum class State { Open, Answered, Cancelled };
+  struct Asking {
+    Question question;
+    WhenAnswered answered;
+    bool sent = false;
+  };
+  using Asked =
+      std::map<std::uint64_t, Asking>;  // by number: in the order in which they were asked
+
+  ToolCallSink& leave(State state, Asked& dropped);
 
   Json arguments_;
   Options options_;
@@ -104,6 +144,8 @@ class ToolCall {
   State state_ = State::Open;
   double last_progress_;
   std::function<void()> cancel_callback_;
+  Asked questions_;
+  std::uint64_t last_question_ = 0;
 };
 
 using ToolHandler = std::function<void(std::shared_ptr<ToolCall>)>;

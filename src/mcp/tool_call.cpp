@@ -1,12 +1,38 @@
+#include "base/check.h"
+#include "base/limits.h"
 #include "mcp/tool.h"
+
+#include <fmt/format.h>
 
 #include <limits>
 #include <utility>
 
 // Every way out (answer, cancellation, destruction) first forgets the sink and the callback and
 // only then calls them: either may hold the last reference to this call, and dropping it in the
-// middle must find nothing left to do.
+// middle must find nothing left to do. Questions that are open then are dropped: who is asked is
+// told first, whoever asked last.
 namespace pyember::mcp {
+namespace {
+
+Error nobody_to_ask() {
+  return {ErrorCode::Unavailable,
+          "Nobody was asked, because this client shows no questions (it does not declare the "
+          "capability elicitation with forms). Use a client that does, or do without the answer."};
+}
+
+Error call_is_over() {
+  return {ErrorCode::Unavailable,
+          "Nobody can answer any more, because the call that asks is over. Ask in another call."};
+}
+
+Error too_many_questions() {
+  return {ErrorCode::LimitReached,
+          fmt::format("Nobody was asked, because {} questions of this call wait for their answers "
+                      "already. Ask again when some of them are answered.",
+                      limits::kMaximumQuestions)};
+}
+
+}  // namespace
 
 ToolCall::ToolCall(Json arguments, Options options, ToolCallSink& sink)
     : arguments_(std::move(arguments)),
@@ -49,26 +75,94 @@ void ToolCall::on_cancel(std::function<void()> callback) {
   }
 }
 
+ToolCallSink& ToolCall::leave(State state, Asked& dropped) {
+  state_ = state;
+  dropped.swap(questions_);
+  ToolCallSink& sink = *std::exchange(sink_, nullptr);
+  for (const auto& [number, each] : dropped) {
+    if (each.sent) sink.call_withdraws(number);
+  }
+  return sink;
+}
+
 void ToolCall::complete(ToolResult result) {
   if (state_ != State::Open) return;
-  state_ = State::Answered;
   const auto forgotten = std::exchange(cancel_callback_, nullptr);
-  std::exchange(sink_, nullptr)->call_completed(std::move(result));
+  Asked dropped;
+  leave(State::Answered, dropped).call_completed(std::move(result));
+  for (const auto& [number, each] : dropped) each.answered(call_is_over());
 }
 
 void ToolCall::fail(RpcError error) {
   if (state_ != State::Open) return;
-  state_ = State::Answered;
   const auto forgotten = std::exchange(cancel_callback_, nullptr);
-  std::exchange(sink_, nullptr)->call_failed(std::move(error));
+  Asked dropped;
+  leave(State::Answered, dropped).call_failed(std::move(error));
+  for (const auto& [number, each] : dropped) each.answered(call_is_over());
 }
 
 void ToolCall::cancel() {
   if (state_ != State::Open) return;
-  state_ = State::Cancelled;
-  sink_ = nullptr;
   const auto callback = std::exchange(cancel_callback_, nullptr);
+  Asked dropped;
+  leave(State::Cancelled, dropped);
   if (callback) callback();
+  for (const auto& [number, each] : dropped) each.answered(call_is_over());
+}
+
+// --- questions -------------------------------------------------------------------------------
+
+std::uint64_t ToolCall::ask(Question question, WhenAnswered answered) {
+  if (state_ != State::Open || !options_.can_ask ||
+      questions_.size() >= limits::kMaximumQuestions) {
+    answered(state_ != State::Open ? call_is_over()
+             : !options_.can_ask   ? nobody_to_ask()
+                                   : too_many_questions());
+    return 0;
+  }
+  begin();
+  const std::uint64_t number = ++last_question_;
+  questions_.emplace(number, Asking{std::move(question), std::move(answered)});
+  sink_->call_asks();
+  return number;
+}
+
+void ToolCall::withdraw(std::uint64_t question) {
+  const auto found = questions_.find(question);
+  if (found == questions_.end()) return;
+  const bool sent = found->second.sent;
+  const auto forgotten = questions_.extract(found);
+  if (sent) sink_->call_withdraws(question);
+}
+
+void ToolCall::move_to(ToolCallSink& sink, Options options) {
+  CHECK(state_ == State::Open);
+  sink_ = &sink;
+  options_ = options;
+  begin();  // whoever asks has begun
+}
+
+std::optional<ToolCall::OpenQuestion> ToolCall::take_question() {
+  for (auto& [number, each] : questions_) {
+    if (std::exchange(each.sent, true)) continue;
+    return OpenQuestion{number, &each.question};
+  }
+  return std::nullopt;
+}
+
+std::vector<ToolCall::OpenQuestion> ToolCall::sent_questions() const {
+  std::vector<OpenQuestion> sent;
+  for (const auto& [number, each] : questions_) {
+    if (each.sent) sent.push_back({number, &each.question});
+  }
+  return sent;
+}
+
+void ToolCall::answer_question(std::uint64_t number, Result<Answer> answer) {
+  const auto found = questions_.find(number);
+  if (found == questions_.end()) return;
+  const auto asked = questions_.extract(found);
+  asked.mapped().answered(std::move(answer));
 }
 
 }  // namespace pyember::mcp
