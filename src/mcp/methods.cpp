@@ -205,6 +205,9 @@ void Server::Impl::call_tool(Request&& request) {
         invalid_params("Invalid params: name is missing or not a string. Name the tool to call."));
   }
   const ToolCatalog::Entry* entry = tools_.find(*name);
+  if (entry == nullptr && tools_.unknown()) {
+    return result_at_once(request.from, tools_.unknown()(*name));
+  }
   if (entry == nullptr) return responder_.error(request.from, unknown_tool(*name));
   Json arguments = Json::object();
   const auto given = request.params.find("arguments");
@@ -216,13 +219,17 @@ void Server::Impl::call_tool(Request&& request) {
             "Invalid params: arguments is not an object. Send the tool's arguments as {…}."));
   }
   if (entry->tool.null_is_absent) arguments = without_nulls(std::move(arguments));
-  const std::vector<std::string> problems = entry->schema->check(arguments);
-  if (!problems.empty()) {
-    std::string members;
-    append_tool_result(members, arguments_refused(*entry, problems), request.from.context.version);
-    return responder_.result(request.from, members);
+  if (!entry->tool.checks_arguments) {
+    const std::vector<std::string> problems = entry->schema->check(arguments);
+    if (!problems.empty()) return result_at_once(request.from, arguments_refused(*entry, problems));
   }
   if (admit(request.from)) start_call(std::move(request.from), entry->tool, std::move(arguments));
+}
+
+void Server::Impl::result_at_once(const Recipient& from, const ToolResult& result) {
+  std::string members;
+  append_tool_result(members, result, from.context.version);
+  responder_.result(from, members);
 }
 
 void Server::Impl::start_call(Recipient&& from, const Tool& tool, Json&& arguments) {

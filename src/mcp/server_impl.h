@@ -94,6 +94,7 @@ class Server::Impl : public LineFramer::Receiver {
   std::optional<std::string> read_uri(const Request& request);
   std::optional<std::string> read_cursor_of(const Request& request, std::string_view list);
   void start_call(Recipient&& from, const Tool& tool, Json&& arguments);
+  void result_at_once(const Recipient& from, const ToolResult& result);
   void end_subscriptions_if_over();
 
   const ServerInfo info_;

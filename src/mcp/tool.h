@@ -161,7 +161,8 @@ struct Tool {
   ToolHandler handler;
   Json meta = nullptr;                    // _meta of the listed tool; null: none
   std::vector<std::string> aliases = {};  // other names it is called by; never listed
-  bool null_is_absent = false;  // an argument that is null counts as left out, as in Python
+  bool null_is_absent = false;    // an argument that is null counts as left out, as in Python
+  bool checks_arguments = false;  // its handler does; the schema is for the listing alone
   // When calling it again could do something twice: from the call on, from where its handler says
   // (ToolCall::begin), or never (as for one whose annotations say that it only reads).
   enum class Begins { WhenCalled, WhenItSays, Never };
@@ -191,8 +192,15 @@ class ToolCatalog {
   const Entry* find(std::string_view name) const;  // by its name or an alias
   const std::vector<Entry>& entries() const { return entries_; }
 
+  // What a call of a tool that is not there answers. Empty, as it is at first: an error of the
+  // protocol.
+  using Unknown = std::function<ToolResult(std::string_view name)>;
+  void answer_unknown(Unknown unknown) { unknown_ = std::move(unknown); }
+  const Unknown& unknown() const { return unknown_; }
+
  private:
   std::vector<Entry> entries_;
+  Unknown unknown_;
 };
 
 }  // namespace pyember::mcp
