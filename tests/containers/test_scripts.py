@@ -8,18 +8,19 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import podman
-from tests.hostile.escapes import rooms
 from tests.support import containers
 from tests.support.containers import ContainerUser
-from tests.support.raw_client import CellAnswer, RawClient, server_binary
-from tests.support.world import PACKAGE, VERSION, World, make_world, runs
+from tests.support.other_user import server_as
+from tests.support.raw_client import CellAnswer, RawClient
+from tests.support.waiting import processes_with, until
+from tests.support.world import PACKAGE, VERSION, World, make_world
 
 DEADLINE = 120.0
 OVER = ("completed", "failed", "cancelled")
@@ -60,12 +61,9 @@ def server(world: World, user: ContainerUser, *options: str, **environment: str)
     owner = pwd.getpwnam(user.user)
     hold = world.root / "hold"
     hold.mkdir(exist_ok=True)
-    prefix = rooms.interpreter_prefix()
-    mounts = {"CLOSED": rooms.closed_parent(prefix), "PREFIX": prefix, "HOLD": str(hold), "GROUPS_TO_ENTER": "",
-              "USER_ID": str(owner.pw_uid), "GROUP_ID": str(owner.pw_gid)}
     tool = shutil.copy(shutil.which("uv", path=variables["PATH"]) or "", world.root / "uv")
-    command = ["unshare", "--mount", "sh", "-c", rooms.AS_USER, "sh", server_binary(), *arguments]
-    return RawClient(command=command, variables={**variables, **mounts, "PYEMBER_UV": str(tool)}, cwd=str(world.work))
+    command, become = server_as(owner.pw_uid, owner.pw_gid, arguments, hold)
+    return RawClient(command=command, variables={**variables, **become, "PYEMBER_UV": str(tool)}, cwd=str(world.work))
 
 
 @pytest.fixture
@@ -106,24 +104,6 @@ def job_over(client: RawClient, job_id: str) -> dict[str, Any]:
 
 def run_containers(user: ContainerUser) -> list[str]:
     return [name for name in podman(user, "ps", "--all", "--format", "{{.Names}}").split() if name.startswith("pyember-run-")]
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.1)
-
-
-def processes_with(word: str) -> list[int]:
-    found = []
-    for each in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if word.encode() in each.read_bytes() and runs(int(each.parent.name)):
-                found.append(int(each.parent.name))
-        except OSError:
-            pass
-    return found
 
 
 def test_every_tool_runs_scripts_in_containers_and_leaves_none(client: RawClient, world: World, user: ContainerUser) -> None:

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 from tests.hostile.escapes.rooms import ROOMS, Room  # noqa: E402
 from tests.support.http_host import Host, certificate, serving  # noqa: E402
 from tests.support.raw_client import CellAnswer, RawClient, children, server_binary  # noqa: E402
+from tests.support.waiting import until  # noqa: E402
 
 # What takes longer than this hangs.
 PATIENCE = 60.0
@@ -126,13 +126,6 @@ def client(servers: Servers, host: Host, tls: tuple[Host, str]) -> Iterator[RawC
 @pytest.fixture
 def run(servers: Servers, client: RawClient, request: pytest.FixtureRequest) -> Callable[[str], object]:
     return servers.runner(client, request.node.originalname)
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.02)
 
 
 def proxies_of(client: RawClient) -> list[int]:

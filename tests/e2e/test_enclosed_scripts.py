@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 
-from tests.hostile.escapes import rooms
+from tests.support.other_user import ORDINARY_USER, server_as
 from tests.support.raw_client import CellAnswer, RawClient, server_binary
-from tests.support.world import PACKAGE, VERSION, World, make_world, runs
+from tests.support.waiting import processes_with, until
+from tests.support.world import PACKAGE, VERSION, World, make_world
 
 DEADLINE = 120.0
 OVER = ("completed", "failed", "cancelled")
@@ -44,7 +45,7 @@ def world(user: str) -> Iterator[World]:
 def give(world: World, user: str) -> World:
     """Everything in it belongs to whom the server runs as."""
     if user == "ordinary":
-        subprocess.run(["chown", "-R", f"{rooms.ORDINARY_USER}:{rooms.ORDINARY_USER}", str(world.root)], check=True)
+        subprocess.run(["chown", "-R", f"{ORDINARY_USER}:{ORDINARY_USER}", str(world.root)], check=True)
     return world
 
 
@@ -53,16 +54,14 @@ def server(world: World, user: str, *options: str, **environment: str) -> RawCli
     variables = {**world.variables(), "UV_CACHE_DIR": str(world.root / "uv-cache"), **environment}
     if user != "ordinary":
         return RawClient(arguments, variables=variables, cwd=str(world.work))
-    prefix, hold = rooms.interpreter_prefix(), world.root / "hold"
+    hold = world.root / "hold"
     hold.mkdir(exist_ok=True)
-    mounts = {"CLOSED": rooms.closed_parent(prefix), "PREFIX": prefix, "HOLD": str(hold), "GROUPS_TO_ENTER": "",
-              "USER_ID": str(rooms.ORDINARY_USER), "GROUP_ID": str(rooms.ORDINARY_USER)}
     wheels = Path(variables["UV_FIND_LINKS"])
     for each in (wheels, wheels.parent):
         each.chmod(0o755)
     tool = shutil.copy(shutil.which("uv", path=variables["PATH"]) or "", world.root / "uv")  # ours lies where he can't go
-    command = ["unshare", "--mount", "sh", "-c", rooms.AS_USER, "sh", server_binary(), *arguments]
-    return RawClient(command=command, variables={**variables, **mounts, "PYEMBER_UV": str(tool)}, cwd=str(world.work))
+    command, become = server_as(ORDINARY_USER, ORDINARY_USER, arguments, hold)
+    return RawClient(command=command, variables={**variables, **become, "PYEMBER_UV": str(tool)}, cwd=str(world.work))
 
 
 @pytest.fixture
@@ -113,24 +112,6 @@ def job_over(client: RawClient, job_id: str) -> dict[str, Any]:
             return job
         time.sleep(0.05)
     raise AssertionError(f"job {job_id} does not end")
-
-
-def processes_with(word: str) -> list[int]:
-    found = []
-    for each in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if word.encode() in each.read_bytes() and runs(int(each.parent.name)):
-                found.append(int(each.parent.name))
-        except OSError:
-            pass
-    return found
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
 
 
 # --- every tool --------------------------------------------------------------------------------------

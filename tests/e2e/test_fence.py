@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.hostile.escapes.rooms import ROOMS, Room  # noqa: E402
 from tests.support.raw_client import CellAnswer, RawClient  # noqa: E402
+from tests.support.waiting import until  # noqa: E402
 from tests.support.world import PACKAGE, find_uv, runs, wheel_folder  # noqa: E402
 
 # What takes longer than this hangs.
@@ -113,13 +114,6 @@ def tool(client: RawClient, name: str, /, **arguments: object) -> CellAnswer:
     answer = CellAnswer(client.send_tool(name, arguments), PATIENCE)
     assert not answer.is_error, answer.text
     return answer
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.02)
 
 
 # --- asked for or not ------------------------------------------------------------------------------

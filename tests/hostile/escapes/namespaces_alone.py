@@ -11,7 +11,7 @@ import subprocess
 from tests.hostile.escapes.battery import with_facts
 from tests.hostile.escapes.canaries import Canaries
 from tests.hostile.escapes.case import Case
-from tests.hostile.escapes.rooms import interpreter_prefix
+from tests.support.other_user import interpreter_prefix
 
 TELL = "\nsys.stdout.flush()\nos.write(1, b'\\nGOT ' + repr(got).encode())\nos._exit(0)\n"
 

@@ -6,29 +6,14 @@ import contextlib
 import functools
 import os
 import pwd
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support import containers
-from tests.support.raw_client import RawClient, server_binary
+from tests.support.other_user import ORDINARY_USER, server_as
+from tests.support.raw_client import RawClient
 
-# Enters a mount namespace in which the interpreter can be reached by everybody (it may lie in root's home), and becomes another user.
-AS_USER = """
-set -e
-for group in $GROUPS_TO_ENTER; do
-  echo $$ > "$group/cgroup.procs"
-done
-if [ -n "$CLOSED" ]; then
-  mount --bind "$PREFIX" "$HOLD"
-  mount -t tmpfs -o mode=755 tmpfs "$CLOSED"
-  mkdir -p "$PREFIX"
-  mount --bind "$HOLD" "$PREFIX"
-fi
-exec setpriv --reuid "$USER_ID" --regid "$GROUP_ID" --clear-groups --inh-caps=-all --bounding-set=+all "$@"
-"""
-ORDINARY_USER = 54321
 
 
 @dataclass(frozen=True)
@@ -67,10 +52,8 @@ class Room:
         surroundings = {**environment, "PYEMBER_ISOLATION": "inprocess", **self._surroundings()}
         if self.uid is None:
             return RawClient(arguments, environment=surroundings)
-        prefix = interpreter_prefix()
-        command = ["unshare", "--mount", "sh", "-c", AS_USER, "sh", server_binary(), *arguments]
-        mounts = {"CLOSED": closed_parent(prefix), "PREFIX": prefix, "HOLD": str(hold), "USER_ID": str(self.uid), "GROUP_ID": str(self.gid), "GROUPS_TO_ENTER": " ".join(map(str, groups))}
-        return RawClient(command=command, environment={**surroundings, **mounts})
+        command, become = server_as(self.uid, self.gid or 0, arguments, hold, groups)
+        return RawClient(command=command, environment={**surroundings, **become})
 
     def _surroundings(self) -> dict[str, str]:
         if not self.podman:
@@ -130,21 +113,3 @@ class Delegation:
             if each.exists():
                 os.chown(each, uid, uid)
         return group
-
-
-def interpreter_prefix() -> str:
-    """Of the Python that the server embeds."""
-    listed = subprocess.run(["ldd", server_binary()], capture_output=True, text=True, check=True).stdout
-    for line in listed.splitlines():
-        if "libpython" in line and "=>" in line:
-            return str(Path(line.split("=>")[1].split()[0]).resolve().parents[1])
-    return "/usr"
-
-
-def closed_parent(path: str) -> str:
-    """The first folder on the way there that only its owner may enter; empty when there is none."""
-    for folder in reversed(Path(path).parents):
-        if not folder.stat().st_mode & 0o001:
-            return str(folder)
-    return ""
-
