@@ -38,6 +38,7 @@ LIBRARY_ROOMS = {
     "SQLite": (re.compile(r"^sqlite3\.h$"), ("host/jobs/",)),
     "spdlog": (re.compile(r"^spdlog/"), ("base/", "host/")),
     "libseccomp": (re.compile(r"^seccomp\.h$"), ("host/boundaries/",)),
+    "toml++": (re.compile(r"^toml\+\+/"), ("host/upstream/config/",)),
     "CLI11": (re.compile(r"^CLI/"), ("cli/",)),
 }
 

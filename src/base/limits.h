@@ -258,6 +258,16 @@ inline constexpr std::chrono::milliseconds kProxyLongLife = 60s;      // it had 
 static_assert(kMaximumAllowedHosts * 300 < kControlPacketBytes);
 inline constexpr std::size_t kMaximumAllowedPaths = 64;  // each a mount of every sandbox's start
 
+// --- host: upstreams that are configured (docs/upstreams.md) -------------------------------------
+inline constexpr std::size_t kMaximumConfigurationFiles = 256;  // of one folder
+inline constexpr std::size_t kMaximumUpstreams = 256;           // of all files; people have ten
+inline constexpr std::size_t kMaximumUpstreamNameBytes = 128;
+inline constexpr std::size_t kMaximumUpstreamTexts = 1024;  // arguments; variables; headers
+inline constexpr std::size_t kConfigurationTextBytes = 128u
+                                                       << 10;  // what Linux lets one argument be
+inline constexpr std::size_t kMaximumConfigurationWarnings = 200;
+inline constexpr std::size_t kMaximumImportedFiles = 1024;
+
 // --- host: what code may ask of upstreams (docs/policy.md) ---------------------------------------
 inline constexpr std::size_t kUpstreamCallsPerRun =
     10'000;  // max_calls_per_run; loops over pages fit
@@ -327,6 +337,27 @@ inline constexpr std::chrono::milliseconds kUpstreamRelistDelay = 50ms;  // for 
 inline constexpr std::chrono::milliseconds kUpstreamEndGrace = 2s;       // stdin closed, then TERM
 inline constexpr std::chrono::milliseconds kUpstreamTermGrace = 2s;      // … then KILL
 static_assert(kUpstreamUnsentBytes > kUpstreamMessageBytes);
+
+// --- host: upstreams over HTTP (docs/upstreams.md) -----------------------------------------------
+inline constexpr std::chrono::milliseconds kHttpConnectTimeout = 20s;  // names, TCP, TLS, proxies
+inline constexpr std::size_t kHttpConnections = 256;  // of one upstream: what a session may call
+inline constexpr std::size_t kHttpHeaderBytes = 256u << 10;  // of one answer
+inline constexpr std::size_t kHttpErrorBytes = 256u << 10;   // read of an answer that is an error
+inline constexpr std::size_t kHttpErrorShown = 300;          // characters of it, in our error
+inline constexpr std::size_t kHttpRedirects = 3;             // of one request, within its origin
+inline constexpr std::size_t kHttpSessionIdBytes = 4096;
+inline constexpr std::size_t kHttpResumptions = 10;  // of one answer whose stream broke, in a row
+inline constexpr std::chrono::milliseconds kHttpEndDeadline = 2s;  // to delete a session
+inline constexpr std::size_t kSseIdBytes = 4096;                   // of an event
+inline constexpr std::chrono::milliseconds kSseFirstRetry = 1s;    // unless the server says so; …
+inline constexpr std::chrono::milliseconds kSseLongestRetry = 60s;  // … doubled up to this
+inline constexpr std::chrono::milliseconds kOldSseDeadline = 10s;   // for its first event
+inline constexpr std::size_t kOAuthBytes = 1u << 20;  // of one answer about authorization
+inline constexpr std::size_t kOAuthScopes = 100;      // asked for at once
+inline constexpr std::chrono::milliseconds kOAuthTimeout = 30s;       // of one such request
+inline constexpr std::chrono::seconds kOAuthRefreshBefore = 60s;      // a token expires
+inline constexpr std::chrono::milliseconds kOAuthLockPatience = 10s;  // while another refreshes
+inline constexpr std::chrono::milliseconds kLoginDeadline = 600s;     // for the person
 
 // --- host: looking at code -----------------------------------------------------------------------
 inline constexpr std::chrono::milliseconds kQualityDeadline = 300s;  // of ruff, of bandit

@@ -8,7 +8,7 @@
 
 #include "base/limits.h"
 #include "cli/doctor/command_output.h"
-#include "cli/doctor/json_with_comments.h"
+#include "host/upstream/config/json_with_comments.h"
 #include "host/scripts/text_file.h"
 
 namespace pyember::cli {
@@ -116,7 +116,7 @@ ClientConfiguration look_at(const Client& client, const std::string& command) {
     found.state = ClientConfiguration::State::WithoutPyember;
     return found;
   }
-  const Result<Json> whole = parse_json_with_comments(text.value());
+  const Result<Json> whole = host::parse_json_with_comments(text.value());
   if (!whole || !whole.value().is_object()) {
     found.detail = whole ? "it is no JSON object" : whole.error().message;
     return found;

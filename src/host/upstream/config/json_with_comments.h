@@ -5,9 +5,9 @@
 #include "base/result.h"
 #include "mcp/json.h"
 
-namespace pyember::cli {
+namespace pyember::host {
 
 // JSON as editors write it: with // and /* */ comments and commas before a closing bracket.
 Result<mcp::Json> parse_json_with_comments(std::string_view text);
 
-}  // namespace pyember::cli
+}  // namespace pyember::host

@@ -1,10 +1,10 @@
-#include "cli/doctor/json_with_comments.h"
+#include "host/upstream/config/json_with_comments.h"
 
 #include <string>
 
 #include "base/limits.h"
 
-namespace pyember::cli {
+namespace pyember::host {
 
 namespace {
 
@@ -60,4 +60,4 @@ Result<mcp::Json> parse_json_with_comments(std::string_view text) {
   return mcp::parse_json(strict, bounds);
 }
 
-}  // namespace pyember::cli
+}  // namespace pyember::host
