@@ -41,7 +41,8 @@ void set_signals(posix_spawnattr_t& attributes) {
 }  // namespace
 
 int spawn_on_its_own(std::vector<std::string> arguments, std::vector<std::string> environment,
-                     const std::vector<ChildDescriptor>& descriptors, pid_t& pid) {
+                     const std::vector<ChildDescriptor>& descriptors, pid_t& pid,
+                     const char* working_directory) {
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_t files;
   posix_spawnattr_init(&attributes);
@@ -53,6 +54,9 @@ int spawn_on_its_own(std::vector<std::string> arguments, std::vector<std::string
     } else {
       posix_spawn_file_actions_adddup2(&files, each.from, each.number);
     }
+  }
+  if (working_directory != nullptr) {
+    posix_spawn_file_actions_addchdir_np(&files, working_directory);
   }
   mark_descriptors_close_on_exec();
   // The loop may be held on one CPU, and the pool's threads may have been made by a loop that was;

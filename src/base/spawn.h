@@ -16,11 +16,13 @@ struct ChildDescriptor {
 
 // Starts a program that lives on its own: in a process session of its own (no signal of our
 // terminal's reaches it), with no signal blocked or ignored, allowed on every CPU, and with no
-// descriptor of ours but those named. `arguments` begin with the program's path. 0, or an errno.
+// descriptor of ours but those named. `arguments` begin with the program's path; without a working
+// directory it gets ours. 0, or an errno.
 //
 // posix_spawn and not uv_spawn: it copies no page tables, waits once for the new process to get a
 // CPU, not twice, and may be called on any thread.
 int spawn_on_its_own(std::vector<std::string> arguments, std::vector<std::string> environment,
-                     const std::vector<ChildDescriptor>& descriptors, pid_t& pid);
+                     const std::vector<ChildDescriptor>& descriptors, pid_t& pid,
+                     const char* working_directory = nullptr);
 
 }  // namespace pyember

@@ -148,6 +148,7 @@ def test_limits_hold_and_a_call_may_lower_them(client: RawClient, world: World) 
     big = "try:\n    x = bytearray(1500 << 20)\n    print('got it')\nexcept MemoryError:\n    print('refused')"
     answer = in_dir(client, world, big)
     assert answer.get("limit") == "memory" or answer["stdout"] == "refused\n", answer
+    assert not (world.work / "oom").exists()  # which conmon leaves where it is started
     bomb = "import os, time\nn = 0\ntry:\n    for n in range(100):\n        if os.fork() == 0: time.sleep(100)\nexcept OSError:\n    print('refused', n < 40)"
     assert in_dir(client, world, bomb, process_limit=30)["stdout"] == "refused True\n"
     answer = in_dir(client, world, "while True: pass", cpu_limit_seconds=1)

@@ -143,6 +143,8 @@ class ContainerRoom final : public ZygoteRoom {
   }
 
   const ContainerPlan& plan() const { return plan_; }
+  // Where the runtime's command works: conmon leaves a file `oom` there when the kernel has killed.
+  const std::string& directory() const { return folder_->path(); }
   const WorkerGroups& groups() const { return groups_; }
 
  private:
@@ -235,7 +237,8 @@ Result<StartedZygote> ContainerRooms::start(const WorkerPlace& place, const Work
   pid_t pid = 0;
   const int failed = spawn_on_its_own(
       in_group(room->groups(), run_command(runtime.value(), settings, room->plan())),
-      own_environment(), {{0, -1, O_RDONLY}, {1, log_there.get()}, {2, log_there.get()}}, pid);
+      own_environment(), {{0, -1, O_RDONLY}, {1, log_there.get()}, {2, log_there.get()}}, pid,
+      room->directory().c_str());
   if (failed != 0) {
     errno = failed;
     return not_prepared(runtime.value().program.c_str());

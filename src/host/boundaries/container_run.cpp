@@ -183,7 +183,7 @@ Result<void> enclose_in_container(BoundaryRooms& rooms, const Enclosed& enclosed
   spec.afterwards = remove_command(runtime.value(), settings, {plan.name});
   spec.report = exchange.value() + "/report";
   spec.command.front() = "python3";
-  spec.working_directory = "/";
+  spec.working_directory = folder.value().path();  // where conmon leaves a file when memory is out
   spec.limits = {};
   spec.held.push_back(std::make_shared<const BoundaryFolder>(folder.take()));
   return {};
