@@ -268,6 +268,19 @@ inline constexpr std::size_t kConfigurationTextBytes = 128u
 inline constexpr std::size_t kMaximumConfigurationWarnings = 200;
 inline constexpr std::size_t kMaximumImportedFiles = 1024;
 
+// --- host: what the tools of upstreams are (docs/tool-search.md) ---------------------------------
+inline constexpr std::size_t kUpstreamTools = 10'000;              // of one upstream
+inline constexpr std::size_t kUpstreamToolNameBytes = 512;         // MCP says 128 characters
+inline constexpr std::size_t kUpstreamToolTextBytes = 64u << 10;   // a description; then cut
+inline constexpr std::size_t kUpstreamSchemaValues = 20'000;       // of one schema; then any fits
+inline constexpr std::size_t kUpstreamToolsFileBytes = 16u << 20;  // a list kept on disk
+inline constexpr std::size_t kSearchQueryBytes = 1024;
+inline constexpr std::size_t kSearchQueryWords = 32;
+inline constexpr std::size_t kSearchTextBytes = 4u << 10;  // of a description, that is searched
+inline constexpr std::size_t kSignatureBytes = 4u << 10;   // longer ones name no optional arguments
+inline constexpr std::size_t kDocstringBytes = 32u << 10;  // then cut
+inline constexpr std::size_t kArgumentSteps = 200'000;     // of a check; what is behind passes
+
 // --- host: what code may ask of upstreams (docs/policy.md) ---------------------------------------
 inline constexpr std::size_t kUpstreamCallsPerRun =
     10'000;  // max_calls_per_run; loops over pages fit

@@ -19,7 +19,9 @@ namespace pyember::host {
 // 0600. No secret is in them: they hold what tools/list answered.
 class ToolStore {
  public:
-  // Does the work given to it away from the loop's thread, in order, or at once (tests).
+  // Does the work given to it on a thread of the pool, or at once (tests). Of two writes of one
+  // file that overlap either may be the one that stays: what is wrong then is put right when the
+  // upstream starts the next time.
   using Background = std::function<void(std::function<void()>)>;
 
   // `folder` is made when it is first written to.
@@ -44,14 +46,14 @@ class ToolStore {
  private:
   struct Place {
     UpstreamDefinition definition;
-    SharedTools tools;
+    SharedTools tools = nullptr;
     bool read = false;  // the file was looked at
   };
 
   Place* place_of(std::string_view server);
-  std::string file_of(const UpstreamDefinition& definition) const;
+  std::string file_of(const std::string& fingerprint) const;
   void read(Place& place);
-  void write(const ServerTools& tools);
+  void write(const SharedTools& tools);
 
   const std::string folder_;
   const Background background_;
