@@ -127,6 +127,14 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
   app.add_flag("--resume", options.resume,
                "Begin with the sessions of the last server in this working directory")
       ->envname("PYEMBER_RESUME");
+  app.add_option("--upstreams", options.upstream_files,
+                 "Files that define MCP servers which code may call (may be repeated)")
+      ->envname("PYEMBER_UPSTREAMS")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->delimiter(',');
+  app.add_flag("--no-upstreams", no_upstreams_, "Let code call no MCP servers")
+      ->envname("PYEMBER_NO_UPSTREAMS");
   app.add_option("--project-root", options.project_root,
                  "Folder of scripts/ and autosaved_scripts/ (else PYTHON_MCP_HOME, else here)");
   app.add_option("--log-level", options.log_level, "Least severe level logged to stderr")
@@ -138,6 +146,7 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
 Result<void> ServeOptions::finish() {
   if (const auto profile = host::parse_profile(profile_)) options_.profile = *profile;
   options_.supervised = !unsupervised_;
+  options_.upstreams = !no_upstreams_;
   options_.checkpoints = checkpoints_ == "on";
   options_.falls_back_to_fence = sandbox_fallback_ == "landlock";
   options_.isolation = host::parse_isolation(isolation_);

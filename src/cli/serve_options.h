@@ -36,6 +36,7 @@ class ServeOptions {
   std::vector<std::string> sandbox_hosts_;
   std::vector<std::string> sandbox_paths_;
   bool unsupervised_ = false;
+  bool no_upstreams_ = false;
   double timeout_;  // seconds, as people write them
   double maximum_timeout_;
   double idle_timeout_;

@@ -41,6 +41,8 @@ struct Options {
   bool checkpoints = true;             // --checkpoints
   bool resume = false;                 // --resume; sessions of the last server here are back
   std::string checkpoint_folder;       // taken by main(); empty: no checkpoints are written
+  std::vector<std::string> upstream_files;  // --upstreams; before the places that are looked at
+  bool upstreams = true;               // --no-upstreams; no MCP servers stand behind this one
   embed::TestSwitches test;
 };
 

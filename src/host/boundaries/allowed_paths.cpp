@@ -13,6 +13,7 @@
 
 #include "base/limits.h"
 #include "host/options.h"
+#include "host/upstream/config/places.h"
 
 namespace pyember::host {
 
@@ -167,7 +168,9 @@ ForbiddenPlaces find_forbidden_places(const std::string& environment) {
   found.home = home == nullptr ? "" : home;
   found.state = {find_jobs_directory(), find_environments_directory(),
                  find_session_folders_directory(), find_boundary_folders_directory(),
-                 find_state_directory()};
+                 find_state_directory(),
+                 // What says which programs the server starts, and what they may do.
+                 find_configuration_directory(), found.home + "/MCPs"};
   found.programs = {find_runtime_directory(), find_bundled_directory(), own_program(),
                     fs::path(PYEMBER_PYTHON_EXECUTABLE).parent_path().parent_path().string()};
   if (!environment.empty()) found.programs.push_back(environment);

@@ -53,9 +53,27 @@ std::string without_credentials_in_url(const std::string& text) {
   return text.substr(0, begin) + kHidden + text.substr(at);
 }
 
+bool is_header_option(std::string_view argument) {
+  return argument == "-H" || lower(argument) == "__header";
+}
+
+// A header of HTTP without its value: "Authorization: ***".
+std::string redacted_header(std::string_view header) {
+  const std::size_t colon = header.find(':');
+  return colon == std::string_view::npos ? kHidden
+                                         : std::string(header.substr(0, colon)) + ": " + kHidden;
+}
+
 std::string redacted_argument(const std::string& argument) {
   if (looks_like_a_secret(argument)) return kHidden;
   const std::size_t equals = argument.find('=');
+  const std::size_t header = argument.find(": ");
+  if (header < equals && names_a_secret(argument.substr(0, header))) {
+    return redacted_header(argument);
+  }
+  if (equals != std::string::npos && is_header_option(argument.substr(0, equals))) {
+    return argument.substr(0, equals + 1) + redacted_header(argument.substr(equals + 1));
+  }
   if (equals != std::string::npos) {
     const std::string_view name = std::string_view(argument).substr(0, equals);
     const std::string_view value = std::string_view(argument).substr(equals + 1);
@@ -68,10 +86,14 @@ std::string redacted_argument(const std::string& argument) {
 
 void redact_list(Json& list) {
   bool hide_next = false;  // after `--token` without '='
+  bool next_is_header = false;
   for (Json& each : list) {
     if (!each.is_string()) continue;
     const std::string argument = each.get<std::string>();
-    each = hide_next ? kHidden : redacted_argument(argument);
+    each = hide_next        ? kHidden
+           : next_is_header ? redacted_header(argument)
+                            : redacted_argument(argument);
+    next_is_header = !hide_next && !next_is_header && is_header_option(argument);
     hide_next = !hide_next && argument.starts_with("-") &&
                 argument.find('=') == std::string::npos && names_a_secret(argument);
   }

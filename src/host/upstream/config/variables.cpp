@@ -10,7 +10,8 @@ namespace pyember::host {
 
 namespace {
 
-constexpr std::size_t kDeepestDefault = 8;  // ${A:-${B:-…}}; people write two
+constexpr std::size_t kDeepestDefault = 8;      // ${A:-${B:-…}}; people write two
+constexpr std::size_t kLongestVariable = 4096;  // with its default
 
 bool is_name(std::string_view text) {
   const auto fits = [](char c) {
@@ -27,10 +28,12 @@ bool is_foreign(std::string_view inside) {
                      [inside](std::string_view kind) { return inside.starts_with(kind); });
 }
 
-// The position of the brace that closes what was opened before `at`; npos: none does.
+// The position of the brace that closes what was opened before `at`; npos: none does, or only
+// behind what people write into one variable.
 std::size_t closing_brace(std::string_view text, std::size_t at) {
+  const std::size_t end = std::min(text.size(), at + kLongestVariable);
   std::size_t open = 1;
-  for (; at < text.size(); ++at) {
+  for (; at < end && open <= kDeepestDefault + 1; ++at) {
     if (text[at] == '{' && text[at - 1] == '$') ++open;
     if (text[at] == '}' && --open == 0) return at;
   }
