@@ -13,6 +13,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/landlock.h"
 #include "base/local_sockets.h"
 #include "embed/session_slot.h"
 
@@ -29,49 +30,18 @@ namespace pyember::embed {
 
 namespace {
 
-// Landlock's interface, which the headers of the build machine may be too old for
-// (Documentation/userspace-api/landlock.rst); the numbers are the same on every architecture.
-constexpr long kCreateRuleset = 444;
-constexpr long kAddRule = 445;
-constexpr long kRestrictSelf = 446;
-constexpr std::uint32_t kAskVersion = 1;
-constexpr int kPathBeneath = 1;
-
-struct RulesetAttributes {
-  std::uint64_t handled_access_fs;
-};
-
-struct [[gnu::packed]] PathBeneath {
-  std::uint64_t allowed_access;
-  std::int32_t parent_fd;
-};
-
-enum : std::uint64_t {
-  WriteFile = 1ull << 1,
-  RemoveDirectory = 1ull << 4,
-  RemoveFile = 1ull << 5,
-  MakeCharacterDevice = 1ull << 6,
-  MakeDirectory = 1ull << 7,
-  MakeRegularFile = 1ull << 8,
-  MakeSocket = 1ull << 9,
-  MakeFifo = 1ull << 10,
-  MakeBlockDevice = 1ull << 11,
-  MakeSymbolicLink = 1ull << 12,
-  Refer = 1ull << 13,     // rename and link from one folder to another; version 2
-  Truncate = 1ull << 14,  // version 3
-};
+using namespace landlock;
 
 constexpr std::uint64_t kFileWrites = WriteFile | Truncate;
 constexpr std::uint64_t kAllWrites =
     kFileWrites | RemoveDirectory | RemoveFile | MakeCharacterDevice | MakeDirectory |
     MakeRegularFile | MakeSocket | MakeFifo | MakeBlockDevice | MakeSymbolicLink | Refer;
-constexpr int kVersionWithTruncate = 3;  // Linux 6.2; before, every file could still be emptied
 
 // The data goes nowhere; programs and shells expect to be able to write there.
 constexpr const char* kAlwaysWritable[] = {"/dev/null", "/dev/zero", "/dev/full"};
 
 template <typename... Arguments>
-int landlock(long call, Arguments... arguments) {
+int call_landlock(long call, Arguments... arguments) {
   const ServerScope server;
   return static_cast<int>(syscall(call, arguments...));
 }
@@ -90,14 +60,14 @@ int allow_writes(int ruleset, const char* path) {
   int failed = fstat(place, &status) != 0 ? errno : 0;
   if (!failed) {
     const PathBeneath rule{S_ISDIR(status.st_mode) ? kAllWrites : kFileWrites, place};
-    if (landlock(kAddRule, ruleset, kPathBeneath, &rule, 0) != 0) failed = errno;
+    if (call_landlock(kAddRule, ruleset, kPathBeneath, &rule, 0) != 0) failed = errno;
   }
   close(place);
   return failed;
 }
 
 Result<int> new_ruleset() {
-  const int version = landlock(kCreateRuleset, nullptr, std::size_t{0}, kAskVersion);
+  const int version = call_landlock(kCreateRuleset, nullptr, std::size_t{0}, kAskVersion);
   if (version < kVersionWithTruncate) {
     const std::string why =
         version < 0
@@ -108,8 +78,8 @@ Result<int> new_ruleset() {
         "Leave the paths to write to out, or use Linux 6.2 or newer with `landlock` among its "
         "security modules (/sys/kernel/security/lsm).");
   }
-  const RulesetAttributes attributes{kAllWrites};
-  const int ruleset = landlock(kCreateRuleset, &attributes, sizeof attributes, 0);
+  const RulesetAttributes attributes{.files = kAllWrites};
+  const int ruleset = call_landlock(kCreateRuleset, &attributes, sizeof attributes.files, 0);
   if (ruleset >= 0) return ruleset;
   return cannot_confine(fmt::format("no Landlock rules could be made ({})", strerror(errno)),
                         "Close sessions or files, or raise the limit on open files (ulimit -n).");

@@ -7,48 +7,17 @@
 
 #include <cstdint>
 
+#include "base/landlock.h"
 #include "base/unique_fd.h"
 
 namespace pyember::sandbox {
 
 namespace {
 
-// Landlock's interface, which the headers of the build machine may be too old for
-// (Documentation/userspace-api/landlock.rst); the numbers are the same on every architecture.
-constexpr long kCreateRuleset = 444;
-constexpr long kAddRule = 445;
-constexpr long kRestrictSelf = 446;
-constexpr std::uint32_t kAskVersion = 1;
-constexpr int kPathBeneath = 1;
-
-struct RulesetAttributes {
-  std::uint64_t files = 0;
-  std::uint64_t network = 0;
-  std::uint64_t scoped = 0;
-};
-
-struct [[gnu::packed]] PathBeneath {
-  std::uint64_t allowed = 0;
-  std::int32_t place = -1;
-};
-
-enum : std::uint64_t {
-  Execute = 1ull << 0,
-  WriteFile = 1ull << 1,
-  ReadFile = 1ull << 2,
-  ReadDirectory = 1ull << 3,
-  MakeCharacterDevice = 1ull << 6,
-  MakeBlockDevice = 1ull << 11,
-  Truncate = 1ull << 14,       // version 3, Linux 6.2
-  ControlDevice = 1ull << 15,  // version 5
-};
+using namespace landlock;
 
 constexpr std::uint64_t kRead = Execute | ReadFile | ReadDirectory;
 constexpr std::uint64_t kOfFiles = Execute | ReadFile | WriteFile | Truncate | ControlDevice;
-constexpr int kVersionWithTruncate = 3;
-constexpr int kVersionWithNetwork = 4;
-constexpr int kVersionWithDevices = 5;
-constexpr int kVersionWithScopes = 6;
 
 struct Powers {
   std::uint64_t all = 0;  // of those this kernel can keep

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 
+#include "base/landlock.h"
 #include "cli/doctor/command_output.h"
 #include "cli/terminal.h"
 
@@ -26,14 +27,8 @@ constexpr const char* kSection = "Kernel";
 std::string outcome(bool worked) { return worked ? "ok" : std::strerror(errno); }
 
 #if defined(__linux__)
-#ifndef SYS_landlock_create_ruleset
-#define SYS_landlock_create_ruleset 444
-#endif
-
-std::string landlock() {
-  constexpr unsigned kAskVersion = 1;
-  const long version = syscall(SYS_landlock_create_ruleset, nullptr, 0, kAskVersion);
-  return outcome(version > 0);
+std::string landlock_rules() {
+  return outcome(syscall(landlock::kCreateRuleset, nullptr, 0, landlock::kAskVersion) > 0);
 }
 
 std::string seccomp() {
@@ -95,7 +90,7 @@ int probe_kernel() {
   };
 #if defined(__linux__)
   tell("own_tables", outcome(unshare(CLONE_FS | CLONE_FILES) == 0));
-  tell("landlock", landlock());
+  tell("landlock", landlock_rules());
   tell("seccomp", seccomp());
   tell("control_group", control_group());
   tell("user_namespace", outcome(unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0));
