@@ -47,6 +47,8 @@ WHOLE_ITEM = 80
 PLAIN_TYPES = frozenset(
     {int, str, float, bool, bytes, list, tuple, dict, set, frozenset, bytearray, complex, type}
 )
+# Classes that are written like a built-in one (code_mode.values adds its own).
+STANDS_FOR: dict[type, Any] = {}
 RICH_METHODS = (
     "_repr_mimebundle_",
     "_repr_png_",
@@ -68,6 +70,9 @@ _BRACKETS: dict[Any, tuple[str, str]] = {
 def result_text(value: object) -> str:
     """repr(value), at most MAXIMUM_CHARACTERS long; says how much was left out."""
     kind = type(value)
+    if kind in STANDS_FOR:
+        kind = STANDS_FOR[kind]
+        value = kind(value)
     if (kind in _STRINGS or kind is dict or kind in _BRACKETS) and not _is_small(value):
         return printable(_Writer().write(value))
     text = repr(value)

@@ -36,6 +36,7 @@ from builtins import (
 )
 from posix import environ as _environment  # the dictionary behind os.environ
 
+from mcp_runtime.code_mode import hook as code_mode
 from mcp_runtime.prompt_builtins import Display, Exit, Help
 from mcp_runtime.result_text import PLAIN_TYPES, has_rich_form, result_text
 from mcp_runtime.sources import Sources, defines_something
@@ -104,6 +105,8 @@ class Session:
         self.abandoned: Writer | None = None  # of a checkpoint that gave way
         self.loads_all_packages = False  # as a process of its own does
         self.preloaded: frozenset[str] = frozenset()  # modules somebody else had imported for it
+        self.saved_tools = False  # functions kept by save_tool() are loaded at the first cell
+        self.call_type: type | None = None  # code_mode.calls.Call, when that is loaded
         # What snapshots compare with, to tell what the session has changed.
         self.started_with = (list(sys.path), dict(_environment))
         self._stoppable = native.stoppable
@@ -112,6 +115,7 @@ class Session:
         _modules["__main__"] = self.main
         self.streams.install()
         _install_builtins(self)
+        code_mode.install(self)
 
     def run(self, code: str, number: int) -> Outcome:
         """Runs one cell. Returns (status, result, error, notices[, displays]); never raises."""
@@ -128,6 +132,8 @@ class Session:
                 stoppable(True)
                 self._prepare(code, filename)
                 value = self._evaluate(code, filename)
+                if type(value) is self.call_type:
+                    value = value.result()  # type: ignore[union-attr]
                 if value is not None:
                     self._remember(value)
                     text = result_text(value) if type(value) in PLAIN_TYPES else self._text(value)
@@ -280,6 +286,11 @@ class Session:
         look = self.look_ahead
         if look is not None and ("import" in code or "ProcessPool" in code):
             look(codes)
+        if self.saved_tools:
+            self.saved_tools = False
+            code_mode.load_saved_tools(self)
+        if "mcp" in code or "asyncio" in code or "runtime" in code or "save_tool" in code or "MCP_S" in code:
+            code_mode.prepare(self, codes, code)
         flags = 0
         if body is not None:
             flags = body.co_flags
