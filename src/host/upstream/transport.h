@@ -32,9 +32,14 @@ class UpstreamTransport {
     // once.
     virtual void transport_ended(const std::string& why) = 0;
     // One request got no answer that is a message (an HTTP error, an answer above the bound: the
-    // code is LimitReached then); the others go on. An HTTP error whose body is a JSON-RPC answer
+    // code is LimitReached then), with a message as above; the others go on. It may be answered
+    // already. An HTTP error whose body is a JSON-RPC answer
     // is a transport_message.
     virtual void transport_request_failed(std::int64_t id, const Error& error) = 0;
+    // Request `id` has not reached the server and never will: the connection is about to end.
+    virtual void transport_could_not_send(std::int64_t id) {
+      transport_request_failed(id, {ErrorCode::Unavailable, "it does not read what it is sent"});
+    }
     // HTTP, handshake era: the server does not know our session any more and has not served request
     // `id` (404). The owner begins anew with a handshake and sends it again, once.
     virtual void transport_session_lost(std::int64_t id) = 0;
@@ -60,7 +65,8 @@ class UpstreamTransport {
 
 // What transports need of the server.
 struct TransportSettings {
-  std::string runner;  // pyember-runner's path, which keeps the processes of a child together
+  std::string runner;        // pyember-runner's path, which keeps the processes of a child together
+  std::string token_folder;  // what logins have brought (oauth_tokens.h); empty: there are none
 };
 
 // By definition.kind. `definition` and `owner` outlive the transport.
