@@ -32,7 +32,7 @@ from builtins import (
     type,
 )
 
-from mcp_runtime.result_text import printable
+from mcp_runtime.result_text import STANDS_FOR, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ def describe_names(namespace: dict[str, object], hidden: tuple[str, ...] = ()) -
             continue
         if len(entries) >= MAXIMUM_NAMES:
             break
+        plain = STANDS_FOR.get(type(value))
+        if plain is not None:
+            value = plain(value)
         entries.append((printable(name), type_name(type(value)), size_of(value), short(value)))
     return entries
 

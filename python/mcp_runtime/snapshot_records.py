@@ -66,13 +66,14 @@ _OURS = "mcp_runtime"
 
 # Classes whose objects move between versions of Python, with the module that has them.
 PLAIN_CLASSES = {
-    "builtins": ("complex", "range"),
+    "builtins": ("complex", "dict", "list", "range", "str", "tuple"),
     "datetime": ("date", "time", "datetime", "timedelta", "timezone"),
     "decimal": ("Decimal",),
     "fractions": ("Fraction",),
     "uuid": ("UUID",),
     "pathlib": ("PosixPath", "PurePosixPath", "PureWindowsPath"),
 }
+_LIKE_BUILT_IN = ("mcp_runtime.code_mode.values", "mcp_runtime.code_mode.listings")
 # Where a version of Python says that one of them is (3.13: pathlib._local).
 _MODULES = {"pathlib._local": "pathlib", "_decimal": "decimal", "_datetime": "datetime"}
 # Pickled without asking anybody.
@@ -134,6 +135,11 @@ def plain_class_ids() -> dict[int, Any]:
             cls = getattr(module, name, None)
             if isinstance(cls, type):
                 found[id(cls)] = cls
+    # What tools have answered is pickled as the built-in value that it looks like.
+    for module_name in _LIKE_BUILT_IN:
+        module = sys.modules.get(module_name)
+        for cls in getattr(module, "PLAIN", ()):
+            found[id(cls)] = cls
     return found
 
 

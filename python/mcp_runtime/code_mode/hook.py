@@ -58,7 +58,7 @@ def attach(session: Session) -> None:
 
 def prepare(session: Session, codes: Codes, code: str) -> None:
     """Makes the names there are that a cell uses; called for cells whose text may name some."""
-    names = _names_of(codes)
+    names = names_of(codes)
     wanted = {name for name in names if name[:4] in _PREFIXES or name in _BARE}
     wanted -= {name for name in wanted if name.startswith("mcp_runtime")}
     if names & _TAKES_TEXT:
@@ -76,7 +76,7 @@ def prepare(session: Session, codes: Codes, code: str) -> None:
     attach(session)
     from mcp_runtime.code_mode import names as bare
 
-    bare.bind(session, frozenset(wanted))
+    bare.bind(session.namespace, frozenset(wanted))
 
 
 def load_saved_tools(session: Session) -> None:
@@ -87,7 +87,7 @@ def load_saved_tools(session: Session) -> None:
     saved_tools.load()
 
 
-def _names_of(codes: Codes) -> set[str]:
+def names_of(codes: Codes) -> set[str]:
     """All names in a cell's code and in what it defines."""
     found: set[str] = set()
     waiting = [code for code in codes if code is not None]

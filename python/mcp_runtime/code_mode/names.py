@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import builtins
 import sys
-from builtins import __import__, bool, frozenset, getattr, isinstance, str, tuple, type
+from builtins import __import__, bool, dict, frozenset, getattr, isinstance, str, tuple, type
 
 from mcp_runtime.code_mode import catalog, package, proxies
 from mcp_runtime.code_mode.calls import ask
@@ -19,8 +19,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from mcp_runtime.session import Session
-
 _LOADED = "LOADED_MCP_SERVERS"
 _language = builtins.__dict__
 _modules = sys.modules
@@ -29,11 +27,10 @@ _modules = sys.modules
 _BARE = frozenset({"asyncio", "mcp", "mcp_servers", "runtime", "save_tool"})
 
 
-def bind(session: Session, wanted: frozenset[str]) -> None:
-    """Makes those names there are that a cell uses and the session does not have. A server that has
-    no servers, or can't be reached, is told of when one of them is used."""
+def bind(own: dict[str, Any], wanted: frozenset[str]) -> None:
+    """Makes those names there are that code uses and its own namespace does not have. That there are
+    no servers, or none can be reached, is told when one of them is used."""
     package.take_over()
-    own = session.namespace
     for name in wanted:
         if name in _BARE and name not in own and (name not in _language or _is_stale(name)):
             _language[name] = value_of(name)

@@ -23,6 +23,7 @@ from builtins import (
     compile,
     dir,
     exec,
+    frozenset,
     hasattr,
     isinstance,
     len,
@@ -33,6 +34,7 @@ from builtins import (
     type,
 )
 
+from mcp_runtime.code_mode import hook, names
 from mcp_runtime.code_mode.calls import ask
 from mcp_runtime.code_mode.errors import MCPError
 
@@ -192,8 +194,10 @@ def run(module: ModuleType, source: str) -> None:
     """Executes the source, and hands out the public names; also those before an error."""
     lines = [line + "\n" for line in source.split("\n")]
     linecache.cache[_FILE] = (len(source), None, lines, _FILE)
+    code = _compiled(source)
+    names.bind(module.__dict__, frozenset(hook.names_of((code, None))))
     try:
-        exec(_compiled(source), module.__dict__)
+        exec(code, module.__dict__)
     finally:
         _export(module)
 

@@ -86,6 +86,7 @@ def _parameter(argument: ast.arg, kind: Any, default: Any) -> inspect.Parameter:
 
 def _value(default: ast.expr) -> Any:
     try:
-        return ast.literal_eval(default)
+        value = ast.literal_eval(default)
     except (ValueError, TypeError):
-        return Verbatim(ast.unparse(default))
+        value = ...
+    return Verbatim(ast.unparse(default)) if value is ... else value

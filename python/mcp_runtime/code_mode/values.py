@@ -147,6 +147,9 @@ class Block(dict):  # type: ignore[type-arg]
         told = (inner if isinstance(inner, dict) else self).get("mimeType")
         return told if isinstance(told, str) else ""
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return type(self), (dict(self),)
+
     def __repr__(self) -> str:
         if not (isinstance(self.get("data"), str) or hasattr(self, "blob")):
             return dict.__repr__(self)

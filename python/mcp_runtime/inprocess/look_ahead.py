@@ -81,7 +81,7 @@ class LookAhead:
             return _ALONE
         if top in sys.stdlib_module_names:
             return None
-        spec = _find(name)
+        spec = _find_official(name) if top == "mcp" else _find(name)
         if spec is None:
             return None  # not installed: the cell says so itself, and it may be there next time
         found = spec.name
@@ -193,6 +193,13 @@ def _find(name):
             return spec
         path = spec.submodule_search_locations
     return None
+
+
+def _find_official(name):
+    """The spec of the protocol's official package for what only that has: `mcp` and much of what is
+    below it are the server's own (code_mode)."""
+    from ..code_mode import package
+    return None if package.is_ours(name) else package.official_spec()
 
 
 def _is_namespace(spec):

@@ -100,6 +100,12 @@ class Native:
     def stop_requested(self):
         return self.stop
 
+    def calls(self):
+        raise RuntimeError("No MCP server can be called from here: there is none.")
+
+    def calls_lost(self, calls, answers):
+        pass
+
     def note_child(self, pid):
         self.noted.append(pid)
 

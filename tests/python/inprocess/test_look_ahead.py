@@ -133,6 +133,26 @@ def test_what_is_not_installed_or_no_python_fails_as_usual(site: Path) -> None:
     assert [cell.error[0] if cell.error else "" for cell in cells] == ["ModuleNotFoundError", "SyntaxError"]
 
 
+@pytest.mark.parametrize("code", [
+    "import mcp", "from mcp import runtime, mcp_servers, mcp_github", "import mcp.runtime as runtime",
+    "def f():\n    from mcp.servers.github import create_issue\n    import mcp.servers.github", "import mcp.user_tools",
+    "from mcp import MCPError, LOADED_MCP_SERVERS",
+])
+def test_the_servers_own_package_moves_no_session_where_the_official_one_would(site: Path, code: str) -> None:
+    official = site / "mcp"
+    official.mkdir()
+    (official / "__init__.py").write_text("raise SystemError('the official one was executed')\n")
+    (official / "types.py").write_text("")
+    (site / "mcp-1.0.dist-info").mkdir()
+    (site / "mcp-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nRequires-Dist: refuser\n")
+    (site / "mcp-1.0.dist-info/RECORD").write_text("mcp/__init__.py,,\nmcp/types.py,,\n")
+    cell = "def never():\n    " + code.replace("\n", "\n    ")
+    assert [each.status for each in look(site, cell, f"{cell}\n1")] == [0, 0]
+    for wanted in ("from mcp import ClientSession", "import mcp.types", "from mcp.types import Tool"):
+        moved = look(site, f"def never():\n    {wanted}")[0]
+        assert moved.status == NEEDS_WORKER and "needs refuser" in (moved.result or ""), moved
+
+
 def test_without_the_option_nothing_is_looked_at(site: Path) -> None:
     cell = run(["import ctypes; 1"], site_directories=[str(site)]).cells[0]
     assert (cell.status, cell.result) == (0, "1")
