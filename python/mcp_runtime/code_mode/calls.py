@@ -201,7 +201,11 @@ class Call(Coroutine):  # type: ignore[type-arg]
         self._looked_at = True
         raise TypeError(_NOT_YET.format(self._name))
 
-    __getitem__ = __iter__ = __len__ = __contains__ = __bool__ = _not_yet  # type: ignore[assignment]
+    __getitem__ = __iter__ = __len__ = __contains__ = _not_yet  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        """asyncio asks tasks for it; so it can't be among the mistakes that are told."""
+        return True
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise TypeError(f"the call of {self._name} belongs to its process; await it, and keep its value")

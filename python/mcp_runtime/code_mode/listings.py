@@ -48,13 +48,10 @@ class Map(dict):  # type: ignore[type-arg]
         return dict, (dict(self),)
 
 
-class Manual(str):
-    """A text that shows itself as it is, and may be awaited."""
+class Said(str):
+    """A text that may be awaited."""
 
     __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str.__str__(self)
 
     def __await__(self) -> Generator[Any, None, str]:
         return str.__str__(self)
@@ -62,6 +59,15 @@ class Manual(str):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return str, (str.__str__(self),)
+
+
+class Manual(Said):
+    """A text that shows itself as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str.__str__(self)
 
 
 class Docs(list):  # type: ignore[type-arg]
@@ -98,5 +104,5 @@ class Doc(dict):  # type: ignore[type-arg]
 
 
 # Which built-in class each of them is like, for whoever writes or carries values.
-PLAIN: dict[type, type] = {Names: tuple, Map: dict, Docs: list, Doc: dict}
+PLAIN: dict[type, type] = {Names: tuple, Map: dict, Said: str, Docs: list, Doc: dict}
 result_text.STANDS_FOR.update(PLAIN)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from builtins import bool, dict, float, int, isinstance, list, max, min, str, tuple, type
 
-from mcp_runtime.code_mode import proxies
+from mcp_runtime.code_mode import catalog, proxies
 from mcp_runtime.code_mode.calls import Call, ask, start
 from mcp_runtime.code_mode.errors import MCPError
-from mcp_runtime.code_mode.listings import Doc, Docs, Manual, Map, Names
+from mcp_runtime.code_mode.listings import Doc, Docs, Manual, Map, Names, Said
 from mcp_runtime.code_mode.values import plain_result, resource_result
 
 TYPE_CHECKING = False
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MCPError",
+    "accept_tools",
     "call_tool",
     "call_tool_sync",
     "capability_summary",
@@ -163,6 +164,15 @@ def call_tool_sync(
     return proxies.call_now(server, tool, given, _options(timeout, progress))
 
 
+def accept_tools(server: str, change: str) -> Said:
+    """Accepts that a server's tools have changed, as the error of a refused call told: `change` is the
+    word that it gave. Raises MCPError when it may not be accepted. `await` is optional."""
+    server = _text(server, "server")
+    said = ask("accept_tools", server=server, change=str(change))["message"]
+    catalog.forget(server)
+    return Said(said)
+
+
 # --- resources and prompts ---
 
 
@@ -226,12 +236,12 @@ def get_prompt_sync(
 # --- tools of one's own, and the manual ---
 
 
-def save_tool(function: FunctionType) -> str:
+def save_tool(function: FunctionType) -> Said:
     """Keeps a function for all later sessions, where it is there under its name. Returns what was
     done. Raises ValueError for what is no plain function, or can't stand by itself."""
     from mcp_runtime.code_mode import saved_tools
 
-    return saved_tools.save(function)
+    return Said(saved_tools.save(function))
 
 
 def list_saved_tools() -> Names:
@@ -239,11 +249,11 @@ def list_saved_tools() -> Names:
     return Names(ask("saved_tools")["names"])
 
 
-def delete_tool(name: str) -> str:
+def delete_tool(name: str) -> Said:
     """Removes a function kept by save_tool(). Returns what was done."""
     from mcp_runtime.code_mode import saved_tools
 
-    return saved_tools.delete(name)
+    return Said(saved_tools.delete(name))
 
 
 def capability_summary() -> Manual:

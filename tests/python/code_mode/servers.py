@@ -181,6 +181,11 @@ class Servers(CallServer):
             raise Refused("tool", answer["content"][0]["text"], answer)
         return answer
 
+    def op_accept_tools(self, frame: Frame) -> Map:
+        if frame["change"] != "ab12":
+            raise Refused("denied", "Nothing was accepted: that is not the change that was shown.")
+        return {"message": "The server's tools are accepted as they are now."}
+
     def op_resources(self, frame: Frame) -> list[Map]:
         return [{"uri": "memo://a", "name": "a"}]
 

@@ -73,6 +73,12 @@ def test_helpers_say_what_they_need(prompt: Prompt, cell: str, message: str) -> 
     assert failure.type.startswith("mcp.") and failure.message.startswith(message)
 
 
+def test_a_change_of_tools_is_accepted_by_its_word(prompt: Prompt) -> None:
+    assert prompt.value("runtime.accept_tools('github', 'ab12')") == '"The server\'s tools are accepted as they are now."'
+    assert prompt.value("(await runtime.accept_tools(mcp_github, 'ab12'))[:10]") == repr("The server")
+    assert prompt.failure("runtime.accept_tools('github', 'x')").message.startswith("Nothing was accepted")
+
+
 def test_a_tool_of_the_same_name_wins_over_a_helper(prompt: Prompt, servers: Servers) -> None:
     from servers import tool
 
