@@ -340,6 +340,10 @@ void Client::request_failed(std::int64_t id, const Error& error) {
   finish(id, failed(kind, error.message));
 }
 
+void Client::could_not_send(std::int64_t id) {
+  finish(id, failed(ClientError::Kind::NotSent, "it does not read what it is sent"));
+}
+
 void Client::session_lost(std::int64_t id) {
   const auto found = requests_.find(id);
   if (found == requests_.end()) return;

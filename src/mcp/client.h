@@ -24,7 +24,9 @@ struct ClientError {
     Rpc,        // the server answered with an error: `code`, `message` and `data` are its own
     Protocol,   // its answer breaks the rules; `message` says how
     TooLarge,   // its answer is above our bounds
-    Transport,  // the transport could not bring an answer; `message` is the transport's
+    NotSent,    // it never reached the server
+    Transport,  // the transport could not bring an answer; `message` is the transport's: a clause
+                // about the server, or whole sentences (then it ends with a full stop)
   };
   Kind kind = Kind::Protocol;
   std::string message;
@@ -63,8 +65,8 @@ class Client {
     virtual void client_abandons(std::int64_t id) = 0;
     // Requests can be made from now on (again, after a session was lost).
     virtual void client_is_ready() = 0;
-    // The server can't be spoken to: `why` is a clause about it, for people. Requests in flight
-    // have been answered. Nothing comes afterwards.
+    // The server can't be spoken to: `why` is a clause about it, or whole sentences, for people.
+    // Requests in flight have been answered. Nothing comes afterwards.
     virtual void client_failed(const std::string& why) = 0;
     virtual void client_sees_tools_changed() = 0;
     // The stream that tells of changes has ended (modern era); listen() asks for another.
@@ -90,6 +92,7 @@ class Client {
   void receive(std::string_view text);
   void request_failed(std::int64_t id, const Error& error);
   void session_lost(std::int64_t id);
+  void could_not_send(std::int64_t id);
 
   bool ready() const { return state_ == State::Ready; }
   // `params` is an object. Only while ready(). `done` is called once, unless it is cancelled.

@@ -90,6 +90,7 @@ void Client::probe_timed_out() {
 }
 
 void Client::handle_discovered(ClientAnswer answer) {
+  if (answer.error && answer.error->kind == ClientError::Kind::NotSent) return;
   if (answer.error) {
     refused_probe(*answer.error);
     return;
@@ -145,10 +146,15 @@ void Client::initialize() {
 }
 
 void Client::handle_initialized(ClientAnswer answer) {
+  // The end of the connection is about to be told, with its reason.
+  if (answer.error && answer.error->kind == ClientError::Kind::NotSent) return;
   if (answer.error) {
     if (late_discovery_ && accept_discovered(*late_discovery_)) return;
     if (settings_.try_handshake && probe_id_ == 0) {
       probe();  // it may speak another era than it did last time
+    } else if (answer.error->message.ends_with('.') &&
+               answer.error->kind == ClientError::Kind::Transport) {
+      fail(answer.error->message);  // says all there is to say
     } else {
       fail(fmt::format("it refused the handshake: {}", said(*answer.error)));
     }

@@ -1,4 +1,5 @@
-// pyember-runner: owns one run and records how it ended. docs/runner.md says everything.
+// pyember-runner: owns one run and records how it ended. docs/runner.md says everything. With --keep
+// it keeps an MCP server behind the server instead (upstream_keeper.h).
 
 #include <fcntl.h>
 #include <signal.h>
@@ -26,6 +27,7 @@
 #include "runner/keeper.h"
 #include "runner/options.h"
 #include "runner/run.h"
+#include "runner/upstream_keeper.h"
 
 namespace pyember::runner {
 namespace {
@@ -142,4 +144,7 @@ int start(char** argv) {
 }  // namespace
 }  // namespace pyember::runner
 
-int main(int, char** argv) { _exit(pyember::runner::start(argv)); }
+int main(int, char** argv) {
+  if (pyember::runner::asks_for_upstream_keeper(argv)) _exit(pyember::runner::keep_upstream(argv));
+  _exit(pyember::runner::start(argv));
+}

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "host/loop/uv_handle.h"
+#include "host/upstream/later.h"
+#include "host/upstream/upstream_connection.h"
+#include "host/upstream/upstreams.h"
+
+namespace pyember::host {
+
+// One upstream through all its connections: started with the first request, shared by all, started
+// again with the next request when it was lost, stopped when nothing was asked for long. Requests
+// that are sent when it is lost are answered with that (they may have been carried out); those that
+// were not sent yet wait for the next start. Owned by Upstreams; loop's thread only.
+//
+// A start that failed is not tried again at once: until then requests fail with its error. A server
+// that answers nothing between its crashes is started again with pauses too, for which requests
+// wait.
+class Upstream final : private UpstreamConnection::Owner {
+ public:
+  struct Ask {
+    enum class What { Request, List, Start };
+    What what = What::Request;
+    std::string method;  // of a request or a list
+    mcp::Json params;
+    std::chrono::milliseconds timeout{0};
+    mcp::Client::Progress progress;
+    std::function<void(UpstreamAnswer)> done;
+  };
+  using ToolsListed = std::function<void(const UpstreamDefinition&, const mcp::Json& tools)>;
+
+  // All of them outlive it.
+  Upstream(EventLoop& loop, const UpstreamDefinition& definition, const UpstreamSettings& settings,
+           Later& later, const ToolsListed& tools_listed);
+
+  void ask(std::uint64_t number, Ask ask);
+  void cancel(std::uint64_t number);
+  bool is_running() const { return state_ == State::Starting || state_ == State::Running; }
+  mcp::Json describe() const;
+  // Answers what waits with Kind::Cancelled; from then on nothing is started.
+  void end(std::function<void()> done);
+
+ private:
+  enum class State { Stopped, Pausing, Starting, Running, Ending };
+
+  struct Call {
+    Ask ask;
+    std::uint64_t deadline_ns = 0;
+    std::int64_t sent_as = 0;  // the client's number; 0: not sent, or nothing to cancel
+    bool sent = false;
+    std::size_t tries = 0;  // to send it, that did not bring it to the server
+  };
+  using Calls = std::map<std::uint64_t, Call>;  // in the order they came
+
+  void connection_is_ready() override;
+  void connection_failed(const std::string& why) override;
+  void connection_sees_tools_changed() override { relist_.start(limits::kUpstreamRelistDelay); }
+
+  void have_running();
+  void connect();
+  void send_waiting();
+  void send(std::uint64_t number, Call& call);
+  void finish(std::uint64_t number, mcp::ClientAnswer answer);
+  void answer(Calls::iterator call, UpstreamAnswer answer);
+  void fail_all(const std::function<UpstreamFailure(const Call&)>& failure);
+  void start_has_failed(const std::string& why);
+  void was_lost(const std::string& why);
+  void disconnect();
+  void disconnected();
+  void list_tools();
+  void take_tools(const mcp::ClientAnswer& answer);
+  void answer_list(const mcp::ClientAnswer& answer);
+  mcp::Json start_result() const;
+  void look_at_deadlines();
+  void watch_deadline(const Call& call);
+  void be_idle_from_now();
+
+  EventLoop& loop_;
+  const UpstreamDefinition& definition_;
+  const UpstreamSettings& settings_;
+  Later& later_;
+  const ToolsListed& tools_listed_;
+
+  State state_ = State::Stopped;
+  std::unique_ptr<UpstreamConnection> connection_;
+  Calls calls_;
+  std::uint64_t next_deadline_ns_ = 0;  // what deadline_ waits for; 0: nothing
+  Timer deadline_;
+  Timer pause_;
+  Timer idle_;
+  Timer relist_;
+  std::function<void()> ended_;  // of end()
+
+  bool handshake_worked_ = false;
+  bool listing_tools_ = false;
+  bool asking_ = false;  // inside ask()
+  std::size_t starts_ = 0;
+  std::size_t failed_starts_ = 0;  // one after the other
+  std::size_t crashes_ = 0;        // with no answer in between
+  std::string last_failure_;
+  std::uint64_t not_before_ns_ = 0;  // when a start may be tried again
+  std::uint64_t started_ns_ = 0;
+  std::uint64_t start_took_ns_ = 0;
+};
+
+}  // namespace pyember::host
