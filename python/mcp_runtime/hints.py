@@ -6,6 +6,7 @@ so the error itself stays exactly CPython's.
 
 from __future__ import annotations
 
+import sys
 from builtins import (
     BaseException,
     ModuleNotFoundError,
@@ -74,6 +75,8 @@ _PACKAGES = {
     "yaml": "pyyaml",
 }
 
+_SERVERS_NAMED = 20  # of those that a hint lists
+
 _NAMES = {
     "get_ipython": "a session runs plain Python",
     "In": "the client has the history",
@@ -86,6 +89,8 @@ def hint_for(session: Session, failure: BaseException, message: str) -> str | No
     if issubclass(type(failure), SyntaxError):
         return _hint_for_line(_faulty_line(session, failure))
     if type(failure) is NameError:
+        if str(getattr(failure, "name", "")).startswith("mcp_"):
+            return _hint_for_server(failure.name)
         instead = _NAMES.get(getattr(failure, "name", ""))
         return None if instead is None else f"`{failure.name}` is IPython's: {instead}."
     if type(failure) is ModuleNotFoundError:
@@ -106,6 +111,20 @@ def hint_for(session: Session, failure: BaseException, message: str) -> str | No
             "coroutine directly, or put asyncio.run() into a cell without await."
         )
     return None
+
+
+def _hint_for_server(name: str) -> str | None:
+    """Which servers there are; None when nobody has asked for them yet."""
+    catalog = sys.modules.get("mcp_runtime.code_mode.catalog")
+    configured = None if catalog is None else catalog.configured()
+    if configured is None:
+        return None
+    names = [f"mcp_{each.get('alias')}" for each in configured]
+    if not names:
+        return f"`{name}` would be an MCP server, and none is configured here."
+    more = len(names) - _SERVERS_NAMED
+    told = ", ".join(names[:_SERVERS_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"the MCP servers here are {told}; runtime.search_tool_docs(…) finds tools in all of them."
 
 
 def _hint_for_module(session: Session, failure: ModuleNotFoundError) -> str | None:

@@ -31,6 +31,11 @@ def servers(again: bool = False) -> list[Map]:
     return _configured
 
 
+def configured() -> list[Map] | None:
+    """The same, as far as it was asked for; asks nobody."""
+    return _configured
+
+
 def find(name: str) -> Map | None:
     """The server of that name or alias, exactly; None: there is none."""
     for again in (False, True):
@@ -88,14 +93,6 @@ def forget(server_name: str) -> None:
     for key in list(_documented):
         if key[0] == server_name:
             _documented.pop(key, None)
-
-
-def forget_all() -> None:
-    """Another server may answer from now on."""
-    global _configured
-    _configured = None
-    _tools.clear()
-    _documented.clear()
 
 
 def nearest(server_name: str, name: str | None = None) -> str:
