@@ -63,6 +63,13 @@ std::optional<RpcError> check_required(const Json& meta) {
 
 }  // namespace
 
+bool shows_forms(const Json& capabilities) {
+  if (!capabilities.is_object()) return false;
+  const Json* elicitation = member(capabilities, "elicitation");
+  if (elicitation == nullptr || !elicitation->is_object()) return false;
+  return member(*elicitation, "form") != nullptr || member(*elicitation, "url") == nullptr;
+}
+
 bool carries_modern_meta(const Json& params) {
   const Json* meta = meta_of(params);
   return meta != nullptr && (member(*meta, meta_key::kProtocolVersion) != nullptr ||
@@ -79,6 +86,7 @@ ContextOrError read_modern_context(const Json& params) {
   if (version != to_string(kModernVersion)) return unsupported_version(version);
   RequestContext context;
   context.version = kModernVersion;
+  context.shows_questions = shows_forms(*member(meta, meta_key::kClientCapabilities));
   if (auto error = read_log_level(meta, context)) return std::move(*error);
   if (auto error = read_progress_token(meta, context)) return std::move(*error);
   return context;
@@ -93,6 +101,7 @@ ContextOrError Handshake::read_context(const Json& params) const {
   RequestContext context;
   context.version = version_.value_or(kNewestHandshakeVersion);
   context.log_level = log_level;
+  context.shows_questions = shows_questions;
   const Json* meta = meta_of(params);
   if (meta != nullptr) {
     if (auto error = read_progress_token(*meta, context)) return std::move(*error);

@@ -19,9 +19,13 @@ struct RequestContext {
   Version version = kNewestHandshakeVersion;
   std::optional<LogLevel> log_level;  // log messages at or above it are wanted
   std::string progress_token;         // as JSON text; empty: no progress wanted
+  bool shows_questions = false;       // the client has elicitation, with forms
 };
 
 using ContextOrError = std::variant<RequestContext, RpcError>;
+
+// Whether capabilities of a client's say that it shows forms to a person (PROTOCOL: MRTR-2).
+bool shows_forms(const Json& capabilities);
 
 // Whether a request belongs to the modern era: its _meta has one of that era's keys.
 bool carries_modern_meta(const Json& params);
@@ -44,6 +48,7 @@ class Handshake {
   ContextOrError read_context(const Json& params) const;
 
   std::optional<LogLevel> log_level;
+  bool shows_questions = false;
   std::set<std::string, std::less<>> subscribed_uris;
 
  private:

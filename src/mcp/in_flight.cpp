@@ -13,6 +13,11 @@ void InFlight::add(std::shared_ptr<PendingRequest> request) {
   CHECK(added);  // the server refuses an id that is in flight
 }
 
+std::shared_ptr<PendingRequest> InFlight::find(const RequestId& id) const {
+  const auto found = requests_.find(id.text());
+  return found == requests_.end() ? nullptr : found->second;
+}
+
 std::shared_ptr<PendingRequest> InFlight::take(const RequestId& id) {
   const auto found = requests_.find(id.text());
   if (found == requests_.end()) return nullptr;

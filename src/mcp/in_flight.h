@@ -32,6 +32,7 @@ class InFlight {
   // What the requests took on the wire: about what they make their handlers hold.
   std::size_t bytes() const { return bytes_; }
   bool contains(const RequestId& id) const { return requests_.contains(id.text()); }
+  std::shared_ptr<PendingRequest> find(const RequestId& id) const;  // null: there is none
   void add(std::shared_ptr<PendingRequest> request);
 
   // Removes it and hands it over; null if there is none.

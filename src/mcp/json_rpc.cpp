@@ -17,7 +17,8 @@ struct Members {
   Json* id = nullptr;
   Json* method = nullptr;
   Json* params = nullptr;
-  bool answers = false;  // has a result or an error
+  Json* result = nullptr;
+  Json* failure = nullptr;
 };
 
 Members members_of(Json& value) {
@@ -31,8 +32,10 @@ Members members_of(Json& value) {
       found.method = &member;
     else if (name == "params")
       found.params = &member;
-    else if (name == "result" || name == "error")
-      found.answers = true;
+    else if (name == "result")
+      found.result = &member;
+    else if (name == "error")
+      found.failure = &member;
   }
   return found;
 }
@@ -93,10 +96,11 @@ Message read_message(Json&& value) {
             value.type_name())));
   }
   const Members members = members_of(value);
+  const bool answers = members.result != nullptr || members.failure != nullptr;
   RequestId id;
   if (members.id != nullptr) {
     std::optional<RequestId> read = RequestId::from(*members.id);
-    if (!read && !(members.answers && members.method == nullptr)) return invalid({}, bad_id());
+    if (!read && !(answers && members.method == nullptr)) return invalid({}, bad_id());
     if (read) id = std::move(*read);
   }
   if (!is_version_2(members.version)) {
@@ -108,8 +112,13 @@ Message read_message(Json&& value) {
   }
   Message message;
   message.id = std::move(id);
-  if (members.method == nullptr && members.answers) {
+  if (members.method == nullptr && answers) {
     message.kind = Message::Kind::Response;
+    if (members.failure != nullptr) {
+      message.failure = std::move(*members.failure);
+    } else {
+      message.result = std::move(*members.result);
+    }
     return message;
   }
   if (members.method == nullptr || !members.method->is_string()) {

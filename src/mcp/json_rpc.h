@@ -32,14 +32,17 @@ struct Message {
   enum class Kind {
     Request,
     Notification,
-    Response,  // we send no requests, so it answers nothing
-    Invalid,   // `error` says why; `id` if it could be read
+    Response,
+    Invalid,  // `error` says why; `id` if it could be read
   };
   Kind kind = Kind::Invalid;
   RequestId id;
   std::string method;
   Json params;  // an object; empty if left out
   RpcError error;
+  // Of a response; without a result it is `failure` (the error as it came; null: none).
+  std::optional<Json> result = std::nullopt;
+  Json failure = nullptr;
 };
 
 // Takes a parsed JSON value apart, moving what it holds.

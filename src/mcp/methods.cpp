@@ -1,8 +1,8 @@
 #include "base/limits.h"
 #include "mcp/cursor.h"
+#include "mcp/pending_call.h"
 #include "mcp/presentation.h"
 #include "mcp/schema.h"
-#include "mcp/server_impl.h"
 
 #include <fmt/format.h>
 
@@ -82,30 +82,6 @@ RpcError invalid_cursor() {
 
 }  // namespace
 
-// A tools/call that its handler has not answered yet.
-class Server::Impl::PendingCall : public PendingRequest, public ToolCallSink {
- public:
-  PendingCall(Impl& server, Recipient&& recipient)
-      : PendingRequest(std::move(recipient)), server_(server) {}
-
-  void attach(ToolCall& call) { call_ = &call; }
-  void cancel() override { call_->cancel(); }
-
-  void call_progress(double progress, std::optional<double> total,
-                     std::string_view message) override {
-    server_.notify_progress(from.context, progress, total, message);
-  }
-  void call_log(LogLevel level, std::string_view logger, const Json& data) override {
-    server_.notify_log(level, logger, data);
-  }
-  void call_completed(ToolResult result) override { server_.finish(*this, result); }
-  void call_failed(RpcError error) override { server_.finish(*this, error); }
-
- private:
-  Impl& server_;
-  ToolCall* call_ = nullptr;  // lives at least until it is answered or cancelled
-};
-
 // --- the beginning ---------------------------------------------------------------------------
 
 void Server::Impl::discover(Request&& request) {
@@ -134,6 +110,9 @@ void Server::Impl::initialize(Request&& request) {
   const std::optional<Version> known = parse_version(*requested);
   const Version version = known && !is_modern(*known) ? *known : kNewestHandshakeVersion;
   handshake_.open(version);
+  const auto capabilities = request.params.find("capabilities");
+  handshake_.shows_questions = knows_elicitation(version) && capabilities != request.params.end() &&
+                               shows_forms(*capabilities);
   protocol_changed();
   std::string members =
       fmt::format(R"("protocolVersion":"{}","capabilities":)", to_string(version));
@@ -223,6 +202,13 @@ void Server::Impl::call_tool(Request&& request) {
     const std::vector<std::string> problems = entry->schema->check(arguments);
     if (!problems.empty()) return result_at_once(request.from, arguments_refused(*entry, problems));
   }
+  if (is_modern(request.from.context.version)) {
+    const auto state = request.params.find("requestState");
+    if (state != request.params.end()) {
+      const Json given_state = std::move(*state);
+      return call_again(std::move(request), entry->tool, arguments, given_state);
+    }
+  }
   if (admit(request.from)) start_call(std::move(request.from), entry->tool, std::move(arguments));
 }
 
@@ -232,10 +218,18 @@ void Server::Impl::result_at_once(const Recipient& from, const ToolResult& resul
   responder_.result(from, members);
 }
 
-void Server::Impl::start_call(Recipient&& from, const Tool& tool, Json&& arguments) {
+ToolCall::Options Server::Impl::options_for(const Recipient& from) {
   ToolCall::Options options = {!from.context.progress_token.empty(), from.context.log_level};
+  options.can_ask = from.context.shows_questions && !from.batch;
   if (from.ticket != kNoTicket) options.begun = responder_.output().begun_mark(from.ticket);
-  const auto pending = std::make_shared<PendingCall>(*this, std::move(from));
+  return options;
+}
+
+void Server::Impl::start_call(Recipient&& from, const Tool& tool, Json&& arguments) {
+  const ToolCall::Options options = options_for(from);
+  const bool found_again = options.can_ask && is_modern(from.context.version);
+  const std::size_t hash = found_again ? structural_hash(arguments) : 0;
+  const auto pending = std::make_shared<PendingCall>(*this, std::move(from), tool, hash);
   const auto call = std::make_shared<ToolCall>(std::move(arguments), options, *pending);
   pending->attach(*call);
   in_flight_.add(pending);

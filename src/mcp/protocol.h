@@ -37,6 +37,7 @@ constexpr bool knows_resource_size(Version version) { return version >= Version:
 constexpr bool knows_titles(Version version) { return version >= Version::V2025_06_18; }
 constexpr bool knows_structured_content(Version version) { return version >= Version::V2025_06_18; }
 constexpr bool knows_resource_links(Version version) { return version >= Version::V2025_06_18; }
+constexpr bool knows_elicitation(Version version) { return version >= Version::V2025_06_18; }
 constexpr bool knows_item_meta(Version version) { return version >= Version::V2025_06_18; }
 constexpr bool knows_server_description(Version version) { return version >= Version::V2025_11_25; }
 

@@ -62,6 +62,19 @@ void Responder::result(const Recipient& to, std::string_view members,
   send(to, std::move(line));
 }
 
+void Responder::input_required(const Recipient& to, std::string_view requests,
+                               std::string_view state) {
+  std::string line = begin_result(to.id, requests.size() + server_info_meta_.size() + 256);
+  line += R"("resultType":"input_required","inputRequests":{)";
+  line += requests;
+  line += R"(},"requestState":)";
+  append_json_string(line, state);
+  line += R"(,"_meta":{)";
+  line += server_info_meta_;
+  line += "}}}";
+  send(to, std::move(line));
+}
+
 void Responder::subscription_result(const Recipient& to) {
   std::string line = begin_result(to.id, server_info_meta_.size() + 256);
   line += R"("resultType":"complete","_meta":{")";

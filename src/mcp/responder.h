@@ -62,6 +62,9 @@ class Responder {
   // resultType, the cache fields and the server's info around it.
   void result(const Recipient& to, std::string_view members,
               std::optional<CachePolicy> cache = std::nullopt);
+  // A modern result that is none yet: `requests`, JSON members without the braces, are to be
+  // answered in a call that carries `state`.
+  void input_required(const Recipient& to, std::string_view requests, std::string_view state);
   // The last word on a subscription.
   void subscription_result(const Recipient& to);
   void error(const Recipient& to, const RpcError& error);

@@ -8,7 +8,6 @@
 
 // Going on where another server on the same pipe was when it died.
 namespace pyember::mcp {
-namespace {
 
 ToolResult lost_call(const Tool& tool, const Json& arguments) {
   if (tool.lost) return tool.lost(arguments);
@@ -17,6 +16,8 @@ ToolResult lost_call(const Tool& tool, const Json& arguments) {
       "done its work or a part of it. Look at what it was to change before calling it again.",
       tool.name));
 }
+
+namespace {
 
 RpcError cut_short() {
   return {
@@ -38,25 +39,36 @@ const std::string* text_member(const Json& object, std::string_view name) {
 // --- what is remembered of the handshake -----------------------------------------------------
 
 void Server::Impl::protocol_changed() {
-  if (resuming_ || !handshake_.is_open()) return;
+  if (resuming_ || closing_) return;
   Json state = Json::object();
-  state["version"] = std::string(to_string(*handshake_.version()));
-  state["confirmed"] = handshake_.is_confirmed();
-  if (handshake_.log_level) state["log_level"] = std::string(to_string(*handshake_.log_level));
-  state["uris"] = Json::array();
-  for (const std::string& uri : handshake_.subscribed_uris) state["uris"].push_back(uri);
+  remember_questions(state);
+  if (handshake_.is_open()) remember_handshake(state);
   responder_.output().protocol_changed(to_json_text(state));
 }
 
-void Server::Impl::restore_handshake(const std::string& text) {
+void Server::Impl::remember_handshake(Json& state) const {
+  state["version"] = std::string(to_string(*handshake_.version()));
+  state["confirmed"] = handshake_.is_confirmed();
+  state["shows_questions"] = handshake_.shows_questions;
+  if (handshake_.log_level) state["log_level"] = std::string(to_string(*handshake_.log_level));
+  state["uris"] = Json::array();
+  for (const std::string& uri : handshake_.subscribed_uris) state["uris"].push_back(uri);
+}
+
+void Server::Impl::restore_protocol(const std::string& text) {
   const Result<Json> parsed = parse_json(text);
   if (!parsed.ok() || !parsed.value().is_object()) return;
-  const Json& state = parsed.value();
+  restore_handshake(parsed.value());
+  restore_questions(parsed.value());
+}
+
+void Server::Impl::restore_handshake(const Json& state) {
   const std::string* name = text_member(state, "version");
   const std::optional<Version> version = name != nullptr ? parse_version(*name) : std::nullopt;
   if (!version || is_modern(*version)) return;
   handshake_.open(*version);
   if (state.value("confirmed", false)) handshake_.confirm();
+  handshake_.shows_questions = state.value("shows_questions", false);
   if (const std::string* level = text_member(state, "log_level")) {
     handshake_.log_level = parse_log_level(*level);
   }
@@ -71,7 +83,7 @@ void Server::Impl::restore_handshake(const std::string& text) {
 
 void Server::Impl::resume(Continuation&& from) {
   resuming_ = true;
-  restore_handshake(from.protocol);
+  restore_protocol(from.protocol);
   framer_.begin_at(from.position, from.overlong_beginning);
   for (KeptLine& line : from.lines) {
     if (line.begun || line.truncated) {

@@ -1,7 +1,7 @@
 #include "mcp/server.h"
 
 #include "base/limits.h"
-#include "mcp/server_impl.h"
+#include "mcp/pending_call.h"
 
 #include <fmt/format.h>
 
@@ -65,12 +65,17 @@ Server::Impl::Impl(ServerInfo info, ToolCatalog& tools, ResourceCatalog& resourc
 
 // Callbacks of the calls may look at the server: they find it empty.
 Server::Impl::~Impl() {
+  closing_ = true;
+  for (const auto& waiting : std::exchange(waiting_, {})) {
+    if (waiting->call != nullptr) waiting->call->cancel();
+  }
   for (const auto& request : in_flight_.take_all()) request->cancel();
 }
 
 void Server::Impl::receive_end() {
   framer_.receive_end();
   ended_ = true;
+  end_questions();
   end_subscriptions_if_over();
 }
 
@@ -148,6 +153,8 @@ void Server::Impl::handle_message(Json&& value, Recipient&& from) {
       handle_notification(message);
       return forget(from);
     case Message::Kind::Response:
+      message.id = std::move(from.id);
+      handle_response(std::move(message));
       return forget(from);
     case Message::Kind::Invalid:
       return responder_.error(from, message.error);
@@ -331,6 +338,7 @@ void Server::receive_early(std::string_view line) { impl_->receive_early(line); 
 void Server::receive(std::string_view bytes) { impl_->receive(bytes); }
 void Server::receive_end() { impl_->receive_end(); }
 std::size_t Server::in_flight() const { return impl_->in_flight(); }
+std::size_t Server::waiting() const { return impl_->waiting(); }
 void Server::resource_updated(std::string_view uri) { impl_->resource_updated(uri); }
 bool Server::has_subscriber(std::string_view uri) const { return impl_->has_subscriber(uri); }
 

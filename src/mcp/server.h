@@ -123,6 +123,10 @@ class Server {
   // means that everything that was read has been answered.
   std::size_t in_flight() const;
 
+  // Modern calls that were answered with a question and go on until the client calls again with
+  // the answer. They are not in flight; a server that ends loses them.
+  std::size_t waiting() const;
+
   // What subscribers are told.
   void resource_updated(std::string_view uri);
   bool has_subscriber(std::string_view uri) const;  // to save work nobody wants

@@ -9,14 +9,23 @@
 #include "mcp/subscriptions.h"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
-// Internal to the server's sources (server.cpp: from bytes to a method; methods.cpp: the methods).
+// Internal to the server's sources (server.cpp: from bytes to a method; methods.cpp: the methods;
+// questions.cpp: what calls ask the client; resume.cpp: going on after another server).
 namespace pyember::mcp {
+
+// What a call answers whose server died when it had begun.
+ToolResult lost_call(const Tool& tool, const Json& arguments);
+
+// Equal for equal values, whatever the order of their members; for nothing but comparing.
+std::size_t structural_hash(const Json& value);
 
 class Server::Impl : public LineFramer::Receiver {
  public:
@@ -29,6 +38,7 @@ class Server::Impl : public LineFramer::Receiver {
   void receive_early(std::string_view line);
   void receive_end();
   std::size_t in_flight() const { return in_flight_.size(); }
+  std::size_t waiting() const;
 
   void resource_updated(std::string_view uri);
   bool has_subscriber(std::string_view uri) const;
@@ -46,6 +56,11 @@ class Server::Impl : public LineFramer::Receiver {
 
  private:
   class PendingCall;
+  class WaitingCall;
+  struct AskedQuestion {
+    ToolCall* call;  // takes its questions back before it goes
+    ToolCall::OpenQuestion question;
+  };
   enum class Era { Both, Modern, Handshake };
   struct Method {
     std::string_view name;
@@ -66,6 +81,7 @@ class Server::Impl : public LineFramer::Receiver {
   void handle_modern_request(Request&& request);
   void handle_handshake_request(Request&& request);
   void handle_notification(const Message& message);
+  void handle_response(Message&& message);
   void cancel(const Json& params);
 
   // The methods.
@@ -82,8 +98,24 @@ class Server::Impl : public LineFramer::Receiver {
   void unsubscribe(Request&& request);
   void listen(Request&& request);
 
+  // Questions to the client (questions.cpp).
+  void ask(PendingCall& pending);
+  void ask_beside(ToolCall& call);
+  void ask_instead_of_answer(PendingCall& pending);
+  bool make_room_for_waiting();
+  void withdraw(ToolCall& call, std::uint64_t question);
+  void take_back(const std::string& name, std::string_view why);
+  void call_again(Request&& request, const Tool& tool, const Json& arguments, const Json& state);
+  void answer_late(const Recipient& to, const WaitingCall& waiting);
+  void go_on(Request&& request, WaitingCall& waiting);
+  void end_questions();
+  void remember_questions(Json& state) const;
+  void restore_questions(const Json& state);
+
   // After another server (resume.cpp).
-  void restore_handshake(const std::string& text);
+  void restore_protocol(const std::string& text);
+  void restore_handshake(const Json& state);
+  void remember_handshake(Json& state) const;
   void give_up(KeptLine&& line);
   void give_up_message(Json&& value, Recipient&& from);
   void protocol_changed();
@@ -94,6 +126,7 @@ class Server::Impl : public LineFramer::Receiver {
   std::optional<std::string> read_uri(const Request& request);
   std::optional<std::string> read_cursor_of(const Request& request, std::string_view list);
   void start_call(Recipient&& from, const Tool& tool, Json&& arguments);
+  ToolCall::Options options_for(const Recipient& from);
   void result_at_once(const Recipient& from, const ToolResult& result);
   void end_subscriptions_if_over();
 
@@ -105,8 +138,12 @@ class Server::Impl : public LineFramer::Receiver {
   LineFramer framer_;
   Handshake handshake_;
   InFlight in_flight_;
-  std::vector<Subscription> subscriptions_;  // each is in flight as well
+  std::vector<Subscription> subscriptions_;                  // each is in flight as well
+  std::map<std::string, AskedQuestion, std::less<>> asked_;  // by the ids of our requests
+  std::vector<std::unique_ptr<WaitingCall>> waiting_;        // in the order they began to wait
+  std::set<std::string> lost_states_;                        // of calls of a server that died
   bool ended_ = false;
+  bool closing_ = false;
   bool resuming_ = false;
 };
 

@@ -124,7 +124,10 @@ class ToolCall {
   };
   std::optional<OpenQuestion> take_question();
   std::vector<OpenQuestion> sent_questions() const;
+  bool has_questions() const { return !questions_.empty(); }
   void answer_question(std::uint64_t number, Result<Answer> answer);
+  // All that are open have no answer: nobody is there to give one.
+  void refuse_questions(const Error& why);
 
  private:
   enum class State { Open, Answered, Cancelled };

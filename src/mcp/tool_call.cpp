@@ -158,6 +158,15 @@ std::vector<ToolCall::OpenQuestion> ToolCall::sent_questions() const {
   return sent;
 }
 
+void ToolCall::refuse_questions(const Error& why) {
+  Asked refused;
+  refused.swap(questions_);
+  for (const auto& [number, each] : refused) {
+    if (each.sent) sink_->call_withdraws(number);
+  }
+  for (const auto& [number, each] : refused) each.answered(why);
+}
+
 void ToolCall::answer_question(std::uint64_t number, Result<Answer> answer) {
   const auto found = questions_.find(number);
   if (found == questions_.end()) return;

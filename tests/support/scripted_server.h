@@ -16,11 +16,13 @@ namespace pyember::test {
 class CapturedOutput : public mcp::Output {
  public:
   void write_line(std::string&& line) override { lines.push_back(std::move(line)); }
+  void protocol_changed(const std::string& state) override { protocol = state; }
 
   // The oldest line not taken yet; empty if there is none.
   std::string take();
 
   std::deque<std::string> lines;
+  std::string protocol;  // as it was told last
 };
 
 // Tools whose behaviour a test steers from outside:

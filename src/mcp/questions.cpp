@@ -1,0 +1,311 @@
+#include "base/limits.h"
+#include "base/random_hex.h"
+#include "mcp/pending_call.h"
+#include "mcp/presentation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+// Questions of calls to the person behind the client.
+//
+// In the handshake era they are requests of ours, sent while the call's own goes on. In the modern
+// era a server sends none: the call's request is answered with the questions (input_required), the
+// call goes on without one, and the client calls again with the answers and the state it was given
+// (PROTOCOL: MRTR-3). That state is a random name of the waiting call, good for one use: it says
+// nothing, can't be guessed, and what it stands for never leaves the server. So there is nothing in
+// it to protect, and a call is only found again by the tool and the arguments it was made with.
+//
+// What is open is told to who keeps the protocol's state. A server that follows one that died takes
+// questions back which nobody can hear the answer of, and knows the calls that are lost.
+namespace pyember::mcp {
+namespace {
+
+constexpr std::size_t kNameBytes = 16;
+
+Error client_gone() {
+  return {ErrorCode::Unavailable,
+          "Nobody can answer any more, because the client has closed its end. Ask again when "
+          "there is one."};
+}
+
+Error too_many_waiting() {
+  return {ErrorCode::LimitReached,
+          fmt::format("Nobody was asked, because {} calls wait for answers already. Answer those "
+                      "first.",
+                      limits::kWaitingCalls)};
+}
+
+Error no_longer_asked() {
+  return {ErrorCode::Unavailable,
+          "The question got no answer, because the client has called again without the capability "
+          "to show it. Use a client that has elicitation."};
+}
+
+Error refused(const Json& error) {
+  const auto message = error.is_object() ? error.find("message") : error.end();
+  const bool told = error.is_object() && message != error.end() && message->is_string();
+  return {
+      ErrorCode::Unavailable,
+      fmt::format("The question got no answer, because the client refused it ({}). Do without "
+                  "the answer, or use a client that shows questions.",
+                  told ? in_quotes(message->get_ref<const std::string&>()) : "without a reason")};
+}
+
+RpcError bad_state(std::string_view why) {
+  return invalid_params(
+      fmt::format("Invalid params: requestState can't be used, because {}. Send the call again "
+                  "without it, or with the requestState and the arguments of the call that asked.",
+                  why));
+}
+
+std::string question_params(const Question& question, bool with_mode) {
+  std::string params = with_mode ? R"({"mode":"form","message":)" : R"({"message":)";
+  append_json_string(params, question.message);
+  params += R"(,"requestedSchema":)";
+  append_json(params, question.requested_schema);
+  params += '}';
+  return params;
+}
+
+std::string key_of(std::uint64_t question) { return fmt::format("q{}", question); }
+
+// Of all questions that are open: those the client has, and then as many as may be shown.
+std::vector<ToolCall::OpenQuestion> to_be_asked(ToolCall& call) {
+  std::vector<ToolCall::OpenQuestion> questions = call.sent_questions();
+  while (questions.size() < limits::kQuestionsAtOnce) {
+    const auto next = call.take_question();
+    if (!next) break;
+    questions.push_back(*next);
+  }
+  return questions;
+}
+
+// As the last step of MurmurHash: sums of what comes out don't cancel.
+std::size_t mixed(std::size_t seed, std::size_t value) {
+  std::size_t bits = seed * 31 + value;
+  bits = (bits ^ (bits >> 33)) * 0xff51afd7ed558ccdu;
+  return bits ^ (bits >> 33);
+}
+
+}  // namespace
+
+// The same for values that differ in the order of their members alone.
+std::size_t structural_hash(const Json& value) {
+  std::size_t hash = static_cast<std::size_t>(value.type());
+  if (value.is_object()) {
+    for (const auto& [name, member] : value.get_ref<const Json::object_t&>()) {
+      hash += mixed(std::hash<std::string>()(name), structural_hash(member));
+    }
+  } else if (value.is_array()) {
+    for (const Json& each : value) hash = mixed(hash, structural_hash(each));
+  } else if (value.is_string()) {
+    hash = mixed(hash, std::hash<std::string>()(value.get_ref<const std::string&>()));
+  } else {
+    hash = mixed(hash, std::hash<Json>()(value));
+  }
+  return hash;
+}
+
+// --- asking ----------------------------------------------------------------------------------
+
+void Server::Impl::ask(PendingCall& pending) {
+  if (ended_) return pending.call().refuse_questions(client_gone());
+  if (is_modern(pending.from.context.version)) {
+    ask_instead_of_answer(pending);
+  } else {
+    ask_beside(pending.call());
+  }
+}
+
+// As a request of ours.
+void Server::Impl::ask_beside(ToolCall& call) {
+  auto shown = std::count_if(asked_.begin(), asked_.end(),
+                             [&call](const auto& each) { return each.second.call == &call; });
+  for (; shown < static_cast<std::ptrdiff_t>(limits::kQuestionsAtOnce); ++shown) {
+    const auto next = call.take_question();
+    if (!next) break;
+    const std::string name = random_hex(kNameBytes);
+    asked_.emplace(name, AskedQuestion{&call, *next});
+    protocol_changed();
+    responder_.output().write_line(
+        fmt::format(R"({{"jsonrpc":"2.0","id":"{}","method":"elicitation/create","params":{}}})",
+                    name, question_params(*next->question, false)));
+  }
+}
+
+// As the answer to the call, which then waits to be made again.
+void Server::Impl::ask_instead_of_answer(PendingCall& pending) {
+  if (!make_room_for_waiting()) return pending.call().refuse_questions(too_many_waiting());
+  const auto taken = in_flight_.take(pending.from.id);
+  std::string requests;
+  for (const ToolCall::OpenQuestion& each : to_be_asked(pending.call())) {
+    requests += fmt::format(R"({}"{}":{{"method":"elicitation/create","params":{}}})",
+                            requests.empty() ? "" : ",", key_of(each.number),
+                            question_params(*each.question, true));
+  }
+  waiting_.push_back(std::make_unique<WaitingCall>(random_hex(kNameBytes), pending));
+  WaitingCall& waiting = *waiting_.back();
+  pending.call().move_to(waiting, {.can_ask = true});
+  protocol_changed();
+  responder_.input_required(pending.from, requests, waiting.state);
+  end_subscriptions_if_over();
+}
+
+bool Server::Impl::make_room_for_waiting() {
+  if (waiting_.size() < limits::kWaitingCalls) return true;
+  const auto answered = std::find_if(waiting_.begin(), waiting_.end(),
+                                     [](const auto& each) { return each->call == nullptr; });
+  if (answered == waiting_.end()) return false;
+  waiting_.erase(answered);
+  return true;
+}
+
+std::size_t Server::Impl::waiting() const {
+  return static_cast<std::size_t>(std::count_if(
+      waiting_.begin(), waiting_.end(), [](const auto& each) { return each->call != nullptr; }));
+}
+
+void Server::Impl::withdraw(ToolCall& call, std::uint64_t question) {
+  const auto found = std::find_if(asked_.begin(), asked_.end(), [&](const auto& each) {
+    return each.second.call == &call && each.second.question.number == question;
+  });
+  if (found == asked_.end()) return;
+  const std::string name = found->first;
+  asked_.erase(found);
+  if (closing_ || ended_) return;
+  protocol_changed();
+  take_back(name, "the answer is not wanted any more");
+  if (call.can_ask()) ask_beside(call);
+}
+
+void Server::Impl::take_back(const std::string& name, std::string_view why) {
+  responder_.notification("notifications/cancelled",
+                          fmt::format(R"({{"requestId":"{}","reason":"{}"}})", name, why));
+}
+
+// --- answers, handshake era ------------------------------------------------------------------
+
+// To a question that is open; anything else is ignored.
+void Server::Impl::handle_response(Message&& message) {
+  if (asked_.empty() || message.id.empty()) return;
+  const Result<Json> id = parse_json(message.id.text());
+  if (!id || !id.value().is_string()) return;
+  const auto found = asked_.find(id.value().get_ref<const std::string&>());
+  if (found == asked_.end()) return;
+  const auto [call, question] = asked_.extract(found).mapped();
+  protocol_changed();
+  Result<Answer> answer = message.result
+                              ? read_answer(*message.result, question.question->requested_schema)
+                              : Result<Answer>(refused(message.failure));
+  if (call->can_ask()) ask_beside(*call);
+  // The last thing that is done with the call, which may be over by it.
+  call->answer_question(question.number, std::move(answer));
+}
+
+// --- answers, modern era ---------------------------------------------------------------------
+
+// The call that `state` names goes on with this request. Answers the error itself.
+void Server::Impl::call_again(Request&& request, const Tool& tool, const Json& arguments,
+                              const Json& state) {
+  const std::string name = state.is_string() ? state.get<std::string>() : std::string();
+  const auto found = std::find_if(waiting_.begin(), waiting_.end(),
+                                  [&name](const auto& each) { return each->state == name; });
+  if (found == waiting_.end()) {
+    if (lost_states_.erase(name) == 0) {
+      return responder_.error(request.from,
+                              bad_state("no call waits under it: it was used, is not one that this "
+                                        "server has given, or its call was given up"));
+    }
+    protocol_changed();
+    return result_at_once(request.from, lost_call(tool, arguments));
+  }
+  if (&(*found)->tool != &tool || (*found)->arguments_hash != structural_hash(arguments)) {
+    return responder_.error(request.from,
+                            bad_state("the call that waits under it has another tool or other "
+                                      "arguments"));
+  }
+  if (!admit(request.from)) return;
+  const std::unique_ptr<WaitingCall> waiting = std::move(*found);
+  waiting_.erase(found);
+  if (waiting->call == nullptr) {
+    protocol_changed();
+    return answer_late(request.from, *waiting);
+  }
+  go_on(std::move(request), *waiting);
+}
+
+// The call was over before the answers came.
+void Server::Impl::answer_late(const Recipient& to, const WaitingCall& waiting) {
+  if (!waiting.outcome) {
+    return responder_.error(to, bad_state("the call that waited under it was cancelled"));
+  }
+  if (const auto* error = std::get_if<RpcError>(&*waiting.outcome)) {
+    return responder_.error(to, *error);
+  }
+  result_at_once(to, std::get<ToolResult>(*waiting.outcome));
+}
+
+void Server::Impl::go_on(Request&& request, WaitingCall& waiting) {
+  const ToolCall::Options options = options_for(request.from);
+  const auto pending = std::make_shared<PendingCall>(*this, std::move(request.from), waiting.tool,
+                                                     waiting.arguments_hash);
+  ToolCall& call = *waiting.call;
+  pending->attach(call);
+  in_flight_.add(pending);
+  call.move_to(*pending, options);
+  protocol_changed();  // behind the mark that the request has begun
+  const auto responses = request.params.find("inputResponses");
+  pending->takes_answers = true;
+  for (const ToolCall::OpenQuestion& each : call.sent_questions()) {
+    if (pending->over()) return;
+    if (responses == request.params.end() || !responses->is_object()) break;
+    const auto response = responses->find(key_of(each.number));
+    if (response == responses->end()) continue;
+    // One that does not fit its form is asked for again, with what was not answered.
+    Result<Answer> answer = read_answer(*response, each.question->requested_schema);
+    if (answer) call.answer_question(each.number, std::move(answer));
+  }
+  pending->takes_answers = false;
+  if (pending->over()) return;
+  if (!options.can_ask) return call.refuse_questions(no_longer_asked());
+  if (call.has_questions()) ask(*pending);
+}
+
+// --- the end ---------------------------------------------------------------------------------
+
+// The client has closed its end: nobody answers, and nobody calls again.
+void Server::Impl::end_questions() {
+  while (!asked_.empty()) asked_.begin()->second.call->refuse_questions(client_gone());
+  for (const auto& waiting : std::exchange(waiting_, {})) {
+    if (waiting->call != nullptr) waiting->call->cancel();
+  }
+}
+
+// --- after another server --------------------------------------------------------------------
+
+void Server::Impl::remember_questions(Json& state) const {
+  for (const auto& [name, question] : asked_) state["asked"].push_back(name);
+  for (const auto& waiting : waiting_) state["waiting"].push_back(waiting->state);
+  for (const std::string& name : lost_states_) state["waiting"].push_back(name);
+}
+
+void Server::Impl::restore_questions(const Json& state) {
+  const auto asked = state.find("asked");
+  if (asked != state.end() && asked->is_array()) {
+    for (const Json& name : *asked) {
+      if (name.is_string()) take_back(name.get<std::string>(), "the server that asked has ended");
+    }
+  }
+  const auto waiting = state.find("waiting");
+  if (waiting == state.end() || !waiting->is_array()) return;
+  for (const Json& name : *waiting) {
+    if (name.is_string() && lost_states_.size() < limits::kWaitingCalls) {
+      lost_states_.insert(name.get<std::string>());
+    }
+  }
+}
+
+}  // namespace pyember::mcp
