@@ -41,7 +41,7 @@ void drop_comma_before_bracket(std::string& out) {
 
 }  // namespace
 
-Result<mcp::Json> parse_json_with_comments(std::string_view text) {
+std::string without_comments(std::string_view text) {
   std::string strict;
   strict.reserve(text.size());
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
@@ -55,9 +55,13 @@ Result<mcp::Json> parse_json_with_comments(std::string_view text) {
       strict.push_back(text[at++]);
     }
   }
+  return strict;
+}
+
+Result<mcp::Json> parse_json_with_comments(std::string_view text) {
   mcp::JsonBounds bounds = mcp::JsonBounds::standard();
   bounds.members = limits::kMaximumConfigurationMembers;  // some clients keep history there too
-  return mcp::parse_json(strict, bounds);
+  return mcp::parse_json(without_comments(text), bounds);
 }
 
 }  // namespace pyember::host

@@ -14,6 +14,8 @@
 
 namespace pyember::host {
 
+class AuditFile;
+
 // One call of an upstream, when it is over. What was said is not in it: of the arguments only their
 // digest is.
 struct AuditRecord {
@@ -22,7 +24,7 @@ struct AuditRecord {
   std::uint64_t cell = 0;
   std::string server;            // as configured
   std::string operation;         // tools/call, resources/read, prompts/get
-  std::string name;              // the tool's, the prompt's; the resource's URI, at most 512 bytes
+  std::string name;              // the tool's, the prompt's; the resource's URI (without its query)
   std::string arguments_sha256;  // arguments_digest()
   std::chrono::milliseconds took{};
   std::size_t bytes = 0;  // of the result as it came
@@ -62,16 +64,15 @@ class AuditLog {
   void flush();
 
  private:
-  class File;
-
   void write_soon();
-  void write_now();
+  void warn_of(const std::string& problem);
 
   EventLoop& loop_;
-  // Shared with the pool, which may be writing when this is gone.
-  std::shared_ptr<File> file_;
-  std::string waiting_;
+  const std::string path_;
+  const std::shared_ptr<AuditFile> file_;  // shared with the pool, which may be writing at the end
+  const std::shared_ptr<bool> alive_;      // gone with this: the pool's word comes too late then
   bool writing_ = false;
+  bool warned_ = false;
   Timer timer_;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,30 +63,25 @@ class Policy {
   const std::string& source() const { return source_; }  // its file; empty: there is none
 
   // Names of servers in rules (no patterns) that are none of these: most likely mistyped.
-  std::vector<std::string> unknown_servers(const std::vector<std::string>& names) const;
+  std::vector<std::string> unknown_servers(const std::vector<std::string>& known) const;
 
  private:
   struct Rule {
-    std::string pattern;
-    PolicyAction action;
+    std::string pattern;  // of tools' names
+    PolicyAction action = PolicyAction::Allow;
   };
   struct ServerRules {
-    std::string pattern;
+    std::string pattern;  // of servers' names
     std::vector<Rule> tools;
-    PolicyAction otherwise = PolicyAction::Allow;  // for tools no rule of it names
-    bool has_otherwise = false;
-    std::vector<Rule> subjects;  // "resources", "prompts"
-    bool has_changes = false;
-    ToolChanges changes = ToolChanges::Ask;
+    std::optional<PolicyAction> otherwise, resources, prompts;
+    std::optional<ToolChanges> changes;
   };
   friend class PolicyReader;
 
-  std::vector<const ServerRules*> rules_for(std::string_view server, std::string_view alias) const;
-
   std::string source_;
   std::vector<ServerRules> servers_;
-  PolicyAction otherwise_ = PolicyAction::Allow;
-  ToolChanges changes_ = ToolChanges::Ask;
+  std::optional<PolicyAction> otherwise_ = PolicyAction::Allow;
+  std::optional<ToolChanges> changes_ = ToolChanges::Ask;
   std::size_t calls_per_run_ = limits::kUpstreamCallsPerRun;
 };
 

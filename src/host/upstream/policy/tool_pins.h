@@ -1,14 +1,11 @@
 #pragma once
 
-#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <vector>
 
-#include "base/limits.h"
 #include "host/loop/event_loop.h"
+#include "host/upstream/policy/tool_changes.h"
 #include "mcp/json.h"
 
 namespace pyember::host {
@@ -28,8 +25,9 @@ class ToolPins {
  public:
   // What has changed of a server's tools.
   struct Change {
-    std::string id;       // 12 hexadecimal digits, of the list as it is now
-    std::string summary;  // for people and models: several lines, at most limits::kToolChangeBytes
+    std::string id;  // 12 hexadecimal digits, of the list as it is now
+    std::string
+        summary;  // for people and models: several lines, about limits::kToolChangeBytes at most
   };
 
   // Files lie in this folder, which is made when the first is written. Empty: nothing is kept.
@@ -50,25 +48,16 @@ class ToolPins {
   bool accept(const std::string& server, const std::string& id);
 
  private:
-  struct Tool {
-    std::string description;   // at most limits::kPinnedTextBytes
-    std::string input_schema;  // canonical JSON text, bounded the same
-    std::string digest;        // of everything that counts
-    bool only_reads = false;
-  };
-  using Tools = std::map<std::string, Tool>;
   struct Pin {
     std::string fingerprint;
-    Tools pinned;
-    Tools now;
+    PinnedTools pinned;
+    PinnedTools now;
     std::optional<Change> change;
   };
 
-  static Tools read_tools(const mcp::Json& list);
-  static std::string digest_of(const Tools& tools);
-  static std::string describe(const Tools& before, const Tools& now);
-  std::optional<Tools> read_file(const std::string& fingerprint) const;
-  void write_file(const std::string& fingerprint, const std::string& server, const Tools& tools);
+  std::string path_of(const std::string& fingerprint) const;
+  std::optional<PinnedTools> read_file(const std::string& fingerprint) const;
+  void write_file(const std::string& server, const Pin& pin);
 
   EventLoop& loop_;
   const std::string folder_;
