@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import builtins
 import sys
+from _thread import get_ident
 from builtins import (
     AttributeError,
     BaseException,
@@ -90,6 +91,7 @@ class Session:
     def __init__(self, native: Native, name: str) -> None:
         self.name = name
         self.native = native
+        self.thread = get_ident()
         self.main: ModuleType = _Module("__main__")
         self.namespace: dict[str, Any] = self.main.__dict__
         self.namespace["__builtins__"] = builtins
@@ -241,6 +243,11 @@ class Session:
         loop, self.loop = self.loop, None
         if loop is not None:
             self._guarded(loop.close, "closing the event loop")
+        channel = _modules.get("mcp_runtime.code_mode.channel")
+        if channel is not None:
+            self._guarded(channel.detach, "closing the channel to the server")
+        if self.call_type is not None:
+            self._guarded(code_mode.detach, "leaving the MCP servers")
         self._results = (_MISSING, _MISSING, _MISSING)
         self.forget_abandoned()
         self.shelf = self.displays = None

@@ -18,6 +18,7 @@ from builtins import (
     bool,
     float,
     getattr,
+    int,
     isinstance,
     property,
     str,
@@ -42,9 +43,9 @@ _NOT_YET = (
 )
 
 
-def attach(native: Any) -> None:
-    """The channel of the session that this native belongs to is the one that asks."""
-    _channel.attach(native)
+def attach(native: Any, thread: int) -> None:
+    """What asks is the channel of the session that this native and this thread belong to."""
+    _channel.attach(native, thread)
 
 
 def ask(op: str, /, **fields: Any) -> Any:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import select
+from _collections import deque
 from _json import encode_basestring_ascii, make_encoder
 from _thread import allocate_lock, get_ident
 from builtins import (
@@ -45,7 +46,6 @@ from builtins import (
     tuple,
     type,
 )
-from collections import deque
 from time import monotonic
 
 from mcp_runtime.worker.quick_json import decode
@@ -171,9 +171,10 @@ class Pending:
 class Channel:
     """The pipes of one session, and the requests that are under way. Made by attach()."""
 
-    def __init__(self, native: Native) -> None:
+    def __init__(self, native: Native, thread: int | None = None) -> None:
         self._native = native
-        self._thread = get_ident()  # the session's own, which alone can be stopped
+        # The session's own, which alone can be stopped.
+        self._thread = get_ident() if thread is None else thread
         self._lock = allocate_lock()  # held for steps that never wait
         self._calls = self._answers = -1
         self._token = b""
@@ -236,8 +237,8 @@ class Channel:
         self._lock = allocate_lock()  # a thread that is not here may have held it
         self._thread = get_ident()
         self._leader = 0
-        self._calls = self._answers = -1  # not to be closed: they are open, and others
-        self._guarded(self._drop, "the session is a copy of the one that asked")
+        self._calls = self._answers = -1  # they are open, and others
+        self._drop("the session is a copy of the one that asked")
 
     def leave_to_child(self) -> None:
         """In a child that the code has forked: the channel is its parent's."""
@@ -611,12 +612,12 @@ class _ChildNative:
 _channel: Channel | None = None
 
 
-def attach(native: Native) -> None:
-    """The session of this interpreter or process asks by this native's pipes; on its own thread. Does
-    nothing when it does so already."""
+def attach(native: Native, thread: int | None = None) -> None:
+    """The session of this interpreter or process asks by this native's pipes; `thread` is its own, by
+    default the one that calls. Does nothing when it does so already."""
     global _channel
     if _channel is None or _channel._native is not native:
-        _channel = Channel(native)
+        _channel = Channel(native, thread)
 
 
 def channel() -> Channel:

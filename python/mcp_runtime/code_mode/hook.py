@@ -52,8 +52,15 @@ def attach(session: Session) -> None:
     """What asks the server asks for this session."""
     from mcp_runtime.code_mode import calls
 
-    calls.attach(session.native)
+    calls.attach(session.native, session.thread)
     session.call_type = calls.Call
+
+
+def detach() -> None:
+    """The session ends; inside a stoppable region."""
+    from mcp_runtime.code_mode import channel
+
+    channel.detach()
 
 
 def prepare(session: Session, codes: Codes, code: str) -> None:
