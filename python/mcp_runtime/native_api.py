@@ -19,3 +19,11 @@ class Native(Protocol):
 
     def stop_requested(self) -> bool:
         """A stop was asked for during the current cell."""
+
+    def calls(self) -> tuple[int, int]:
+        """The descriptors by which code asks the server, for calls and for answers, both
+        non-blocking. RuntimeError says why there are none, and what to do.
+        """
+
+    def calls_lost(self, calls: int, answers: int) -> None:
+        """They are of no use any more; the next calls() may give others."""

@@ -5,6 +5,8 @@ A stop arrives as SIGINT, which Python itself turns into KeyboardInterrupt.
 
 from __future__ import annotations
 
+from builtins import RuntimeError, bool, int, tuple
+
 
 class PlainNative:
     """A `Native` without a server behind it."""
@@ -18,3 +20,10 @@ class PlainNative:
     def stop_requested(self) -> bool:
         """True after a test has set `requested`."""
         return self.requested
+
+    def calls(self) -> tuple[int, int]:
+        """Raises RuntimeError: there is no server."""
+        raise RuntimeError("No MCP server can be called from here: there is no server. Use pyember.")
+
+    def calls_lost(self, calls: int, answers: int) -> None:
+        """There never were any."""

@@ -326,6 +326,21 @@ inline constexpr std::size_t kProfileBytes = 1u << 20;        // of what a profi
 inline constexpr std::size_t kSamplesBytes = 4u << 20;  // above what kMaximumSamples lines take
 inline constexpr std::size_t kCurvePoints = 400;        // about one for each pixel
 
+// --- host: calls of sessions' code (docs/code-mode-wire.md)
+// ---------------------------------------
+inline constexpr std::size_t kMaximumCallFrame = 64u << 20;        // as much as a cell's result
+inline constexpr std::uint64_t kMaximumCallId = (1ull << 53) - 1;  // exact in every JSON reader
+inline constexpr std::size_t kCallsInFlight = 256;  // of one session; the others wait in order …
+inline constexpr std::size_t kCallsWaiting = 8192;  // … so many with them, then no more is read
+inline constexpr std::size_t kHeldCallBytes = 2 * kMaximumCallFrame;  // of one session, both ways
+inline constexpr std::size_t kHeldProgressBytes = 1u << 20;  // unread answers: no progress is told
+inline constexpr std::size_t kSavedToolsBytes = 1u << 20;    // of the file of saved tools
+inline constexpr std::size_t kToolErrorBytes = 64u << 10;    // of an exception's text
+inline constexpr std::size_t kSearchResults = 5;             // of a search that doesn't say
+inline constexpr std::size_t kMostSearchResults = 20;
+inline constexpr std::chrono::milliseconds kSearchListTimeout = 15s;  // of one unknown server
+inline constexpr std::chrono::milliseconds kLongestCallTimeout = 24h;
+
 // --- host: MCP servers behind this one (docs/upstreams.md) --------------------------------------
 inline constexpr std::size_t kUpstreamMessageBytes = 64u << 20;  // one message, either way
 inline constexpr std::size_t kUpstreamJsonMembers = 16'384;      // of one object in it

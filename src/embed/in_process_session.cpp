@@ -108,6 +108,16 @@ void InProcessSession::checkpoint(CheckpointOrder order) {
   core_->changed.notify_one();
 }
 
+void InProcessSession::give_calls(const CallPipes* pipes) {
+  const std::lock_guard lock(core_->mutex);
+  if (core_->calls.state != CallEnds::State::Wanted) return;
+  if (pipes == nullptr) {
+    core_->calls = {CallEnds::State::Refused, -1, -1};
+  } else {
+    core_->calls = {CallEnds::State::Given, pipes->session_calls(), pipes->session_answers()};
+  }
+}
+
 std::optional<RunningCell> InProcessSession::running() const {
   const std::lock_guard lock(core_->mutex);
   if (!core_->running) return std::nullopt;

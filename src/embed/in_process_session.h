@@ -23,6 +23,7 @@ class InProcessSession final : public Session {
   void inspect(std::uint64_t ticket) override;
   void reset(std::uint64_t ticket) override;
   void checkpoint(CheckpointOrder order) override;
+  void give_calls(const CallPipes* pipes) override;
   std::optional<RunningCell> running() const override;
   std::int64_t memory_bytes() const override;
   pid_t thread_id() const override;

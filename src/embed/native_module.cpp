@@ -1,4 +1,5 @@
 #include <pybind11/embed.h>
+#include <unistd.h>
 
 #include "embed/children.h"
 #include "embed/locks.h"
@@ -53,6 +54,21 @@ PYBIND11_EMBEDDED_MODULE(_pyember, module, py::multiple_interpreters::per_interp
   if (add_lock_types(module.ptr()) != 0) throw py::error_already_set();
   module.def("note_child", [](pid_t pid) { note_child(slot_of_this_thread(), pid); });
   module.def("forget_child", [](pid_t pid) { forget_child(slot_of_this_thread(), pid); });
+  module.def("calls", [] {
+    SessionThread* thread = SessionThread::current();
+    if (thread == nullptr) throw std::runtime_error("this thread belongs to no session");
+    PyThreadState* const state = PyEval_SaveThread();
+    const Result<SessionThread::Calls> opened = thread->open_calls();
+    PyEval_RestoreThread(state);
+    if (!opened) throw std::runtime_error(opened.error().message);
+    return py::make_tuple(opened.value().calls, opened.value().answers);
+  });
+  module.def("calls_lost", [](int calls, int answers) {
+    const ServerScope server;
+    for (const int descriptor : {calls, answers}) {
+      if (descriptor >= 0) close(descriptor);
+    }
+  });
   module.def("children", [] {
     py::list pids;
     for (pid_t pid : children(slot_of_this_thread())) pids.append(pid);

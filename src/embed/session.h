@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/call_pipes.h"
 #include "embed/execution.h"
 
 // An in-process session: one own-GIL sub-interpreter on its own OS thread.
@@ -52,6 +53,13 @@ class SessionListener {
   // first cell. The descriptor is borrowed for this call; `path` is what the session's code calls
   // it.
   virtual void folder_opened(int /*directory*/, const std::string& /*path*/) noexcept {}
+
+  // Its code wants to ask the server for something and has no pipes for it: answered by
+  // Session::give_calls(). Only in-process sessions, on any of their threads.
+  virtual void calls_wanted() noexcept {}
+  // The pipes by which its code asks from here on; those before are of no use any more. Only
+  // workers, which have them from their beginning, on the loop's thread.
+  virtual void calls_opened(std::shared_ptr<CallPipes> /*pipes*/) noexcept {}
 
   // The session's state is gone and it will run nothing more; cells still queued were not run.
   // `reason` is for people. Comes after cell_finished(…, Lost) of the cell that ran, if any.
@@ -99,6 +107,10 @@ class Session {
   // Writes the state of an idle session; a session that is not does nothing. Gives up when a cell
   // comes, unless the cell need not wait for it. Sessions that can't do it do nothing.
   virtual void checkpoint(CheckpointOrder) {}
+
+  // The session's ends of the pipes that it wants (SessionListener::calls_wanted), which it opens
+  // by their names before it writes anything; null: there are none for it.
+  virtual void give_calls(const CallPipes* /*pipes*/) {}
 
   virtual std::optional<RunningCell> running() const = 0;
   virtual std::int64_t memory_bytes() const = 0;

@@ -43,6 +43,13 @@ class OutputPipes {
   ino_t inodes_[2] = {0, 0};
 };
 
+// What the session's code may open to ask the server, by the numbers in the server's table.
+struct CallEnds {
+  enum class State { None, Wanted, Given, Refused } state = State::None;
+  int calls = -1;
+  int answers = -1;
+};
+
 struct SessionCore {
   SessionCore(SessionOptions session_options, SessionListener& session_listener,
               std::uint64_t session_serial)
@@ -65,7 +72,8 @@ struct SessionCore {
   std::optional<std::uint64_t> reset_ticket;
   std::optional<std::uint64_t> inspect_ticket;
   std::optional<CheckpointOrder> checkpoint;  // to be begun while nothing else is asked
-  SessionThread* thread = nullptr;            // null until an interpreter is there
+  CallEnds calls;
+  SessionThread* thread = nullptr;  // null until an interpreter is there
 
   // Somebody has asked for something: a checkpoint under way gives up at its next look.
   std::atomic<bool> awaited{false};

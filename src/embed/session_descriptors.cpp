@@ -27,6 +27,9 @@ bool open_output(const OutputPipes& pipes, int stream) {
   return placed;
 }
 
+// Ours lie from here on where the limit allows it.
+constexpr int kHigh = 1000;
+
 bool is_pipe(int descriptor, ino_t pipe) noexcept {
   struct stat status {};
   return fstat(descriptor, &status) == 0 && S_ISFIFO(status.st_mode) && status.st_ino == pipe;
@@ -76,6 +79,17 @@ bool mend_descriptors(const OutputPipes& pipes) {
     if (!is_open(stream)) open_output(pipes, stream);
   }
   return true;
+}
+
+int open_server_pipe(int number, int access) {
+  const ServerScope server;
+  const std::string name = fmt::format("/proc/{}/fd/{}", getpid(), number);
+  const int low = open(name.c_str(), access | O_CLOEXEC | O_NONBLOCK);
+  if (low < 0) return -1;
+  const int high = fcntl(low, F_DUPFD_CLOEXEC, kHigh);
+  if (high < 0) return low;
+  ::close(low);
+  return high;
 }
 
 void mute_descriptors() {

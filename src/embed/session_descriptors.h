@@ -19,6 +19,11 @@ bool take_descriptors(const OutputPipes& pipes);
 // that the session has replaced (dup2) is left alone: it may have meant that.
 bool mend_descriptors(const OutputPipes& pipes);
 
+// Opens a pipe of the server's by its number in the server's table, out of the way of numbers that
+// code counts on, non-blocking and close-on-exec. `access`: O_RDONLY or O_WRONLY. -1: it could not
+// be opened.
+int open_server_pipe(int number, int access);
+
 // Sends what is printed from here on nowhere, until take_descriptors.
 void mute_descriptors();
 

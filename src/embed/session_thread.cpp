@@ -1,13 +1,16 @@
 #include "embed/session_thread.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 #include "base/limits.h"
 #include "base/thread_name.h"
@@ -41,6 +44,15 @@ constexpr std::chrono::milliseconds kThreadsDeadline{500};
 constexpr std::chrono::milliseconds kChildrenDeadline{1'000};
 constexpr std::chrono::milliseconds kCheckpointGrace{5'000};  // beyond the time it was given
 constexpr std::chrono::milliseconds kReportGrace{100};        // to format a traceback after a stop
+
+// For the loop to give pipes to a session that asks for them.
+constexpr std::chrono::milliseconds kCallsDeadline{10'000};
+constexpr std::chrono::microseconds kShortestPause{20};
+constexpr std::chrono::microseconds kLongestPause{1'000};
+
+constexpr char kNoCalls[] =
+    "No MCP server can be called from this session: the server has no code mode, or is ending. "
+    "Configure servers for it, and call again.";
 
 constexpr char kMended[] =
     "An earlier cell had closed descriptor 1 or 2 (stdout, stderr), so they were opened again "
@@ -477,6 +489,43 @@ void SessionThread::report_lost() {
 }
 
 // --- stopping user code --------------------------------------------------------------------------
+
+Result<SessionThread::Calls> SessionThread::open_calls() {
+  std::shared_ptr<SessionCore> core;
+  {
+    const std::lock_guard lock(mutex_);
+    core = core_;
+  }
+  if (!core) return Error{ErrorCode::Unavailable, kNoCalls};
+  {
+    const std::lock_guard lock(core->mutex);
+    core->calls = {CallEnds::State::Wanted, -1, -1};
+  }
+  core->notify([](SessionListener& listener) { listener.calls_wanted(); });
+  // The loop answers within a turn; once in a session's life, so nothing is made to wake this.
+  const auto deadline = StopState::Clock::now() + kCallsDeadline;
+  for (auto pause = kShortestPause; StopState::Clock::now() < deadline; pause *= 2) {
+    {
+      const ServerScope server;
+      std::this_thread::sleep_for(std::min(pause, kLongestPause));
+    }
+    const std::lock_guard lock(core->mutex);
+    if (core->closing || core->calls.state == CallEnds::State::Refused) break;
+    if (core->calls.state != CallEnds::State::Given) continue;
+    const CallEnds given = std::exchange(core->calls, CallEnds{});
+    // Under the lock, because the handle closes the server's ends.
+    const Calls opened{open_server_pipe(given.calls, O_WRONLY),
+                       open_server_pipe(given.answers, O_RDONLY)};
+    if (opened.calls >= 0 && opened.answers >= 0) return opened;
+    const ServerScope server;
+    if (opened.calls >= 0) ::close(opened.calls);
+    if (opened.answers >= 0) ::close(opened.answers);
+    return Error{ErrorCode::Unavailable,
+                 "No MCP server can be called: the session's descriptors have run out, or /proc is "
+                 "missing. Close files, and call again."};
+  }
+  return Error{ErrorCode::Unavailable, kNoCalls};
+}
 
 void SessionThread::stoppable(bool on) {
   if (!on_session_thread()) return;  // code of the session's other threads is never a cell's body

@@ -39,6 +39,13 @@ class SessionThread final : public Stoppable {
 
   // --- called by the native module, attached, on any of the session's threads
   void stoppable(bool on);
+  // The session's ends of the pipes by which its code asks the server, opened for good: those for
+  // calls and for answers. Waits for the loop; detached. An error: why there are none.
+  struct Calls {
+    int calls = -1;
+    int answers = -1;
+  };
+  Result<Calls> open_calls();
   bool stop_requested() const { return stop_.cause() != StopCause::None || checkpoint_is_late(); }
   // While a checkpoint is written: a cell is there, or something else that must not wait.
   bool cell_waits() const {

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from mcp_runtime.worker.usage import Usage
     from mcp_runtime.worker.wire import Wire
 
-_DESCRIPTORS = 5
+_DESCRIPTORS = 7
 _PAGE_BYTES = 4096
 # The midwife ends at once; it takes longer where the machine is busy.
 _PARENT_SECONDS = 20.0
@@ -78,7 +78,8 @@ class Copier:
         self._wire = wire
         self._outputs = outputs
         self._usage = usage
-        self._ours = ours  # wire, crash file, copies of the pipes for 1 and 2
+        # Wire, crash file, copies of the pipes for 1 and 2, the two pipes of the calls channel.
+        self._ours = ours
         self._zygote = zygote
         self.forking = False  # the fork that happens now is ours, not user code's
 
@@ -125,12 +126,13 @@ class Copier:
         _wait_for_parent(birth.midwife, self._zygote)
 
     def _become(self, order: dict[str, Any], given: list[int], birth: _Birth) -> list[str]:
-        wire, out, err, page, crash = given
-        pipes = {belongings.identity(old): new for old, new in zip(self._ours[2:], (out, err))}  # noqa: B905
+        wire, out, err, page, crash, calls, answers = given
+        pipes = {belongings.identity(old): new for old, new in zip(self._ours[2:4], (out, err))}  # noqa: B905
         birth.look_at_sockets()
         left = birth.left + belongings.replace(birth.descriptors, pipes, birth.unnamed)
-        for new, old in zip((wire, crash, out, err), self._ours):  # noqa: B905
+        for new, old in zip((wire, crash, out, err, calls, answers), self._ours):  # noqa: B905
             os.dup2(new, old, False)
+        self._native.renew_calls()
         self._outputs.renew()
         _pages.append(self._native.move_to(_map(page)))
         _close(given)

@@ -29,7 +29,7 @@ def receive_and_send() -> None:
     try:
         ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
         order = {"op": "fork", "id": 1, "name": "", "cwd": "/", "sites": [], "limits": {}}
-        descriptors.send(ours, quick_json.encode(order).encode("ascii"), [0, 0, 0, 0, 0])
+        descriptors.send(ours, quick_json.encode(order).encode("ascii"), [0, 0, 0, 0, 0, 0, 0])
         control = Control(theirs.detach())
         packet = control.receive()
         control.forget()

@@ -42,6 +42,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import mmap
     from types import FrameType
+    from typing import Any
 
 # How long what a session does after a stop (drain tasks, describe the error) is left alone.
 REPORT_SECONDS = 0.1
@@ -70,9 +71,11 @@ CpuTimeExceeded.__module__ = "builtins"  # so that answers name it plainly
 class WorkerNative:
     """A `Native` whose stops are signals. Lives in a worker's main thread."""
 
-    def __init__(self, page: mmap.mmap) -> None:
+    def __init__(self, page: mmap.mmap, call_pipes: tuple[int, int] = (-1, -1)) -> None:
         self.cpu_message = ""  # what CpuTimeExceeded says in the running cell
         self.notices: list[str] = []  # the running cell's
+        self.call_pipes = call_pipes  # for calls and for answers (docs/code-mode-wire.md)
+        self._calls_lost = False
         self._page = page
         self._thread = _this_thread()
         self._cell = 0  # the one that runs, or 0
@@ -114,6 +117,36 @@ class WorkerNative:
         """The server wants the running cell to end."""
         cell = self._cell
         return cell != 0 and _read_number(self._page)[0] == cell  # type: ignore[no-any-return]
+
+    # --- the calls channel ---
+
+    def calls(self) -> tuple[int, int]:
+        """Its descriptors, which stay the worker's. Raises RuntimeError when they are of no use."""
+        if self._calls_lost or self.call_pipes[0] < 0:
+            raise RuntimeError(
+                "No MCP server can be called from this session any more: its channel to the server was "
+                "closed or written to by other code. Reset the session."
+            )
+        return self.call_pipes
+
+    def calls_lost(self, calls: int, answers: int) -> None:
+        """They are of no use any more."""
+        if calls >= 0 or answers >= 0:
+            self._calls_lost = True
+
+    def renew_calls(self) -> None:
+        """In the copy of a worker: other pipes are at the same numbers."""
+        self._calls_lost = False
+        channel = _attached_channel()
+        if channel is not None:
+            channel.begin_again()
+
+    def leave_calls(self) -> None:
+        """In a forked child: they are the worker's."""
+        self._calls_lost = True
+        channel = _attached_channel()
+        if channel is not None:
+            channel.leave_to_child()
 
     # --- what C code asks while it works on ---
 
@@ -279,6 +312,11 @@ _OUR_CODES = frozenset(
 )
 # What C code calls to ask: that is where the handler of a signal runs which came meanwhile.
 ASKED_CODES = {WorkerNative.abort_requested.__code__}
+
+
+def _attached_channel() -> Any:
+    module = sys.modules.get("mcp_runtime.code_mode.channel")
+    return None if module is None else module.attached()
 
 
 def _in_region_change(frame: FrameType | None) -> bool:

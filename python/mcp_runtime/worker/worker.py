@@ -88,8 +88,8 @@ def live(order: dict[str, Any]) -> NoReturn:
 
 def _begin(order: dict[str, Any]) -> Worker:
     stand_alone(order["zygote"])
-    wire, crash, outputs, page = _take_descriptors(order["descriptors"])
-    native = WorkerNative(page)
+    wire, crash, outputs, page, calls = _take_descriptors(order["descriptors"])
+    native = WorkerNative(page, calls)
     native.install()
     long_calls.ask(native)
     wanted = order.get("limits") or {}
@@ -108,17 +108,19 @@ def stand_alone(zygote: int) -> None:
         os.setsid()
 
 
-def _take_descriptors(given: list[int]) -> tuple[socket, int, Outputs, mmap.mmap]:
+def _take_descriptors(
+    given: list[int],
+) -> tuple[socket, int, Outputs, mmap.mmap, tuple[int, int]]:
     """Puts the pipes at 1 and 2, ours out of the way, and closes all others."""
-    wire, out, err, page, crash = given
+    wire, out, err, page, crash, calls, answers = given
     os.dup2(out, 1)
     os.dup2(err, 2)
     # The object has a duplicate of the descriptor, which is closed below behind its back: it must
     # never be closed itself, for it would close whatever has got the number since.
     shared = mmap.mmap(page, _PAGE_BYTES, mmap.MAP_SHARED, mmap.PROT_READ)
     highest = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    lowest = max(3, min(_HIGH, highest - 8)) if highest != resource.RLIM_INFINITY else _HIGH
-    ours = (wire, crash, out, err)
+    lowest = max(3, min(_HIGH, highest - 10)) if highest != resource.RLIM_INFINITY else _HIGH
+    ours = (wire, crash, out, err, calls, answers)
     kept = [fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, lowest) for number in ours]
     for name in os.listdir("/proc/self/fd"):
         number = int(name)
@@ -127,7 +129,8 @@ def _take_descriptors(given: list[int]) -> tuple[socket, int, Outputs, mmap.mmap
                 _close(number)
             except OSError:  # the listing's own, closed already
                 pass
-    return socket(fileno=kept[0]), kept[1], Outputs(kept[2], kept[3]), shared
+    outputs = Outputs(kept[2], kept[3])
+    return socket(fileno=kept[0]), kept[1], outputs, shared, (kept[4], kept[5])
 
 
 class Worker:
@@ -148,7 +151,7 @@ class Worker:
         self._socket = wire
         self._wire = Wire(wire)
         self._outputs = outputs
-        self._ours = (wire.fileno(), crash, *outputs.kept)
+        self._ours = (wire.fileno(), crash, *outputs.kept, *native.call_pipes)
         self._usage = Usage()
         self._forked = False
         # Given up when there is no memory for an answer; pages that nobody touches cost nothing.
@@ -286,6 +289,7 @@ class Worker:
         self._forked = True
         try:
             self._native.leave()
+            self._native.leave_calls()
             faulthandler.disable()
         except BaseException:
             pass

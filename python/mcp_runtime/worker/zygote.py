@@ -55,7 +55,7 @@ _LATER = (
     "json",
     "random",
 )
-_FORK_DESCRIPTORS = 5
+_FORK_DESCRIPTORS = 7
 # A spare is made when nothing was asked for in so long a time: the session that was opened last has
 # its first cell behind it by then.
 _SPARE_AFTER_SECONDS = 0.03

@@ -81,6 +81,7 @@ Result<embed::CellNumber> HostSession::submit(CellSpec spec,
   cell.background = spec.background;
   if (spec.kind == embed::CellKind::Code) cell.code = spec.code;
   cell.observer = std::move(observer);
+  cell.servers = std::move(spec.servers);
   if (cells_.size() == 1) cell.running_since_ns = busy_since_ns_ = now_ns();
   embed::CellRequest request{number, std::move(spec.code), spec.timeout, spec.kind};
   if (spec.wish && spec.wish->limited() && has_been_opened()) {
@@ -393,6 +394,17 @@ void HostSession::link_folder_opened(int directory, const std::string& path) {
   if (const Result<void> moved = folder->move_to(directory, path); !moved) {
     add_notice(moved.error().message);
   }
+}
+
+std::shared_ptr<RunPermit> HostSession::link_permit(embed::CellNumber number) {
+  const auto cell = cell_at(number);
+  if (cell == cells_.end() || cell->kind != embed::CellKind::Code) return nullptr;
+  auto permit = std::make_shared<RunPermit>();
+  permit->session = name_;
+  permit->cell = number;
+  permit->servers = cell->servers;
+  if (cell->observer) permit->client = cell->observer->client();
+  return permit;
 }
 
 void HostSession::link_lost(std::string reason) { lose(reason); }

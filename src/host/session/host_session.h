@@ -36,6 +36,8 @@ struct CellSpec {
   bool background = false;                       // its end is remembered for inspect_session
   std::unique_ptr<SessionWish> wish = {};        // null: nothing is asked of the session
   std::atomic<std::uint8_t>* begun = nullptr;    // set to 1 when it begins to run; null: nothing
+  // The MCP servers that its code may use, as configured; null: all. See UpstreamGateway::allow().
+  std::shared_ptr<const std::vector<std::string>> servers = {};
   embed::CellKind kind = embed::CellKind::Code;  // HostSession::save() and restore() give others
 };
 
@@ -65,6 +67,9 @@ class CellObserver {
  public:
   virtual ~CellObserver() = default;
   virtual void cell_output(Stream, std::string_view) {}
+  // The client's call that it is for, by which the person behind the client can be asked; null:
+  // there is none.
+  virtual std::shared_ptr<mcp::ToolCall> client() const { return nullptr; }
   virtual void cell_ended(CellEnd end) = 0;  // the last call
 };
 
@@ -79,6 +84,7 @@ struct Cell {
   std::vector<std::string> notices{};  // what its answer has to say besides its own
   embed::CellKind kind = embed::CellKind::Code;
   std::string code{};  // for the history; empty: it goes into none
+  std::shared_ptr<const std::vector<std::string>> servers{};  // as in its CellSpec
 };
 
 // How a background cell ended.
@@ -200,6 +206,7 @@ class HostSession final : private SessionLink::Owner {
   void link_reset_finished(std::uint64_t ticket) override;
   void link_lost(std::string reason) override;
   void link_folder_opened(int directory, const std::string& path) override;
+  std::shared_ptr<RunPermit> link_permit(embed::CellNumber number) override;
 
   struct Inspection {
     std::uint64_t deadline_ns;
@@ -232,6 +239,7 @@ class HostSession final : private SessionLink::Owner {
   void plan_again();
   void prepare_place(Held& held);
   void place_ready(embed::CellNumber number, Result<PreparedPlace> place);
+  void do_without_imported(Held& held, const std::string& why);
   void fail_front();
   void advance();
   bool become(Held& held);

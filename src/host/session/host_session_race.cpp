@@ -82,6 +82,7 @@ Result<embed::CellNumber> HostSession::submit_race(CellSpec spec, RaceOrder orde
   cell.observer = std::move(observer);
   if (cells_.size() == 1) cell.running_since_ns = busy_since_ns_ = now_ns();
   embed::CellRequest request;
+  cells_.back().servers = std::move(spec.servers);
   request.number = number;
   request.timeout = order.timeout;
   request.begun = spec.begun;
@@ -113,7 +114,7 @@ void HostSession::begin_race(Held& held) {
                      cells_.front().observer->cell_output(Stream::Stdout, output);
                    }
                  },
-                 [this] { race_ended(); }});
+                 [this] { race_ended(); }, [this, number] { return link_permit(number); }});
 }
 
 bool HostSession::race_runs(embed::CellNumber number) const {

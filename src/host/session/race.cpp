@@ -219,6 +219,9 @@ class Race::Runner final : public SessionLink::Owner {
   void link_names_ready(std::uint64_t, std::vector<embed::NameInfo>) override {}
   void link_reset_finished(std::uint64_t) override {}
   void link_lost(std::string reason) override { lost(reason); }
+  std::shared_ptr<RunPermit> link_permit(embed::CellNumber number) override {
+    return running_ && number == race_.number_ && race_.told_.permit ? race_.told_.permit() : nullptr;
+  }
 
   Race& race_;
   const std::size_t at_;

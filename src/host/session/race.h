@@ -75,6 +75,8 @@ class Race {
   struct Told {
     std::function<void(std::size_t candidate, std::string_view output)> output;
     std::function<void()> ended;  // once, the last call
+    // For what a candidate's code asks of MCP servers; empty: it may ask nothing.
+    std::function<std::shared_ptr<RunPermit>()> permit = {};
   };
 
   Race(RaceOrder order, embed::CellNumber number, Copies copies, Told told);

@@ -11,7 +11,12 @@
 namespace pyember::host {
 
 SessionLink::SessionLink(const Opener& open, Place place, Owner& owner, std::function<void()> wake)
-    : owner_(&owner), poster_(place.poster), wake_(std::move(wake)), chunk_(place.chunk) {
+    : owner_(&owner),
+      loop_(place.loop),
+      poster_(place.poster),
+      wake_(std::move(wake)),
+      chunk_(place.chunk),
+      call_service_(place.calls) {
   session_ = open(*this);
   const auto watch = [&](Pipe& pipe, int fd, Stream stream) {
     pipe.fd = fd;
@@ -29,6 +34,7 @@ SessionLink::~SessionLink() {
   stdout_.poll.reset();
   stderr_.poll.reset();
   session_.reset();
+  calls_.reset();  // later: a session's thread may be opening the pipes by their names
 }
 
 void SessionLink::speak(Owner& owner) {
@@ -65,6 +71,33 @@ void SessionLink::folder_opened(int directory, const std::string& path) noexcept
   if (owner_ != nullptr) owner_->link_folder_opened(directory, path);
 }
 
+void SessionLink::calls_wanted() noexcept { push(CallsWanted{}); }
+
+// Only workers have them from their beginning, and they tell of it on the loop's thread.
+void SessionLink::calls_opened(std::shared_ptr<CallPipes> pipes) noexcept {
+  if (call_service_ == nullptr) return;
+  SessionCalls::Owner& owner = *this;
+  calls_ = std::make_unique<SessionCalls>(loop_, std::move(pipes), *call_service_, owner, chunk_);
+}
+
+// Those of before, if any, were closed by the session.
+void SessionLink::open_calls() {
+  if (call_service_ == nullptr) return session_->give_calls(nullptr);
+  auto pipes = std::make_shared<CallPipes>();
+  if (!pipes->valid()) return session_->give_calls(nullptr);
+  session_->give_calls(pipes.get());
+  calls_opened(std::move(pipes));
+}
+
+embed::CellNumber SessionLink::running_cell() {
+  const auto running = session_->running();
+  return running ? running->number : 0;
+}
+
+std::shared_ptr<RunPermit> SessionLink::permit_for(embed::CellNumber cell) {
+  return owner_ != nullptr ? owner_->link_permit(cell) : nullptr;
+}
+
 void SessionLink::session_lost(std::string reason) noexcept { push(Lost{std::move(reason)}); }
 
 void SessionLink::pump() {
@@ -89,11 +122,14 @@ void SessionLink::handle(Event& event) {
       drain(stderr_);
       session_->output_drained(finished->number);
     }
+    if (calls_) calls_->cell_ended(finished->number);
     if (owner_) owner_->link_cell_finished(finished->number, std::move(finished->outcome));
   } else if (auto* names = std::get_if<NamesReady>(&event)) {
     owner_->link_names_ready(names->ticket, std::move(names->names));
   } else if (auto* reset = std::get_if<ResetFinished>(&event)) {
     owner_->link_reset_finished(reset->ticket);
+  } else if (std::holds_alternative<CallsWanted>(event)) {
+    open_calls();
   } else if (auto* lost = std::get_if<Lost>(&event)) {
     owner_->link_lost(std::move(lost->reason));
   }

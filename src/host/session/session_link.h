@@ -13,6 +13,7 @@
 #include "embed/session.h"
 #include "host/loop/loop_poster.h"
 #include "host/output/output_store.h"
+#include "host/upstream/session_calls.h"
 
 namespace pyember::host {
 
@@ -25,7 +26,7 @@ namespace pyember::host {
 // not read before; the bytes are of a later one. A cell that ended with has_output=true holds its
 // session back until its pipes are empty, so the bytes are its own. Else they belong to the cell
 // that runs, or to none.
-class SessionLink final : public embed::SessionListener {
+class SessionLink final : public embed::SessionListener, private SessionCalls::Owner {
  public:
   // Where events go, on the loop's thread. The link must not be destroyed from within.
   class Owner {
@@ -38,15 +39,19 @@ class SessionLink final : public embed::SessionListener {
     virtual void link_lost(std::string reason) = 0;
     // Before the session's first cell; from within a callback of the loop. See SessionListener.
     virtual void link_folder_opened(int /*directory*/, const std::string& /*path*/) {}
+    // For what the code of that cell, which runs, asks of MCP servers; null: it may ask nothing.
+    virtual std::shared_ptr<RunPermit> link_permit(embed::CellNumber) { return nullptr; }
   };
 
   // `wake` is called on any thread when events wait; it must bring about a call of pump() on the
   // loop's thread, and may outlive the link.
-  // `chunk` is read into; all links of a loop may share it.
+  // `chunk` is read into; all links of a loop may share it. `calls`: what serves the code's calls
+  // of MCP servers; null: nothing does.
   struct Place {
     EventLoop& loop;
     LoopPoster& poster;
     std::vector<char>& chunk;
+    CallService* calls = nullptr;
   };
   using Opener = std::function<std::unique_ptr<embed::Session>(embed::SessionListener&)>;
   SessionLink(const Opener& open, Place place, Owner& owner, std::function<void()> wake);
@@ -78,18 +83,24 @@ class SessionLink final : public embed::SessionListener {
   struct ResetFinished {
     std::uint64_t ticket;
   };
+  struct CallsWanted {};
   struct Lost {
     std::string reason;
   };
-  using Event = std::variant<CellFinished, NamesReady, ResetFinished, Lost>;
+  using Event = std::variant<CellFinished, NamesReady, ResetFinished, CallsWanted, Lost>;
 
   void cell_finished(embed::CellNumber number, embed::CellOutcome outcome,
                      bool has_output) noexcept override;
   void names_ready(std::uint64_t ticket, std::vector<embed::NameInfo> names) noexcept override;
   void reset_finished(std::uint64_t ticket) noexcept override;
   void folder_opened(int directory, const std::string& path) noexcept override;
+  void calls_wanted() noexcept override;
+  void calls_opened(std::shared_ptr<CallPipes> pipes) noexcept override;
   void session_lost(std::string reason) noexcept override;
   void push(Event event);
+  embed::CellNumber running_cell() override;
+  std::shared_ptr<RunPermit> permit_for(embed::CellNumber cell) override;
+  void open_calls();
 
   struct Pipe {
     int fd;
@@ -105,9 +116,11 @@ class SessionLink final : public embed::SessionListener {
   void deliver_piece();
 
   Owner* owner_;
+  EventLoop& loop_;
   LoopPoster& poster_;
   const std::function<void()> wake_;
   std::vector<char>& chunk_;
+  CallService* const call_service_;
 
   std::mutex mutex_;
   std::vector<Event> arrived_;  // guarded by mutex_
@@ -118,6 +131,7 @@ class SessionLink final : public embed::SessionListener {
   std::string_view piece_;  // read, and not yet given to a cell
 
   std::unique_ptr<embed::Session> session_;
+  std::unique_ptr<SessionCalls> calls_;  // null: its code has asked for nothing yet
   Pipe stdout_{};
   Pipe stderr_{};
 };

@@ -386,7 +386,7 @@ embed::SessionOptions SessionRegistry::options_for(HostSession& session) {
 
 std::unique_ptr<SessionLink> SessionRegistry::link_to(const SessionLink::Opener& open,
                                                       SessionLink::Owner& owner, std::uint64_t id) {
-  return std::make_unique<SessionLink>(open, SessionLink::Place{loop_, poster_, chunk_}, owner,
+  return std::make_unique<SessionLink>(open, SessionLink::Place{loop_, poster_, chunk_, calls_}, owner,
                                        [this, link = id] { wake(link); });
 }
 
@@ -399,7 +399,7 @@ std::unique_ptr<SessionLink> SessionRegistry::open_copy_link(HostSession& sessio
   const SessionLink::Opener open = [&](embed::SessionListener& listener) {
     return rooms_.open_copy(original, {}, listener, std::move(copied));
   };
-  return std::make_unique<SessionLink>(open, SessionLink::Place{loop_, poster_, chunk_}, owner,
+  return std::make_unique<SessionLink>(open, SessionLink::Place{loop_, poster_, chunk_, calls_}, owner,
                                        [this, link = id] { wake(link); });
 }
 

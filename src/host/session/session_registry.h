@@ -144,6 +144,9 @@ class SessionRegistry {
   void state_gone(const std::string& name) {
     if (state_gone_) state_gone_(name);
   }
+  // What serves the calls of MCP servers that code makes; before the first session. It outlives them.
+  void serve_calls(CallService& service) { calls_ = &service; }
+  CallService* calls() { return calls_; }
   const SessionSettings& settings() const { return settings_; }
   SessionRooms& rooms() { return rooms_; }
 
@@ -179,6 +182,7 @@ class SessionRegistry {
   OutputCallback output_callback_;
   std::function<void(const std::string&)> state_gone_;
 
+  CallService* calls_ = nullptr;
   std::vector<char> chunk_;
   std::vector<std::unique_ptr<SessionLink>> retired_;
   std::unordered_map<std::uint64_t, HostSession*> by_link_;

@@ -32,6 +32,8 @@ class RunPythonCall final : public CellObserver {
     if (feed_) feed_->output(bytes);
   }
 
+  std::shared_ptr<mcp::ToolCall> client() const override { return call_; }
+
   void cell_ended(CellEnd end) override {
     if (feed_) feed_->flush();
     mcp::ToolResult answer = answer_for(end, settings_.output_budget);

@@ -218,11 +218,17 @@ void ProcessSession::worker_ready() {
   replacing_ = false;
   if (worker_->folder() >= 0) listener_.folder_opened(worker_->folder(), order_.folder);
   if (source_->bounded()) tell_of_other_python();
+  tell_of_calls();
   tell_copied(worker_->left());
   if (const auto ticket = std::exchange(reset_ticket_, std::nullopt)) {
     listener_.reset_finished(*ticket);
   }
   advance();
+}
+
+void ProcessSession::tell_of_calls() {
+  calls_untold_ = false;
+  listener_.calls_opened(worker_->calls());
 }
 
 void ProcessSession::worker_done(CellDone& done) {
@@ -358,6 +364,7 @@ void ProcessSession::turn() {
               "Close sessions, or raise the limit on open files (ulimit -n).");
   }
   if (worker_->end()) return look_at_end();
+  if (calls_untold_) tell_of_calls();
   if (!wanted_copies_.empty()) advance();
   if (is_free() && order_.limits.wall_time && used_ >= *order_.limits.wall_time) {
     refuse_cells_without_time();

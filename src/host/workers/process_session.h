@@ -88,6 +88,7 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
 
   void open_worker();
   void tell_of_room();
+  void tell_of_calls();
   void tell_of_other_python();
   void bring_in(const WorkerPlace& place);
   void hand_in_state(embed::CellRequest& request);
@@ -133,6 +134,7 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   std::shared_ptr<const bool> measuring_ = std::make_shared<const bool>(true);
   std::unique_ptr<WorkerProcess> worker_;
   bool lost_ = false;
+  bool calls_untold_ = false;  // the worker is another one, and so are the pipes of its calls
 
   std::deque<embed::CellRequest> queue_;  // cells that have not begun
   std::optional<embed::RunningCell> running_;

@@ -133,6 +133,8 @@ Result<embed::CellNumber> ProcessSession::undo(std::size_t steps, Copied ready) 
   measured_ = {};
   measure_family();
   copied_ = std::move(ready);
+  calls_untold_ = worker_->ready();
+  if (calls_untold_) turn_.start(std::chrono::milliseconds(0));
   if (worker_->ready()) tell_copied(worker_->left());
   return state.value().cell;
 }

@@ -68,6 +68,8 @@ std::optional<WorkerDescriptors> WorkerProcess::prepare(const OutputPipes& pipes
   there[2] = pipes.copy_of_write_end(2);
   if (page_.valid()) there[3] = copy_of(page_.descriptor());
   if (crash_.valid()) there[4] = copy_of(crash_.descriptor());
+  there[5] = calls_->take_session_calls();
+  there[6] = calls_->take_session_answers();
   bool complete = paired;
   for (const Descriptor& each : there) complete = complete && each.valid();
   if (!complete) {

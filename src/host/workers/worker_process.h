@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/call_pipes.h"
 #include "host/loop/uv_handle.h"
 #include "host/workers/output_pipes.h"
 #include "host/workers/shared_memory.h"
@@ -47,6 +48,8 @@ class WorkerProcess final : private WorkerWire::Owner, private Zygote::Child {
   const std::optional<WorkerEnd>& end() const { return end_; }
   // It is busy with a copy of itself.
   bool forking() const { return copy_.has_value(); }
+  // By which its code asks the server. Of no use before it is ready.
+  const std::shared_ptr<CallPipes>& calls() const { return calls_; }
   // Of a copy that is ready: what it lacks, for people.
   const std::vector<std::string>& left() const { return left_; }
 
@@ -101,6 +104,8 @@ class WorkerProcess final : private WorkerWire::Owner, private Zygote::Child {
   const std::optional<std::uint64_t> memory_kills_before_;
   const std::shared_ptr<ZygoteRoom> room_;  // which has the groups then
   const WorkerGroups groups_;
+  // Shared with whoever polls it, which may outlast the worker.
+  const std::shared_ptr<CallPipes> calls_ = std::make_shared<CallPipes>();
   StopPage page_;
   CrashFile crash_;
   std::unique_ptr<WorkerWire> wire_;

@@ -32,7 +32,7 @@ struct ExitReport {
 };
 
 // The wire, the write ends of the pipes for 1 and 2, the stop page, the crash file.
-using WorkerDescriptors = std::array<Descriptor, 5>;
+using WorkerDescriptors = std::array<Descriptor, 7>;
 
 // The server's end of one zygote (docs/workers.md): starts it, asks it for workers and hears of
 // their ends. Owned by Workers; loop's thread only. What it says is checked; one that breaks the

@@ -52,6 +52,7 @@ class Worker:
         self.crash = crash
         self.cell = 0
         self.number = 0  # of the order that made it
+        self.calls = (-1, -1)  # the server's ends of the calls channel
 
     def send(self, header: dict[str, Any], body: bytes = b"") -> None:
         data = json.dumps(header).encode()
@@ -273,14 +274,17 @@ class Zygote:
         page = os.memfd_create("page")
         os.ftruncate(page, 4096)
         crash = os.memfd_create("crash")
-        given = (their_wire.fileno(), pipes[0][1], pipes[1][1], page, crash)
+        incoming, calls = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        answers, outgoing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        given = (their_wire.fileno(), pipes[0][1], pipes[1][1], page, crash, calls, answers)
         mapping = mmap.mmap(page, 4096)
         worker = Worker(self, 0, wire, [reader for reader, _ in pipes], mapping, crash)
+        worker.calls = (incoming, outgoing)
         self.workers.append(worker)
 
         def close() -> None:
             their_wire.close()
-            for descriptor in given[1:4]:
+            for descriptor in (*given[1:4], calls, answers):
                 os.close(descriptor)
 
         return worker, given, close

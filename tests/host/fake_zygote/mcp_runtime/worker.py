@@ -118,7 +118,7 @@ def main() -> None:
             os.read(wake_read, 100)
             reap(control)
         if control in ready:
-            data, ancillary, _, _ = control.recvmsg(1 << 16, socket.CMSG_SPACE(5 * 4))
+            data, ancillary, _, _ = control.recvmsg(1 << 16, socket.CMSG_SPACE(7 * 4))
             if not data:
                 os._exit(0)
             descriptors = array.array("i")

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "embed/execution.h"
+#include "mcp/tool.h"
+
+namespace pyember::host {
+
+struct RunConsent;
+
+// What the code of one cell may ask of upstreams, and what it has asked. One a cell, made when its
+// code first asks for something, shared with the calls that it makes. Loop's thread only.
+struct RunPermit {
+  std::string session;
+  embed::CellNumber cell = 0;
+  // As configured, each once; null: all there are.
+  std::shared_ptr<const std::vector<std::string>> servers;
+  // The client's call that the cell is run for; expired: nobody can be asked anything.
+  std::weak_ptr<mcp::ToolCall> client;
+  // Of whoever serves it.
+  std::size_t calls_made = 0;
+  std::shared_ptr<RunConsent> consent;
+
+  // `server`: as configured.
+  bool allows(std::string_view server) const {
+    return !servers || std::find(servers->begin(), servers->end(), server) != servers->end();
+  }
+};
+
+}  // namespace pyember::host
