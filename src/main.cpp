@@ -100,6 +100,8 @@ int main(int argc, char** argv) {
       _exit(cli::doctor(line.doctor, embed::Runtime::start));
     case cli::CommandLine::Command::Upgrade:
       _exit(cli::upgrade(line.upgrade));
+    case cli::CommandLine::Command::Upstreams:
+      _exit(cli::manage_upstreams(line.upstreams));
     case cli::CommandLine::Command::Serve:
       break;
   }

@@ -113,6 +113,56 @@ CLI::App* add_upgrade(CLI::App& app, UpgradeCommand& command) {
   return upgrade;
 }
 
+void describe_login(CLI::App& login, LoginCommand& command) {
+  login.add_option("name", command.name, "Its name, as `pyember upstreams` lists it")->required();
+  login.add_option("--scope", command.scope, "Scopes wanted beyond what it asks for");
+  login.add_option("--client-id", command.client_id,
+                   "A client that was registered there by hand (PYEMBER_CLIENT_SECRET: its secret)");
+  login.add_option("--client-url", command.client_url, "The address of a client's metadata");
+  login.add_option("--port", command.port, "Port of this machine that the browser comes back to")
+      ->check(CLI::Range(1, 65535));
+  login.add_flag("--no-browser", command.no_browser, "Only print the address to log in at");
+  login.add_flag("--forget", command.forget, "Remove what an earlier login has brought");
+}
+
+// Its options go before or behind the words, and --upstreams is the program's own.
+CLI::App* add_upstreams(CLI::App& app, UpstreamsCommand& command) {
+  using Action = UpstreamsCommand::Action;
+  CLI::App* upstreams = app.add_subcommand(
+      "upstreams", "List the MCP servers that code may call; try them, allow clients' files");
+  upstreams->require_subcommand(0, 1);
+  const auto action = [&](const char* name, const char* description, Action which) {
+    CLI::App* sub = upstreams->add_subcommand(name, description);
+    sub->callback([&command, which] { command.action = which; });
+    return sub;
+  };
+  const auto json = [&](CLI::App* on) { on->add_flag("--json", command.json, "Print JSON"); };
+  json(upstreams);  // `pyember upstreams` alone lists
+  CLI::App* list = action("list", "What is configured, where, and its tools", Action::List);
+  json(list);
+  list->add_option("name", command.names, "Only these");
+  CLI::App* test = action("test", "Start them, and show their tools or what is wrong", Action::Test);
+  json(test);
+  test->add_option("name", command.names, "Only these");
+  test->add_option("--start-timeout", command.timeout_seconds,
+                   "Seconds each may take to start (else as many as the server waits)")
+      ->check(CLI::PositiveNumber);
+  CLI::App* import = action(
+      "import", "Show what clients' files define, and let them be read", Action::Import);
+  json(import);
+  const auto files = [&](const char* name, std::vector<std::string>& to, const char* description) {
+    import->add_option(name, to, description)
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->type_name("FILE");
+  };
+  files("--yes", command.allowed, "Let this file be read, without asking (may be repeated)");
+  files("--remove", command.removed, "Let it not be read any more (may be repeated)");
+  describe_login(*action("login", "Log in at one that is reached over HTTP", Action::Login),
+                 command.login);
+  return upstreams;
+}
+
 }  // namespace
 
 CommandLine parse_command_line(int argc, char** argv) {
@@ -132,6 +182,7 @@ CommandLine parse_command_line(int argc, char** argv) {
   const CLI::App* jobs = serves ? nullptr : add_jobs(app, line.jobs);
   const CLI::App* doctor = serves ? nullptr : add_doctor(app, line.doctor);
   const CLI::App* upgrade = serves ? nullptr : add_upgrade(app, line.upgrade);
+  const CLI::App* upstreams = serves ? nullptr : add_upstreams(app, line.upstreams);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -146,6 +197,10 @@ CommandLine parse_command_line(int argc, char** argv) {
   if (jobs != nullptr && jobs->parsed()) line.command = CommandLine::Command::Jobs;
   if (doctor != nullptr && doctor->parsed()) line.command = CommandLine::Command::Doctor;
   if (upgrade != nullptr && upgrade->parsed()) line.command = CommandLine::Command::Upgrade;
+  if (upstreams != nullptr && upstreams->parsed()) {
+    line.command = CommandLine::Command::Upstreams;
+    line.upstreams.files = line.options.upstream_files;
+  }
   if (const Result<void> finished = serve.finish(); !finished) {
     fmt::print(stderr, "pyember: {}\n", finished.error().message);
     line.exit_code = 2;

@@ -6,13 +6,14 @@
 #include "cli/jobs_command.h"
 #include "cli/run_command.h"
 #include "cli/upgrade_command.h"
+#include "cli/upstreams_command.h"
 #include "host/options.h"
 
 namespace pyember::cli {
 
 // What the command line and the PYEMBER_* variables say.
 struct CommandLine {
-  enum class Command { Serve, Run, Jobs, Doctor, Upgrade };
+  enum class Command { Serve, Run, Jobs, Doctor, Upgrade, Upstreams };
 
   Command command = Command::Serve;
   host::Options options;  // of serve
@@ -20,6 +21,7 @@ struct CommandLine {
   JobsCommand jobs;
   DoctorOptions doctor;
   UpgradeCommand upgrade;
+  UpstreamsCommand upstreams;
   std::optional<int> exit_code;  // --help, --version or a mistake: printed already, end with this
 };
 

@@ -8,8 +8,8 @@
 
 #include "base/limits.h"
 #include "cli/doctor/command_output.h"
-#include "host/upstream/config/json_with_comments.h"
 #include "host/scripts/text_file.h"
+#include "host/upstream/config/json_with_comments.h"
 
 namespace pyember::cli {
 
@@ -72,7 +72,7 @@ Json block_for(const Client& client, const std::string& command) {
 bool is_ours(const std::string& name, const std::string& command) {
   const std::string program = fs::path(command).filename().string();
   return name == "pyember" || program == "pyember" || program == "python-executor-mcp" ||
-         program == "python-mcp-server";
+         program == "python-mcp-server" || program == host::kCodeModeProgram;
 }
 
 bool can_be_started(const std::string& command) {
