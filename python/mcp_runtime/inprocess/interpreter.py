@@ -48,6 +48,7 @@ class Interpreter:
         self._session = self._in_context(
             self._session_class, self._native, config.get("name", "main"))
         self._session.confined = config.get("confined")
+        self._session.saved_tools = bool(config.get("saved_tools"))
         self._loader.unsupported = None
         self._may_move = bool(config.get("look_ahead")) and "_ctypes" not in _modules
         if config.get("look_ahead"):

@@ -158,6 +158,7 @@ class Worker:
         self._spare = [bytes(1 << 20)]
         self._session = Session(native, order["name"])
         self._session.preloaded = frozenset(sys.modules)
+        self._session.saved_tools = bool(order.get("saved_tools"))
         self._checkpoints = Checkpoints(self._session, self._leave_to_child)
         self._copier = Copier(
             self._session, native, self._wire, outputs, self._usage, self._ours, order["zygote"]
