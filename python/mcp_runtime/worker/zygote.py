@@ -50,6 +50,8 @@ _LATER = (
     "mcp_runtime.snapshot",
     "mcp_runtime.questions",
     "mcp_runtime.changes",
+    "mcp_runtime.code_mode.names",
+    "mcp_runtime.code_mode.runtime",
     "mcp_runtime.worker.preload",
     "asyncio",
     "json",
