@@ -386,6 +386,7 @@ inline constexpr std::chrono::milliseconds kOAuthTimeout = 30s;       // of one 
 inline constexpr std::chrono::seconds kOAuthRefreshBefore = 60s;      // a token expires
 inline constexpr std::chrono::milliseconds kOAuthLockPatience = 10s;  // while another refreshes
 inline constexpr std::chrono::milliseconds kLoginDeadline = 600s;     // for the person
+inline constexpr std::size_t kLoginVisits = 16;                       // of a browser, at once
 
 // --- host: looking at code -----------------------------------------------------------------------
 inline constexpr std::chrono::milliseconds kQualityDeadline = 300s;  // of ruff, of bandit

@@ -30,8 +30,10 @@ class Connection:
     """A transport in a process of its own."""
 
     def __init__(self, url: str, *, headers: dict[str, str] | None = None, tokens: str = "",
-                 environment: dict[str, str] | None = None) -> None:
-        settings = {"url": url, "headers": headers or {}, "tokens": tokens}
+                 environment: dict[str, str] | None = None, login: dict[str, str] | None = None) -> None:
+        settings: dict[str, Any] = {"url": url, "headers": headers or {}, "tokens": tokens}
+        if login is not None:
+            settings["login"] = login
         self.process = subprocess.Popen([str(driver_program()), json.dumps(settings)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})})
         self.told: Queue[dict[str, Any] | None] = Queue()

@@ -37,6 +37,7 @@ std::string token_folder() { return host::find_state_directory() + "/upstream-to
 std::string find_browser() {
   std::string named = variable("BROWSER");
   named.erase(std::min(named.find(':'), named.size()));
+  if (named.find('/') != std::string::npos) return host::is_program(named) ? named : "";
   if (!named.empty()) return host::program_on_path(named);
 #ifdef __APPLE__
   return host::program_on_path("open");

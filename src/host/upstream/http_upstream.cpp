@@ -364,6 +364,10 @@ bool HttpUpstream::follow(Sending& sending, const HttpOutcome& outcome) {
 void HttpUpstream::refused(Sending& sending, const HttpOutcome& outcome) {
   const OAuthChallenge challenge = challenge_of(outcome.head);
   if (outcome.head.status == 403 && challenge.error == "insufficient_scope") {
+    if (access_ && !std::exchange(sending.renewed, true) &&
+        access_->has_another_than(sending.token)) {
+      return dispatch(sending);
+    }
     if (access_) access_->want_scope(challenge.scope);
     return fail(sending, scope_wanted(definition_, challenge.scope));
   }

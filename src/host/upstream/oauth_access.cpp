@@ -120,6 +120,13 @@ void OAuthAccess::renew(const std::string& refused,
   renewal_ = std::make_unique<Renewal>(*this, refused, std::move(done));
 }
 
+bool OAuthAccess::has_another_than(const std::string& sent) {
+  OAuthTokens tokens = file_.read();
+  if (tokens.access_token.empty() || tokens.access_token == sent) return false;
+  tokens_ = std::move(tokens);
+  return true;
+}
+
 void OAuthAccess::want_scope(std::string_view scope) {
   OAuthTokens tokens = file_.read();
   const std::string wanted = united_scopes(tokens.wanted_scope, scope);

@@ -28,6 +28,8 @@ class OAuthAccess {
   bool due();
   // Sees to another token than `refused`: `done` is called once, later, with what went wrong.
   void renew(const std::string& refused, std::function<void(std::optional<Error>)> done);
+  // Whether a login since then has brought another token than `sent`; it is token() from now on.
+  bool has_another_than(const std::string& sent);
   // What the server wants the next login to ask for.
   void want_scope(std::string_view scope);
 

@@ -1,5 +1,6 @@
-// One connection to an upstream over HTTP, for tests: orders come as lines of JSON on stdin, and
-// what the transport tells goes out as lines of JSON on stdout. See tests/upstream_http/driver.py.
+// One connection to an upstream over HTTP, or one login there, for tests: orders come as lines of
+// JSON on stdin, and what the transport tells goes out as lines of JSON on stdout. See
+// tests/upstream_http/driver.py.
 
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "host/loop/event_loop.h"
 #include "host/loop/uv_handle.h"
 #include "host/upstream/http_upstream.h"
+#include "host/upstream/oauth_login.h"
 #include "mcp/json.h"
 #include "mcp/json_members.h"
 
@@ -28,15 +30,38 @@ class Driver final : UpstreamTransport::Owner {
     if (settings.contains("headers")) {
       definition_.headers = settings["headers"].get<std::map<std::string, std::string>>();
     }
+    input_.start(UV_READABLE);
+    if (settings.contains("login")) {
+      log_in(settings);
+      return;
+    }
     TransportSettings transport;
     transport.token_folder = mcp::text_in(settings, "tokens");
     transport_ = make_http_transport(loop_, definition_, transport, *this);
     transport_->start();
-    input_.start(UV_READABLE);
   }
   void run() { loop_.run(); }
 
  private:
+  void log_in(const mcp::Json& settings) {
+    const mcp::Json& wish = settings["login"];
+    client_.emplace(loop_);
+    login_ = std::make_unique<OAuthLogin>(
+        loop_, *client_, definition_,
+        OAuthLoginSettings{.token_folder = mcp::text_in(settings, "tokens"),
+                           .client_id = mcp::text_in(wish, "client_id"),
+                           .client_secret = mcp::text_in(wish, "client_secret"),
+                           .client_url = mcp::text_in(wish, "client_url"),
+                           .scope = mcp::text_in(wish, "scope")},
+        [this](const std::string& address) {
+          tell({{"show", address}});
+        },
+        [this](const Result<OAuthTokens>& result) {
+          if (result) return tell({{"logged_in", result.value().scope}});
+          tell({{"login_failed", result.error().message}});
+        });
+  }
+
   void read() {
     char chunk[65536];
     const ssize_t got = ::read(STDIN_FILENO, chunk, sizeof chunk);
@@ -54,6 +79,9 @@ class Driver final : UpstreamTransport::Owner {
     if (what == "abandon") transport_->abandon(order["id"].get<std::int64_t>());
     if (what == "end") transport_->end([this] { tell({{"did", "end"}}); });
     if (what == "drop") transport_.reset();
+    if (what == "answer") {
+      tell({{"taken", login_->take_answer(mcp::text_in(order, "address"))}});
+    }
     if (what != "send") return;
     OutgoingMessage message;
     message.text = mcp::to_json_text(order["message"]);
@@ -79,6 +107,8 @@ class Driver final : UpstreamTransport::Owner {
   Poll input_;
   UpstreamDefinition definition_;
   std::unique_ptr<UpstreamTransport> transport_;
+  std::optional<HttpClient> client_;
+  std::unique_ptr<OAuthLogin> login_;
   std::string text_;
 };
 
