@@ -22,6 +22,10 @@ std::string text_of(const Json& fields, const char* member) {
   return found != fields.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+std::shared_ptr<RunConsent> consent_of(const RunPermit& permit) {
+  return std::make_shared<RunConsent>(RunConsent{permit.session, permit.client});
+}
+
 CallError wrong(std::string message) { return {"arguments", std::move(message)}; }
 
 // What a tool that answers isError has to say, for the exception's text.
@@ -115,10 +119,7 @@ void UpstreamGateway::check_call(std::uint64_t id, CallGuard::Call call,
                                        permit.calls_made)});
   }
   ++permit.calls_made;
-  if (!permit.consent) {
-    permit.consent = std::make_shared<RunConsent>();
-    permit.consent->client = permit.client;
-  }
+  if (!permit.consent) permit.consent = consent_of(permit);
   call.server = operation.server->name;
   call.alias = operation.server->alias;
   const std::uint64_t checked =
@@ -203,10 +204,7 @@ void UpstreamGateway::get_prompt(std::uint64_t id) {
 
 void UpstreamGateway::accept_tools(std::uint64_t id) {
   Operation& operation = *find(id);
-  if (!operation.permit->consent) {
-    operation.permit->consent = std::make_shared<RunConsent>();
-    operation.permit->consent->client = operation.permit->client;
-  }
+  if (!operation.permit->consent) operation.permit->consent = consent_of(*operation.permit);
   const std::uint64_t checked = guard_.accept_tools(
       operation.permit->consent, operation.server->name, text_of(operation.order.fields, "change"),
       [this, id](Result<void> accepted) {
