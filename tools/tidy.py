@@ -160,7 +160,7 @@ def check_no_machine_paths() -> Iterator[str]:
 
 def check_runtime_is_standard_library_only() -> Iterator[str]:
     pattern = re.compile(r"^\s*(?:import|from)\s+([A-Za-z_]\w*)")
-    ours = {"mcp_runtime", "mcp_services", "python_mcp_server", "_pyember", "__future__"}
+    ours = {"mcp_runtime", "mcp_services", "python_mcp_server", "mcp_code_execution_mode", "_pyember", "__future__"}
     for path in tracked("python"):
         if path.suffix != ".py":
             continue

@@ -12,6 +12,8 @@ using namespace std::chrono_literals;
 // --- cells ---------------------------------------------------------------------------------
 inline constexpr std::chrono::milliseconds kDefaultTimeout = 60s;    // option --timeout
 inline constexpr std::chrono::milliseconds kMaximumTimeout = 3600s;  // option --max-timeout
+inline constexpr std::chrono::milliseconds kCodeModeTimeout =
+    120s;  // of profile code, the default and the most; options --timeout, --max-timeout
 inline constexpr std::size_t kMaximumCodeBytes = 4u << 20;  // a cell is typed or generated text
 inline constexpr std::size_t kMaximumQueuedCells = 2048;  // per session; 1,000 pipelined calls fit
 inline constexpr std::size_t kMaximumResultCharacters = 20'000;  // repr of the last expression
@@ -157,6 +159,7 @@ inline constexpr std::size_t kUvOutputBytes = 64u << 10;     // of each stream; 
 inline constexpr std::size_t kMaximumStampBytes = 1u << 20;  // thousands of packages
 inline constexpr std::size_t kMaximumDependencies = 256;
 inline constexpr std::size_t kMaximumDependencyBytes = 4096;
+inline constexpr std::chrono::seconds kImportsTriedAgain = 300s;  // packages that could not be had
 inline constexpr std::chrono::seconds kEnvironmentInUse = 3600s;  // after its last use it stays
 
 // --- host: runs and jobs ------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <string_view>
+#include <vector>
 
 #include "cli/doctor/kernel_checks.h"
 #include "cli/serve_options.h"
@@ -167,7 +168,16 @@ CLI::App* add_upstreams(CLI::App& app, UpstreamsCommand& command) {
 
 CommandLine parse_command_line(int argc, char** argv) {
   CommandLine line;
-  line.options.profile = host::profile_of_program(argc > 0 ? argv[0] : "");
+  const std::string_view program = host::name_of_program(argc > 0 ? argv[0] : "");
+  line.options.profile = host::profile_of_program(program);
+  // There `run` means the server, which needs no word.
+  std::vector<char*> words(argv, argv + argc);
+  if (program == host::kCodeModeProgram && argc > 1 && std::string_view(argv[1]) == "run") {
+    words.erase(words.begin() + 1);
+    argc = static_cast<int>(words.size());
+  }
+  words.push_back(nullptr);
+  argv = words.data();
   CLI::App app("Persistent Python sessions for MCP clients, in embedded interpreters.", "pyember");
   app.set_version_flag("--version", "pyember " PYEMBER_VERSION);
   // `pyember` alone is `pyember serve`: the options are the program's, and serve lets them through.
@@ -204,6 +214,9 @@ CommandLine parse_command_line(int argc, char** argv) {
   if (const Result<void> finished = serve.finish(); !finished) {
     fmt::print(stderr, "pyember: {}\n", finished.error().message);
     line.exit_code = 2;
+  }
+  if (program == host::kCodeModeProgram && line.options.profile == host::Profile::Code) {
+    line.options.server_name = host::kCodeModeProgram;
   }
   return line;
 }

@@ -8,7 +8,10 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "host/bridge_settings.h"
 #include "host/scripts/script_boundaries.h"
+#include "host/upstream/config/places.h"
+#include "host/upstream/policy/policy.h"
 
 namespace pyember::cli {
 
@@ -38,7 +41,8 @@ std::string module_problem(const std::string& name) {
 }  // namespace
 
 ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
-    : options_(options),
+    : app_(app),
+      options_(options),
       timeout_(in_seconds(options.timeout)),
       maximum_timeout_(in_seconds(options.maximum_timeout)),
       idle_timeout_(in_seconds(options.idle_timeout)) {
@@ -117,6 +121,13 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
       ->envname("PYEMBER_PRELOAD")
       ->delimiter(',')
       ->check(CLI::Validator(module_problem, "MODULE"));
+  app.add_option(
+         "--import-packages", import_packages_,
+         "Profile code: install well-known packages that code imports and that are missing: "
+         "on, off")
+      ->envname("PYEMBER_IMPORT_PACKAGES")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->capture_default_str();
   app.add_flag("--no-supervisor", unsupervised_, "Don't start another server when this one dies")
       ->envname("PYEMBER_NO_SUPERVISOR");
   app.add_option("--checkpoints", checkpoints_,
@@ -135,6 +146,10 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
       ->delimiter(',');
   app.add_flag("--no-upstreams", no_upstreams_, "Let code call no MCP servers")
       ->envname("PYEMBER_NO_UPSTREAMS");
+  app.add_option("--upstream-policy", policy_file_,
+                 "Which calls of MCP servers code may make (else policy.json of the configuration "
+                 "folder)")
+      ->envname("PYEMBER_UPSTREAM_POLICY");
   app.add_option("--project-root", options.project_root,
                  "Folder of scripts/ and autosaved_scripts/ (else PYTHON_MCP_HOME, else here)");
   app.add_option("--log-level", options.log_level, "Least severe level logged to stderr")
@@ -153,15 +168,53 @@ Result<void> ServeOptions::finish() {
   options_.timeout = to_duration(timeout_);
   options_.maximum_timeout = to_duration(maximum_timeout_);
   options_.idle_timeout = to_duration(idle_timeout_);
+  if (options_.profile == host::Profile::Code) take_code_mode();
   if (options_.timeout > options_.maximum_timeout) options_.timeout = options_.maximum_timeout;
   if (auto scripts = read_scripts_boundary(); !scripts) return scripts;
   if (auto allowed = read_allowance(); !allowed) return allowed;
+  if (auto policy = read_policy(); !policy) return policy;
   const char* switches = std::getenv("PYEMBER_TEST_SWITCHES");
   if (switches == nullptr || *switches == '\0') return {};
   const auto parsed = host::parse_test_switches(switches);
   if (!parsed) return parsed.error();
   options_.test = parsed.value();
   fmt::print(stderr, "pyember: test switches are on: {}\n", switches);
+  return {};
+}
+
+// What profile code has instead of the other profiles' defaults. Options, and variables of ours,
+// that were given stay as they are.
+void ServeOptions::take_code_mode() {
+  const host::BridgeSettings bridge = host::read_bridge_settings();
+  for (const std::string& warning : bridge.warnings) fmt::print(stderr, "pyember: {}\n", warning);
+  const auto is_given = [this](const char* name) { return app_.get_option(name)->count() != 0; };
+  if (!is_given("--max-timeout")) {
+    options_.maximum_timeout = bridge.maximum_timeout;
+    if (is_given("--timeout")) {
+      options_.maximum_timeout = std::max(options_.maximum_timeout, options_.timeout);
+    }
+  }
+  if (!is_given("--timeout")) options_.timeout = bridge.timeout;
+  if (!is_given("--log-level") && !bridge.log_level.empty()) options_.log_level = bridge.log_level;
+  if (!options_.isolation) {
+    options_.isolation = bridge.containers ? host::Isolation::Container : host::Isolation::Sandbox;
+  }
+  options_.output_mode = bridge.output_mode;
+  options_.sessions_stay = bridge.sessions_stay;
+  options_.installs_imports = import_packages_ == "on";
+}
+
+// Read once, here: a policy that can't be understood is a reason not to start.
+Result<void> ServeOptions::read_policy() {
+  if (no_upstreams_ || options_.profile == host::Profile::Scripts) return {};
+  using host::Policy;
+  const std::string folder = host::find_configuration_directory();
+  Result<Policy> policy =
+      policy_file_.empty()
+          ? Policy::load(folder.empty() ? "" : folder + "/policy.json", Policy::Wanted::IfThere)
+          : Policy::load(policy_file_, Policy::Wanted::AskedFor);
+  if (!policy) return policy.error();
+  options_.upstream_policy = std::make_shared<const Policy>(policy.take());
   return {};
 }
 

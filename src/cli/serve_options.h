@@ -24,12 +24,17 @@ class ServeOptions {
   Result<void> finish();
 
  private:
+  void take_code_mode();
   Result<void> read_allowance();
+  Result<void> read_policy();
   Result<void> read_scripts_boundary();
 
+  CLI::App& app_;
   host::Options& options_;
   std::string profile_;    // empty: the program's name decides
   std::string checkpoints_ = "on";
+  std::string import_packages_ = "on";
+  std::string policy_file_;  // empty: the one in the configuration folder, if there is one
   std::string isolation_;  // empty: the profile decides
   std::string sandbox_scripts_;  // empty: not
   std::string sandbox_fallback_ = "none";

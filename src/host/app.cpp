@@ -16,8 +16,11 @@
 #include "host/state/revive.h"
 #include "host/state/state_store.h"
 #include "host/tools/branch_tools.h"
+#include "host/tools/code_tool.h"
 #include "host/tools/export_tool.h"
 #include "host/tools/file_tools.h"
+#include "host/tools/imported_packages.h"
+#include "host/upstream/config/load.h"
 
 namespace pyember::host {
 
@@ -43,8 +46,16 @@ constexpr std::string_view kAboutScripts =
     "the tools that end in _async start jobs, which outlive this server; py_job_status and "
     "get_job_output follow them.";
 
+constexpr std::string_view kAboutCode =
+    "run_python is the one tool: its code finds and calls the tools of every configured MCP "
+    "server. "
+    "print(runtime.capability_summary()) shows how. A package that is missing: a line `%pip "
+    "install "
+    "NAME` in the code.";
+
 std::string instructions(Profile profile) {
   if (profile == Profile::Scripts) return std::string(kAboutScripts);
+  if (profile == Profile::Code) return std::string(kAboutCode);
   std::string text(kAboutSessions);
   if (profile == Profile::Full) text += kAboutRooms;
   return text;
@@ -65,14 +76,30 @@ std::string working_directory() {
   return failed ? std::string() : path;
 }
 
-mcp::ServerInfo server_info(Profile profile) {
+mcp::ServerInfo server_info(const Options& options) {
   mcp::ServerInfo info;
-  info.name = "pyember";
+  info.name = options.server_name;
   info.title = "pyember";
   info.version = PYEMBER_VERSION;
   info.description = "Persistent Python sessions in embedded interpreters";
-  info.instructions = instructions(profile);
+  info.instructions = instructions(options.profile);
   return info;
+}
+
+// Where sessions find packages, for profile code to see what is missing; unset: it installs none.
+// What a container's image has is not known here.
+std::optional<std::vector<std::string>> package_directories(const Options& options,
+                                                            const PythonEnvironment& environment) {
+  const Isolation room = options.isolation.value_or(Isolation::Auto);
+  if (!options.installs_imports || room == Isolation::InProcess || room == Isolation::Container) {
+    return std::nullopt;
+  }
+  if (!environment.root.empty()) return environment.site_directories;
+  std::vector<std::string> directories =
+      own_package_directories(environment.executable, PYEMBER_PYTHON_VERSION);
+  directories.insert(directories.end(), environment.site_directories.begin(),
+                     environment.site_directories.end());
+  return directories;
 }
 
 }  // namespace
@@ -116,6 +143,10 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
   rooms_->fall_back_to_fence(options_.falls_back_to_fence);
   rooms_->keep_ready(options_.room_spares);
   registry_.emplace(*rooms_, loop_, poster_, std::move(sessions));
+  if (options_.upstreams) {
+    gateway_.emplace([this] { return make_gateway(); });
+    registry_->serve_calls(*gateway_);
+  }
   checkpoints_.emplace(*registry_, options_.checkpoint_folder);
   registry_->on_state_gone([this](const std::string& name) { checkpoints_->forget(name); });
   registry_->on_long_cells([this] { look_at_memory(); });
@@ -129,7 +160,7 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
   publish_job_output();
   add_resources();
   add_tools();
-  server_.emplace(server_info(options_.profile), tools_, *resources_, *transport_);
+  server_.emplace(server_info(options_), tools_, *resources_, *transport_);
   signals_.emplace(loop_, std::initializer_list<int>{SIGTERM, SIGINT, SIGHUP, SIGUSR2},
                    [this](int number) { signalled(number); });
   tick_timer_.emplace(loop_, [this] { tick(); });
@@ -145,7 +176,8 @@ App::~App() = default;
 
 void App::add_tools() {
   const Profile profile = options_.profile;
-  if (profile != Profile::Scripts) {
+  if (profile == Profile::Code) return add_code_mode();
+  if (profile == Profile::Full) {
     tools_.add(run_python_tool(*registry_, *progress_, *jobs_, run_settings_));
   }
   if (profile == Profile::Full) {
@@ -157,7 +189,6 @@ void App::add_tools() {
                     [this](const std::string& name) { return registry_->folder_to_fill(name); },
                     [this] { registry_->outputs_changed(); }});
   }
-  if (profile == Profile::Code) return;
   scripts_.emplace(
       loop_, poster_, [this]() -> embed::Runtime& { return runtime(); }, *environments_, *jobs_,
       *progress_,
@@ -170,6 +201,18 @@ void App::add_tools() {
   }
 }
 
+void App::add_code_mode() {
+  CodeToolSettings settings{options_.timeout,       options_.maximum_timeout,
+                            options_.output_budget, options_.output_mode,
+                            options_.sessions_stay, package_directories(options_, environment_)};
+  if (gateway_) {
+    settings.allow = [this](const std::vector<std::string>& servers) {
+      return gateway_->get().allow(servers);
+    };
+  }
+  add_code_tool(tools_, loop_, *registry_, *progress_, std::move(settings));
+}
+
 void App::add_resources() {
   const ProductsByName products = [this] {
     std::map<std::string, SessionProducts*> all;
@@ -180,11 +223,14 @@ void App::add_resources() {
   job_resources_.emplace(*jobs_);
   display_resources_.emplace(products);
   file_resources_.emplace(products);
-  resources_.emplace(
-      std::vector<ResourceRouter::Route>{{"session-output://", &*output_resources_},
-                                         {std::string(kDisplayScheme), &*display_resources_},
-                                         {std::string(kFileScheme), &*file_resources_},
-                                         {std::string(JobResources::kScheme), &*job_resources_}});
+  std::vector<ResourceRouter::Route> routes{{"session-output://", &*output_resources_},
+                                            {std::string(kDisplayScheme), &*display_resources_},
+                                            {std::string(kFileScheme), &*file_resources_},
+                                            {std::string(JobResources::kScheme), &*job_resources_}};
+  if (options_.profile == Profile::Code) {
+    routes.insert(routes.begin(), {std::string(kCapabilityUri), &capabilities_});
+  }
+  resources_.emplace(std::move(routes));
 }
 
 // Subscribers hear of new output with the next tick.
@@ -229,6 +275,29 @@ void App::resume() {
     }
   }
   server_->resume(std::move(left));
+}
+
+std::unique_ptr<UpstreamGateway> App::make_gateway() {
+  UpstreamConfiguration configuration =
+      load_upstreams(find_upstream_config_places(options_.upstream_files));
+  for (const std::string& each : configuration.warnings) {
+    spdlog::warn("upstream_configuration warning=\"{}\"", each);
+  }
+  Policy policy = options_.upstream_policy ? *options_.upstream_policy : Policy();
+  std::vector<std::string> names;
+  for (const UpstreamDefinition& each : configuration.upstreams) {
+    names.insert(names.end(), {each.name, each.alias});
+  }
+  for (const std::string& each : policy.unknown_servers(names)) {
+    spdlog::warn("upstream_policy file={} unknown_server=\"{}\"", policy.source(), each);
+  }
+  UpstreamGateway::Settings settings;
+  settings.state_folder = find_state_directory();
+  settings.saved_tools_folder = find_saved_tools_directory();
+  settings.upstreams.transport.runner = find_runner();
+  settings.upstreams.transport.token_folder = settings.state_folder + "/upstream-tokens";
+  return std::make_unique<UpstreamGateway>(loop_, std::move(configuration), std::move(policy),
+                                           std::move(settings));
 }
 
 bool App::revive(const std::string& name, embed::CellNumber next_number, const std::string& why) {
@@ -320,6 +389,7 @@ void App::end_if_answered() {
   if (left > 0 && now_ns() < stage_ends_ns_) return;
   const bool last_stage = left == 0 || handing_over || ending_ == Ending::Stopping;
   if (last_stage && !checkpoints_->finished(now_ns())) return;
+  if (last_stage && gateway_ && !gateway_->ended(limits::kEndChildrenDeadline)) return;
   if (handing_over) return finish(exit_code_);
   end_soon(left > 0 && ending_ == Ending::Answering ? Ending::Stopping : Ending::Done);
 }
@@ -388,7 +458,7 @@ void App::check_health(std::uint64_t now) {
     return;
   }
   if (options_.supervised && health.interpreters_retired >= limits::kRestartAtRetired &&
-      journal_.requests.running() == 0) {
+      journal_.requests.running() == 0 && server_->waiting() == 0) {
     return hand_over(limits::kRestartExitCode, "with fresh interpreters");
   }
   stale_ticks_ =

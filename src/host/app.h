@@ -23,11 +23,13 @@
 #include "host/session/session_file_resources.h"
 #include "host/session/session_registry.h"
 #include "host/state/checkpoints.h"
+#include "host/tools/capability_resource.h"
 #include "host/tools/progress.h"
 #include "host/tools/run_python.h"
 #include "host/tools/session_tools.h"
 #include "host/tools/state_tools.h"
 #include "host/transport/stdio.h"
+#include "host/upstream/lazy_gateway.h"
 #include "journal/journal.h"
 #include "mcp/server.h"
 
@@ -56,11 +58,13 @@ class App {
 
   embed::Runtime& runtime();
   void add_tools();
+  void add_code_mode();
   void publish_job_output();
   void add_resources();
   void adopt_jobs();
   void warm_workers();
   void resume();
+  std::unique_ptr<UpstreamGateway> make_gateway();
   bool revive(const std::string& name, embed::CellNumber next_number, const std::string& why);
   void input_ended();
   void signalled(int number);
@@ -92,6 +96,7 @@ class App {
   std::optional<StdioTransport> transport_;
   std::optional<Environments> environments_;
   std::optional<ServerRooms> rooms_;
+  std::optional<LazyGateway> gateway_;  // outlives the sessions, whose calls it serves
   std::optional<SessionRegistry> registry_;
   std::optional<Checkpoints> checkpoints_;
   std::optional<ProgressTicker> progress_;
@@ -100,6 +105,7 @@ class App {
   std::optional<JobResources> job_resources_;
   std::optional<DisplayResources> display_resources_;
   std::optional<SessionFileResources> file_resources_;
+  CapabilityResource capabilities_;  // of profile code
   std::optional<ResourceRouter> resources_;
   std::optional<ScriptExecutor> scripts_;
   mcp::ToolCatalog tools_;

@@ -134,6 +134,14 @@ std::string find_boundary_folders_directory() { return cache_folder() + "/bounda
 
 std::string find_session_folders_directory() { return cache_folder() + "/sessions"; }
 
+std::string find_saved_tools_directory() {
+  if (const std::string given = variable("MCP_BRIDGE_STATE_DIR"); !given.empty()) {
+    return absolute(given) + "/user_tools";
+  }
+  const std::string home = home_folder();
+  return home.empty() ? home : home + "/MCPs/user_tools";
+}
+
 std::string find_state_directory() {
   if (const std::string given = variable("PYEMBER_STATE_DIR"); !given.empty()) {
     return absolute(given);

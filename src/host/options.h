@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,9 +13,12 @@
 #include "embed/runtime.h"
 #include "host/boundaries/allowance.h"
 #include "host/session/session_plan.h"
+#include "host/tools/output_mode.h"
 #include "host/tools/profile.h"
 
 namespace pyember::host {
+
+class Policy;
 
 // Everything that can be set from outside, with its default.
 struct Options {
@@ -43,6 +47,11 @@ struct Options {
   std::string checkpoint_folder;       // taken by main(); empty: no checkpoints are written
   std::vector<std::string> upstream_files;  // --upstreams; before the places that are looked at
   bool upstreams = true;               // --no-upstreams; no MCP servers stand behind this one
+  std::shared_ptr<const Policy> upstream_policy;  // --upstream-policy, as it was read; null: none
+  std::string server_name = "pyember";  // as clients are told
+  OutputMode output_mode = OutputMode::Compact;  // MCP_BRIDGE_OUTPUT_MODE; of profile code
+  bool sessions_stay = true;           // MCP_BRIDGE_SESSION_PERSIST; in profile code
+  bool installs_imports = true;        // --import-packages; in profile code
   embed::TestSwitches test;
 };
 
@@ -84,6 +93,10 @@ std::string find_environments_directory();
 std::string find_session_folders_directory();
 // What is given to each sandbox and container.
 std::string find_boundary_folders_directory();
+
+// Where tools that code has saved are kept: user_tools in MCP_BRIDGE_STATE_DIR, else in ~/MCPs; empty
+// without a home folder.
+std::string find_saved_tools_directory();
 
 // Where states of sessions are kept: PYEMBER_STATE_DIR, else pyember in the user's state folder
 // ($XDG_STATE_HOME, ~/.local/state).

@@ -169,6 +169,10 @@ std::optional<std::vector<std::string>> split_words(std::string_view text) {
   return words;
 }
 
+bool names_container_runtime(std::string_view runtime) {
+  return !runtime.empty() && runtime != "auto" && runtime != "sandbox" && runtime != "native";
+}
+
 Result<ContainerSettings> read_container_settings(const Variables& variables) {
   ContainerSettings settings;
   settings.image = kContainerImage;
@@ -183,6 +187,7 @@ Result<ContainerSettings> read_container_settings(const Variables& variables) {
         read_words(variables, "PYEMBER_CONTAINER_ARGS", settings.run_arguments)}) {
     if (!read) return read.error();
   }
+  if (!names_container_runtime(settings.runtime)) settings.runtime.clear();
   return settings;
 }
 

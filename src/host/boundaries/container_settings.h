@@ -47,6 +47,10 @@ using Variables = std::function<const char*(const char* name)>;
 Result<ContainerSettings> read_container_settings(const Variables& variables);
 Result<ContainerSettings> read_container_settings();  // from this process's environment
 
+// Whether MCP_BRIDGE_RUNTIME, being this, asks for a container runtime: "auto", "sandbox" and
+// "native" leave the choice to the server.
+bool names_container_runtime(std::string_view runtime);
+
 // The image when none is named, and the user in it: nobody.
 inline constexpr const char* kContainerImage = "ghcr.io/elusznik/mcp-code-execution-mode:latest";
 inline constexpr const char* kContainerUser = "65534:65534";

@@ -31,7 +31,9 @@ ContainerRuntime::Kind kind_of(const std::string& program) {
 Error no_runtime(const std::string& why) {
   return {ErrorCode::Unavailable,
           fmt::format("No container runtime found: {}. Install podman or docker, name one with "
-                      "MCP_BRIDGE_RUNTIME, or use isolation=\"sandbox\", which needs neither.",
+                      "MCP_BRIDGE_RUNTIME, or use the built-in sandbox, which needs neither: "
+                      "isolation=\"sandbox\" with the call, or a server started without "
+                      "MCP_BRIDGE_RUNTIME.",
                       why)};
 }
 

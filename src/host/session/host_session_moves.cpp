@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/utf8.h"
 #include "host/session/host_session.h"
 #include "host/session/race.h"
 #include "host/session/session_registry.h"
@@ -34,10 +35,11 @@ std::string installed_notice(const SessionWish& wish, const std::vector<std::str
   for (const std::string& each : packages) {
     const std::size_t equals = each.find("==");
     const std::string name = each.substr(0, equals);
-    const bool is_asked = std::any_of(wish.dependencies.begin(), wish.dependencies.end(),
-                                      [&](const std::string& dependency) {
-                                        return package_name(dependency) == package_name(name);
-                                      });
+    const auto is_it = [&](const std::string& dependency) {
+      return package_name(dependency) == package_name(name);
+    };
+    const bool is_asked = std::any_of(wish.dependencies.begin(), wish.dependencies.end(), is_it) ||
+                          std::any_of(wish.imported.begin(), wish.imported.end(), is_it);
     if (is_asked && equals != std::string::npos) {
       asked += fmt::format("{}{} {}", asked.empty() ? "" : ", ", name, each.substr(equals + 2));
     } else {
@@ -47,6 +49,22 @@ std::string installed_notice(const SessionWish& wish, const std::vector<std::str
   if (asked.empty()) asked = "the packages that were asked for";
   return fmt::format("Installed: {}{}.", asked,
                      others == 0 ? "" : fmt::format(", and {} more in the session", others));
+}
+
+// Why packages could not be had, of the error for a cell that can't do without: on one line, short.
+std::string reason_in(std::string_view error) {
+  constexpr std::string_view kUv = "uv says:\n";
+  constexpr std::string_view kUnrun = "The cell was not run: ";
+  constexpr std::size_t kShownCharacters = 300;
+  if (const auto said = error.find(kUv); said != std::string_view::npos) {
+    error = error.substr(said + kUv.size());
+    error = error.substr(0, error.find("\nNothing of the session"));
+  } else if (error.starts_with(kUnrun)) {
+    error.remove_prefix(kUnrun.size());
+  }
+  std::string text(utf8::head(error, kShownCharacters));
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text.ends_with('.') ? text : text + ".";
 }
 
 }  // namespace
@@ -127,8 +145,26 @@ void HostSession::place_ready(embed::CellNumber number, Result<PreparedPlace> pl
     held->packages = std::move(prepared.packages);
     return advance();
   }
+  if (held->wish && !held->wish->imported.empty()) {
+    return do_without_imported(*held, place.error().message);
+  }
   // Told when its turn comes: what it builds on may change until then.
   held->problem = place.error().message;
+  advance();
+}
+
+// The cell runs, and says itself what it misses.
+void HostSession::do_without_imported(Held& held, const std::string& why) {
+  const std::vector<std::string> imported = std::exchange(held.wish->imported, {});
+  std::string names;
+  for (const std::string& each : imported) names += (names.empty() ? "" : ", ") + each;
+  cell_at(held.request.number)
+      ->notices.push_back(fmt::format(
+          "The code imports {}, which could not be installed: {} A line `%pip install NAME` says "
+          "more.",
+          names, reason_in(why)));
+  if (held.wish->not_had) held.wish->not_had(imported);
+  plan_again();
   advance();
 }
 

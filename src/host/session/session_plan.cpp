@@ -23,13 +23,13 @@ std::string_view other_python(const SessionWish& wish) {
 
 // Only a process of its own can give these.
 bool needs_process(const SessionWish& wish) {
-  return wish.limited() || !wish.dependencies.empty() || !other_python(wish).empty() ||
-         wish.undo != 0;
+  return wish.limited() || !wish.dependencies.empty() || !wish.imported.empty() ||
+         !other_python(wish).empty() || wish.undo != 0;
 }
 
 const char* what_needs_process(const SessionWish& wish) {
   if (wish.limited()) return "setting limits";
-  if (!wish.dependencies.empty()) return "installing packages";
+  if (!wish.dependencies.empty() || !wish.imported.empty()) return "installing packages";
   return other_python(wish).empty() ? "undo" : "python_version";
 }
 
@@ -81,6 +81,11 @@ void add_dependencies(SessionPlan& plan, const SessionWish& wish) {
     }
     if (!knows([&](const std::string& other) { return other == each; })) known.push_back(each);
   }
+  for (const std::string& each : wish.imported) {
+    if (!knows([&](const std::string& other) { return package_name(other) == each; })) {
+      known.push_back(each);
+    }
+  }
   if (wish.upgrade) plan.resolved_on = fmt::format("{:%F}", fmt::gmtime(std::time(nullptr)));
 }
 
@@ -126,7 +131,7 @@ std::optional<Isolation> parse_isolation(std::string_view text) {
 bool SessionWish::limited() const { return limits != WorkerLimits{}; }
 
 bool SessionWish::empty() const {
-  return !isolation && dependencies.empty() && python_version.empty() && !limited() &&
+  return !isolation && dependencies.empty() && imported.empty() && python_version.empty() && !limited() &&
          !confinement.any() && undo == 0;
 }
 

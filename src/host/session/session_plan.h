@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,9 @@ struct SessionWish {
   std::optional<Isolation> isolation;
   std::vector<std::string> dependencies;  // as uv takes them
   bool upgrade = false;                   // the newest of them, whatever was installed before
+  // Packages for what the cell imports. When they can't be had it is run without them, and told so.
+  std::vector<std::string> imported = {};
+  std::function<void(const std::vector<std::string>& imported)> not_had = {};  // may be empty
   std::string python_version;             // "3.12"
   WorkerLimits limits;
   embed::Confinement confinement;

@@ -21,9 +21,15 @@ std::optional<Profile> parse_profile(std::string_view name) {
   return std::nullopt;
 }
 
+std::string_view name_of_program(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash != std::string_view::npos) path.remove_prefix(slash + 1);
+  return path;
+}
+
 Profile profile_of_program(std::string_view program) {
-  const std::size_t slash = program.rfind('/');
-  if (slash != std::string_view::npos) program.remove_prefix(slash + 1);
+  program = name_of_program(program);
+  if (program == kCodeModeProgram) return Profile::Code;
   const bool scripts = program == "python-executor-mcp" || program == "python-mcp-server";
   return scripts ? Profile::Scripts : Profile::Full;
 }
