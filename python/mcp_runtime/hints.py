@@ -89,8 +89,9 @@ def hint_for(session: Session, failure: BaseException, message: str) -> str | No
     if issubclass(type(failure), SyntaxError):
         return _hint_for_line(_faulty_line(session, failure))
     if type(failure) is NameError:
-        if str(getattr(failure, "name", "")).startswith("mcp_"):
-            return _hint_for_server(failure.name)
+        name = str(getattr(failure, "name", ""))
+        if name.startswith("mcp_"):
+            return _hint_for_server(name)
         instead = _NAMES.get(getattr(failure, "name", ""))
         return None if instead is None else f"`{failure.name}` is IPython's: {instead}."
     if type(failure) is ModuleNotFoundError:
@@ -124,7 +125,9 @@ def _hint_for_server(name: str) -> str | None:
         return f"`{name}` would be an MCP server, and none is configured here."
     more = len(names) - _SERVERS_NAMED
     told = ", ".join(names[:_SERVERS_NAMED]) + (f" and {more} more" if more > 0 else "")
-    return f"the MCP servers here are {told}; runtime.search_tool_docs(…) finds tools in all of them."
+    return (
+        f"the MCP servers here are {told}; runtime.search_tool_docs(…) finds tools in all of them."
+    )
 
 
 def _hint_for_module(session: Session, failure: ModuleNotFoundError) -> str | None:

@@ -135,7 +135,7 @@ class Session:
                 self._prepare(code, filename)
                 value = self._evaluate(code, filename)
                 if type(value) is self.call_type:
-                    value = value.result()  # type: ignore[union-attr]
+                    value = value.result()  # type: ignore[attr-defined]
                 if value is not None:
                     self._remember(value)
                     text = result_text(value) if type(value) in PLAIN_TYPES else self._text(value)
@@ -296,7 +296,13 @@ class Session:
         if self.saved_tools:
             self.saved_tools = False
             code_mode.load_saved_tools(self)
-        if "mcp" in code or "asyncio" in code or "runtime" in code or "save_tool" in code or "MCP_S" in code:
+        if (
+            "mcp" in code
+            or "asyncio" in code
+            or "runtime" in code
+            or "save_tool" in code
+            or "MCP_S" in code
+        ):
             code_mode.prepare(self, codes, code)
         flags = 0
         if body is not None:

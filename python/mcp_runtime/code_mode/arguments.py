@@ -1,9 +1,9 @@
 """What code gives to a tool, as the JSON that goes to it.
 
-Positional arguments get the names of the schema's properties, in the order the server tells. Values that JSON
-has no form for get one where there is only one to think of: bytes, dates, paths, sets, numbers of
-other libraries. Whether they fit the tool is the server's to check (docs/code-mode-wire.md).
-"""
+Positional arguments get the names of the schema's properties, in the order the server tells. Values
+that JSON has no form for get one where there is only one to think of: bytes, dates, paths, sets,
+numbers of other libraries. Whether they fit the tool is the server's to check
+(docs/code-mode-wire.md)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ INFINITY = float("inf")
 
 def are_simple(arguments: dict[str, Any]) -> bool:
     """Whether they are JSON as they are, at first sight: most calls are."""
-    for value in arguments.values():
+    for value in arguments.values():  # noqa: SIM110  quicker than all()
         if type(value) not in _SIMPLE:
             return False
     return True
@@ -60,12 +60,13 @@ def are_simple(arguments: dict[str, Any]) -> bool:
 def named(
     name: str, given: tuple[Any, ...], keywords: dict[str, Any], order: list[str]
 ) -> dict[str, Any]:
-    """Positional and keyword arguments together; `order` names the positional ones. Raises MCPError."""
+    """Positional and keyword arguments together; `order` names the positional ones. Raises
+    MCPError."""
     if len(given) > len(order):
         takes = f"takes {', '.join(order)}" if order else "takes no arguments"
         raise MCPError(
-            f"Nothing was sent: {name} was given {len(given)} positional arguments, and it {takes}. "
-            f"Name the arguments; help({name}) shows them.",
+            f"Nothing was sent: {name} was given {len(given)} positional arguments, and it "
+            f"{takes}. Name the arguments; help({name}) shows them.",
             "arguments",
         )
     arguments = dict(zip(order, given))  # noqa: B905
@@ -81,7 +82,8 @@ def named(
 
 
 def as_json(arguments: dict[str, Any], schema_of: Callable[[], Schema]) -> dict[str, Any]:
-    """The arguments with every value as JSON has it; `schema_of` is asked when bytes are among them.
+    """The arguments with every value as JSON has it; `schema_of` is asked when bytes are among
+    them.
 
     Raises MCPError, kind 'arguments', for what has no form in JSON.
     """
@@ -94,7 +96,7 @@ def as_json(arguments: dict[str, Any], schema_of: Callable[[], Schema]) -> dict[
         return known[0]
 
     return {
-        str(name): _json_of(value, lambda name=name: properties().get(name), str(name), _DEPTH)  # type: ignore[misc]
+        str(name): _json_of(value, lambda name=name: properties().get(name), str(name), _DEPTH)
         for name, value in arguments.items()
     }
 

@@ -57,8 +57,8 @@ def ask(op: str, /, **fields: Any) -> Any:
 
 
 def start(name: str, op: str, convert: Convert | None = None, /, **fields: Any) -> Call:
-    """Sends a request; `name` is what code calls it, and `convert` makes of its value what the call's
-    is. What can't be sent is raised where the call is awaited."""
+    """Sends a request; `name` is what code calls it, and `convert` makes of its value what the
+    call's is. What can't be sent is raised where the call is awaited."""
     call = Call(name, convert, fields.get("server"), fields.get("tool"))
     try:
         call._pending = _channel.channel().submit(op, **fields)
@@ -110,9 +110,8 @@ class Call(Coroutine):  # type: ignore[type-arg]
     def result(self, timeout: float | None = None) -> Any:
         """Waits for the answer and returns its value; for code that can't await.
 
-        Raises MCPError, and TimeoutError when it has not come after `timeout` seconds: the call goes
-        on then. In a coroutine it would hold up all others: await the call there.
-        """
+        Raises MCPError, and TimeoutError when it has not come after `timeout` seconds: the call
+        goes on then. In a coroutine it would hold up all others: await the call there."""
         self._looked_at = True
         if not self._finished and self._error is None:
             try:
@@ -160,7 +159,9 @@ class Call(Coroutine):  # type: ignore[type-arg]
         """Raises an exception where the call waits, as of a coroutine."""
         self._looked_at = True
         driver = self._driver
-        if driver is None:  # nobody has awaited it yet: a task that was cancelled before its first step
+        if (
+            driver is None
+        ):  # nobody has awaited it yet: a task that was cancelled before its first step
             self.cancel()
             driver = self.__await__()
         error = value if value is not None else kind() if isinstance(kind, type) else kind
@@ -202,14 +203,16 @@ class Call(Coroutine):  # type: ignore[type-arg]
         self._looked_at = True
         raise TypeError(_NOT_YET.format(self._name))
 
-    __getitem__ = __iter__ = __len__ = __contains__ = _not_yet  # type: ignore[assignment]
+    __getitem__ = __iter__ = __len__ = __contains__ = _not_yet
 
     def __bool__(self) -> bool:
         """asyncio asks tasks for it; so it can't be among the mistakes that are told."""
         return True
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise TypeError(f"the call of {self._name} belongs to its process; await it, and keep its value")
+        raise TypeError(
+            f"the call of {self._name} belongs to its process; await it, and keep its value"
+        )
 
     def __del__(self) -> None:
         try:

@@ -1,4 +1,5 @@
-"""What a session knows of the servers behind it: which there are, and, as far as asked, their tools.
+"""What a session knows of the servers behind it: which there are, and, as far as asked, their
+tools.
 
 The configuration is asked for once, and again for a name that is not in it. Tools are kept until a
 call shows that they are out of date; the server checks every call itself, so what is kept here only
@@ -55,10 +56,13 @@ def server(name: str) -> Map:
 
 
 def tools(name: str) -> list[Map]:
-    """{name, alias, description, input_schema, …} of a server's tools; starts it when nothing is known."""
+    """{name, alias, description, input_schema, …} of a server's tools; starts it when nothing is
+    known."""
     known = _tools.get(name)
     if known is None:
-        known = _tools[name] = [each for each in ask("tools", server=name) if isinstance(each, dict)]
+        known = _tools[name] = [
+            each for each in ask("tools", server=name) if isinstance(each, dict)
+        ]
     return known
 
 

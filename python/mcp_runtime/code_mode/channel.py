@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import select
-from _collections import deque
+from _collections import deque  # type: ignore[import-not-found]
 from _json import encode_basestring_ascii, make_encoder
 from _thread import allocate_lock, get_ident
 from builtins import (
@@ -23,7 +23,6 @@ from builtins import (
     KeyboardInterrupt,
     LookupError,
     OSError,
-    OverflowError,
     RecursionError,
     RuntimeError,
     TimeoutError,
@@ -177,6 +176,7 @@ class Channel:
         self._thread = get_ident() if thread is None else thread
         self._lock = allocate_lock()  # held for steps that never wait
         self._calls = self._answers = -1
+        self._arrival: Any = None  # a poll object for the answers, of whoever leads
         self._token = b""
         self._begin: Pending | None = None  # the request for a token
         self._held: list[Pending] = []  # that wait for one
@@ -263,6 +263,8 @@ class Channel:
     def _open(self) -> None:
         try:
             self._calls, self._answers = self._native.calls()
+            self._arrival = select.poll()
+            self._arrival.register(self._answers, select.POLLIN)
         except (OSError, RuntimeError) as error:
             raise CallError("no_channel", str(error)) from None
 
@@ -375,12 +377,9 @@ class Channel:
             _release(self._followers[0])
 
     def _poll_answers(self, seconds: float) -> None:
-        waiting = select.poll()
-        try:
-            waiting.register(self._answers, select.POLLIN)
-        except (OSError, ValueError, OverflowError):
-            return  # it was dropped: so was what is waited for
-        self._poll(waiting, seconds)
+        waiting = self._arrival
+        if waiting is not None:  # else it was dropped, and so was what is waited for
+            self._poll(waiting, seconds)
 
     def _poll(self, waiting: Any, seconds: float) -> None:
         try:
@@ -549,6 +548,7 @@ class Channel:
         self._begin = None
         self._held = []
         self._token = b""
+        self._arrival = None
         self._unsent.clear()
         self._incoming = bytearray()
         answers, self._answers = self._answers, -1

@@ -14,9 +14,8 @@ class MCPError(RuntimeError):
 
     `kind` says how, in one word: 'tool' (the tool itself reports an error; `result` is its answer),
     'unknown_server', 'unknown_tool', 'not_available', 'arguments', 'denied', 'limit', 'start',
-    'timeout', 'cancelled', 'lost', 'upstream', 'too_large', … `server` and `tool` are the names that
-    were called, as far as there are any.
-    """
+    'timeout', 'cancelled', 'lost', 'upstream', 'too_large', … `server` and `tool` are the names
+    that were called, as far as there are any."""
 
     def __init__(
         self,

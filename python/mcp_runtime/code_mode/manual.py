@@ -5,8 +5,8 @@ from __future__ import annotations
 MANUAL = """\
 PYTHON SANDBOX MANUAL
 
-Idea: one tool, run_python. Everything else is Python: look for what you need, call it from code, and
-let code carry data from one call to the next. Print only what you want to read.
+Idea: one tool, run_python. Everything else is Python: look for what you need, call it from code,
+and let code carry data from one call to the next. Print only what you want to read.
 
 Find
   runtime.discovered_servers()                        names of all servers
@@ -19,7 +19,7 @@ Find
 Call (servers start by themselves)
   issue = await mcp_github.create_issue(repo="o/r", title="t")
   await mcp_servers["github"].create_issue(...)       the same, by the server's name
-  from mcp.servers.github import create_issue         the same, imported
+  await create_issue(...)     after `from mcp.servers.github import create_issue`
   await runtime.call_tool("github", "create_issue", {"repo": "o/r"}, timeout=60)
   a, b = await asyncio.gather(mcp_x.one(), mcp_y.two())   at the same time
   mcp_github.create_issue.sync(...)                   without await; runtime.call_tool_sync too

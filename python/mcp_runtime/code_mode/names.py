@@ -1,9 +1,8 @@
 """The names that code has without importing them: runtime, save_tool, asyncio, mcp, mcp_servers,
 mcp_<alias> for each server, LOADED_MCP_SERVERS.
 
-They stand among the built-in names, so that they are in no listing and no snapshot of the session's,
-and its own names come first. Called by hook.py for cells that may use them.
-"""
+They stand among the built-in names, so that they are in no listing and no snapshot of the
+session's, and its own names come first. Called by hook.py for cells that may use them."""
 
 from __future__ import annotations
 
@@ -28,8 +27,8 @@ _BARE = frozenset({"asyncio", "mcp", "mcp_servers", "runtime", "save_tool"})
 
 
 def bind(own: dict[str, Any], wanted: frozenset[str]) -> None:
-    """Makes those names there are that code uses and its own namespace does not have. That there are
-    no servers, or none can be reached, is told when one of them is used."""
+    """Makes those names there are that code uses and its own namespace does not have. That there
+    are no servers, or none can be reached, is told when one of them is used."""
     package.take_over()
     for name in wanted:
         if name in _BARE and name not in own and (name not in _language or _is_stale(name)):

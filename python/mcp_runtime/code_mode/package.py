@@ -42,16 +42,25 @@ SERVERS = "mcp.servers"
 USER_TOOLS = "mcp.user_tools"
 PREFIX = "mcp_"
 # Names of the package besides those of servers.
-OWN_NAMES = frozenset({
-    "LOADED_MCP_SERVERS", "MCPError", "mcp_servers", "runtime", "save_tool", "servers", "user_tools",
-})  # fmt: skip
+OWN_NAMES = frozenset(
+    {
+        "LOADED_MCP_SERVERS",
+        "MCPError",
+        "mcp_servers",
+        "runtime",
+        "save_tool",
+        "servers",
+        "user_tools",
+    }
+)
 _OURS = (NAME, RUNTIME, SERVERS, USER_TOOLS)
 _Module = type(sys)
 _modules = sys.modules
 
 
 def find_spec(name: str) -> Any:
-    """The spec of a module of ours; None for the official package's, which is made ready for them."""
+    """The spec of a module of ours; None for the official package's, which is made ready for
+    them."""
     if name in _OURS:
         return _spec(name)
     parent, _, last = name.rpartition(".")
@@ -67,9 +76,10 @@ def find_spec(name: str) -> Any:
         return None if loaded is None else _loaded_spec(name, loaded)
     if parent == NAME and _official.spec() is None:
         raise ModuleNotFoundError(
-            f"cannot import {last!r} from mcp: in a session, mcp is the package by which code calls MCP "
-            "servers, and the protocol's official package of that name is not installed. If you want "
-            "that one, install it: a line `%pip install mcp`.",
+            f"cannot import {last!r} from mcp: in a session, mcp is the package by which code "
+            "calls MCP "
+            "servers, and the protocol's official package of that name is not installed. If you "
+            "want that one, install it: a line `%pip install mcp`.",
             name=NAME,
         )
     return None
@@ -87,7 +97,8 @@ def official_spec() -> Any:
     return _official.spec()
 
 
-# --- our modules -----------------------------------------------------------------------------------
+# --- our modules
+# -----------------------------------------------------------------------------------
 
 
 class _Loader:
@@ -127,21 +138,25 @@ class _Loaded:
         module.__spec__ = self._spec
 
 
-_loader = _Loader()
+_loader: Any = _Loader()
 
 
 def _spec(name: str) -> Any:
     spec = importlib_core.ModuleSpec(name, _loader, origin="the server", is_package=name != RUNTIME)
     if name == NAME:
         found = _official.spec()
-        spec.submodule_search_locations = list(getattr(found, "submodule_search_locations", None) or ())
+        spec.submodule_search_locations = list(
+            getattr(found, "submodule_search_locations", None) or ()
+        )
     return spec
 
 
 def _loaded_spec(name: str, module: ModuleType) -> Any:
-    """Of a module that was loaded while it was being looked for. It is the module's own for a moment,
-    for importlib prefers that, and would load the module a second time by what it had before."""
-    spec = importlib_core.ModuleSpec(name, _Loaded(module))
+    """Of a module that was loaded while it was being looked for. It is the module's own for a
+    moment, for importlib prefers that, and would load the module a second time by what it had
+    before."""
+    loader: Any = _Loaded(module)
+    spec = importlib_core.ModuleSpec(name, loader)
     module.__spec__ = spec
     return spec
 
@@ -201,7 +216,9 @@ def _fill_runtime(module: ModuleType) -> None:
 
 
 def _fill_servers(module: ModuleType) -> None:
-    module.__dict__["__doc__"] = "One module for each MCP server: `from mcp.servers.NAME import tool`."
+    module.__dict__["__doc__"] = (
+        "One module for each MCP server: `from mcp.servers.NAME import tool`."
+    )
 
     def attribute(name: str) -> Any:
         if name == "__all__":
@@ -247,7 +264,8 @@ def _fill_user_tools(module: ModuleType) -> None:
     saved_tools.fill(module)
 
 
-# --- servers by their aliases ----------------------------------------------------------------------
+# --- servers by their aliases
+# ----------------------------------------------------------------------
 
 
 def _aliases() -> list[str]:
@@ -285,11 +303,13 @@ def _no_such_tool(alias: str, tool: str) -> str:
         return str(error)
 
 
-# --- the official package --------------------------------------------------------------------------
+# --- the official package
+# --------------------------------------------------------------------------
 
 
 class _Official:
-    """The package of that name in the user's environment, executed when something of it is wanted."""
+    """The package of that name in the user's environment, executed when something of it is
+    wanted."""
 
     def __init__(self) -> None:
         self.module: Any = None
@@ -325,15 +345,15 @@ class _Official:
         return True
 
     def attribute(self, name: str) -> Any:
-        """Of the module, which may be in the middle of being executed. Raises AttributeError, also when
-        it can't be executed: who looks through all modules for a name must not stumble."""
+        """Of the module, which may be in the middle of being executed. Raises AttributeError, also
+        when it can't be executed: who looks through all modules for a name must not stumble."""
         try:
             if self.execute():
                 return getattr(self.module, name)
         except ImportError as error:
             raise AttributeError(
-                f"module 'mcp' has no attribute {name!r} of its own, and the official package of that "
-                f"name could not be imported: {error}"
+                f"module 'mcp' has no attribute {name!r} of its own, and the official package of "
+                f"that name could not be imported: {error}"
             ) from error
         except AttributeError:
             pass

@@ -214,7 +214,8 @@ class Server:
         return sorted({"list_tools", *OWN_NAMES, *aliases_of(self._server)})
 
     def list_tools(self) -> Call:
-        """Its tools, asked of the server now: {name, alias, description, input_schema, …} of each."""
+        """Its tools, asked of the server now: {name, alias, description, input_schema, …} of
+        each."""
         catalog.forget(self._server)
         name = f"{self._server}.list_tools"
         return start(name, "tools", None, server=self._server, live=True)

@@ -126,9 +126,7 @@ def query_tool_docs_sync(server: str, tool: str | None = None, detail: str = "su
 
 def search_tool_docs(query: str, limit: int = 5, detail: str = "summary") -> Call:
     """Docs of the tools of all servers that fit the query best, the best first; none is started."""
-    return start(
-        "runtime.search_tool_docs", "search", Docs, **_search_wanted(query, limit, detail)
-    )
+    return start("runtime.search_tool_docs", "search", Docs, **_search_wanted(query, limit, detail))
 
 
 def search_tool_docs_sync(query: str, limit: int = 5, detail: str = "summary") -> Docs:
@@ -144,8 +142,8 @@ def call_tool(
     timeout: float | None = None,
     progress: Progress | None = None,
 ) -> Call:
-    """Calls a tool by its name. `timeout` in seconds; `progress(done, total, message)` is called as the
-    server tells how far it is."""
+    """Calls a tool by its name. `timeout` in seconds; `progress(done, total, message)` is called as
+    the server tells how far it is."""
     server, tool, given = _call_wanted(server, tool, arguments)
     options = _options(timeout, progress)
     return proxies.call_of(f"{server}.{tool}", server, tool, given, options)
@@ -165,8 +163,8 @@ def call_tool_sync(
 
 
 def accept_tools(server: str, change: str) -> Said:
-    """Accepts that a server's tools have changed, as the error of a refused call told: `change` is the
-    word that it gave. Raises MCPError when it may not be accepted. `await` is optional."""
+    """Accepts that a server's tools have changed, as the error of a refused call told: `change` is
+    the word that it gave. Raises MCPError when it may not be accepted. `await` is optional."""
     server = _text(server, "server")
     said = ask("accept_tools", server=server, change=str(change))["message"]
     catalog.forget(server)
@@ -291,8 +289,8 @@ def _call_wanted(server: Any, tool: Any, arguments: Any) -> tuple[str, str, dict
         )
     if arguments is not None and not isinstance(arguments, dict):
         raise MCPError(
-            f"Arguments must be an object: call_tool() was given {type(arguments).__name__}. Give a "
-            "dict of names and values.",
+            f"Arguments must be an object: call_tool() was given {type(arguments).__name__}. Give "
+            "a dict of names and values.",
             "arguments",
         )
     return _text(server, "server"), tool, arguments or {}
@@ -310,8 +308,8 @@ def _options(timeout: float | None, progress: Progress | None) -> dict[str, Any]
 def _docs_wanted(server: Any, tool: Any, detail: Any) -> dict[str, Any]:
     if tool is not None and not isinstance(tool, str):
         raise MCPError(
-            f"'tool' must be a string when provided, not {type(tool).__name__}. Leave it out for all "
-            "tools of the server.",
+            f"'tool' must be a string when provided, not {type(tool).__name__}. Leave it out for "
+            "all tools of the server.",
             "arguments",
         )
     fields = {"server": _text(server, "server"), "detail": _detail(detail)}
@@ -343,8 +341,8 @@ def _search_wanted(query: Any, limit: Any, detail: Any) -> dict[str, Any]:
         )
     if not isinstance(limit, int) or isinstance(limit, bool):
         raise MCPError(
-            f"'limit' must be an integer, not {type(limit).__name__}: it is how many tools to name, "
-            f"1 to {_MOST_FOUND}.",
+            f"'limit' must be an integer, not {type(limit).__name__}: it is how many tools to "
+            f"name, 1 to {_MOST_FOUND}.",
             "arguments",
         )
     return {"query": query, "limit": max(1, min(limit, _MOST_FOUND)), "detail": _detail(detail)}

@@ -59,18 +59,20 @@ def save(function: FunctionType) -> str:
     missing = _names_it_lacks(name, source)
     if missing:
         message += (
-            f" It uses {', '.join(missing)}, which later sessions may not have: import or make such "
-            "things inside the function, and save it again."
+            f" It uses {', '.join(missing)}, which later sessions may not have: import or make "
+            "such things inside the function, and save it again."
         )
     return message
 
 
-def delete(name: str) -> str:
+def delete(name: Any) -> str:
     """Has one removed, here as well; what was done, in words."""
-    if type(name) is _Function:
+    if not isinstance(name, str) and hasattr(name, "__name__"):
         name = name.__name__
     if not isinstance(name, str):
-        raise ValueError(f"delete_tool() takes the name of a saved function, not {type(name).__name__}")
+        raise ValueError(
+            f"delete_tool() takes the name of a saved function, not {type(name).__name__}"
+        )
     message = str(ask("delete_tool", name=name)["message"])
     if name in _exported:
         _exported.discard(name)
@@ -83,24 +85,25 @@ def source_of(function: Any) -> str:
     """A plain function's source, that makes it again anywhere. Raises ValueError."""
     if type(function) is not _Function:
         raise ValueError(
-            f"save_tool() keeps plain functions, not {type(function).__name__}. Write `def name(…):` "
-            "in a cell, and give the function itself."
+            f"save_tool() keeps plain functions, not {type(function).__name__}. Write `def "
+            "name(…):` in a cell, and give the function itself."
         )
     name = function.__name__
     if not name.isidentifier() or keyword.iskeyword(name):
         raise ValueError(
-            f"save_tool() keeps functions that have a name, not {name}. Write `def name(…):` in a cell."
+            f"save_tool() keeps functions that have a name, not {name}. Write `def name(…):` in a "
+            "cell."
         )
     if name[:1] == "_" or (hasattr(builtins, name) and name not in _exported):
         raise ValueError(
             f"The function was not kept: {name!r} is "
-            f"{'a private name' if name[:1] == '_' else 'a name of the language itself'}, and later "
-            "sessions would not find it by that. Give it another name."
+            f"{'a private name' if name[:1] == '_' else 'a name of the language itself'}, and "
+            "later sessions would not find it by that. Give it another name."
         )
     if function.__code__.co_freevars:
         raise ValueError(
-            f"{name} was not kept: it uses {', '.join(function.__code__.co_freevars)} of the function "
-            "that it was made in, which is gone later. Define it at the top of a cell."
+            f"{name} was not kept: it uses {', '.join(function.__code__.co_freevars)} of the "
+            "function that it was made in, which is gone later. Define it at the top of a cell."
         )
     return _checked(name, _source_text(function))
 
@@ -113,8 +116,8 @@ def _source_text(function: Any) -> str:
         return textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError):
         raise ValueError(
-            f"{function.__name__} was not kept: its source is not known any more. Run the cell that "
-            "defines it again, and save it then."
+            f"{function.__name__} was not kept: its source is not known any more. Run the cell "
+            "that defines it again, and save it then."
         ) from None
 
 
@@ -129,14 +132,14 @@ def _checked(name: str, source: str) -> str:
     only = body[0] if len(body) == 1 else None
     if not isinstance(only, (ast.FunctionDef, ast.AsyncFunctionDef)) or only.name != name:
         raise ValueError(
-            f"{name} was not kept: its source is no definition of its own. Write `def {name}(…):` at "
-            "the beginning of a line."
+            f"{name} was not kept: its source is no definition of its own. Write `def {name}(…):` "
+            "at the beginning of a line."
         )
     around = sorted({*_compiled(source).co_names} - {name, *dir(builtins)})
     if around:
         raise ValueError(
-            f"{name} was not kept: its decorators or defaults use {', '.join(around)}, which a later "
-            "session lacks when it loads the function. Use built-in names there."
+            f"{name} was not kept: its decorators or defaults use {', '.join(around)}, which a "
+            "later session lacks when it loads the function. Use built-in names there."
         )
     return source
 
@@ -162,7 +165,8 @@ def _names_it_lacks(name: str, source: str) -> list[str]:
     return sorted(each for each in found - known if each[:4] != "mcp_")
 
 
-# --- loading ---------------------------------------------------------------------------------------
+# --- loading
+# ---------------------------------------------------------------------------------------
 
 
 def load() -> None:
@@ -185,8 +189,8 @@ def fill(module: ModuleType) -> None:
         _tell(f"The saved tools were not loaded: {error}")
     except BaseException as error:
         _tell(
-            f"The saved tools were not all loaded: {type(error).__name__}: {error}. Mend {path}, or "
-            "remove the tool with runtime.delete_tool(name)."
+            f"The saved tools were not all loaded: {type(error).__name__}: {error}. Mend {path}, "
+            "or remove the tool with runtime.delete_tool(name)."
         )
 
 

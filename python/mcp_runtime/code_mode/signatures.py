@@ -41,7 +41,8 @@ class Verbatim:
 
 
 def parsed(line: Any) -> inspect.Signature:
-    """The signature of `name(a: int, b: str = ...) -> dict`; (**arguments) for what can't be read."""
+    """The signature of `name(a: int, b: str = ...) -> dict`; (**arguments) for what can't be
+    read."""
     try:
         if isinstance(line, str) and len(line) <= _MAXIMUM:
             tree = ast.parse(f"def {line}: pass")
@@ -59,8 +60,7 @@ def _signature(function: ast.FunctionDef) -> inspect.Signature:
     defaults = [None] * (len(plain) - len(taken.defaults)) + taken.defaults
     kinds = inspect.Parameter
     made = [
-        _parameter(each, kinds.POSITIONAL_OR_KEYWORD, defaults[at])
-        for at, each in enumerate(plain)
+        _parameter(each, kinds.POSITIONAL_OR_KEYWORD, defaults[at]) for at, each in enumerate(plain)
     ]
     made += [
         _parameter(each, kinds.KEYWORD_ONLY, default)

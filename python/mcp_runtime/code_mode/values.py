@@ -1,12 +1,11 @@
 """What a tool has answered, as a value: text, a list, a map, a number, a picture.
 
-A tool's answer is a map of MCP's: `content`, a list of blocks, and perhaps `structuredContent`. What
-code wants is what it says. So the structured content is taken where there is some, else a single
-text (read as JSON when it is an object or an array), else the list of blocks. Text, lists and maps
-are of these classes, which also know the answer as it came (`.raw`) and give `content`,
+A tool's answer is a map of MCP's: `content`, a list of blocks, and perhaps `structuredContent`.
+What code wants is what it says. So the structured content is taken where there is some, else a
+single text (read as JSON when it is an object or an array), else the list of blocks. Text, lists
+and maps are of these classes, which also know the answer as it came (`.raw`) and give `content`,
 `structuredContent` and `isError` like keys; keys of their own win. Pickled, they are what they look
-like: a str, a list, a dict.
-"""
+like: a str, a list, a dict."""
 
 from __future__ import annotations
 
@@ -132,8 +131,8 @@ class Block(dict):  # type: ignore[type-arg]
 
     @property
     def data(self) -> bytes:
-        """What was sent as base64. Raises AttributeError for a block that has none, and ValueError when
-        it is damaged."""
+        """What was sent as base64. Raises AttributeError for a block that has none, and ValueError
+        when it is damaged."""
         inner = self.get("resource")
         text = inner.get("blob") if isinstance(inner, dict) else self.get("data")
         if not isinstance(text, str):

@@ -12,8 +12,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from prompt import Prompt  # noqa: E402
 from servers import Servers  # noqa: E402
+
+from prompt import Prompt  # noqa: E402
 
 KEPT = ("mcp_runtime.code_mode.channel", "mcp_runtime.code_mode.hook", "mcp_runtime.code_mode")
 

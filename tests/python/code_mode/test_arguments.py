@@ -11,6 +11,7 @@ import uuid
 from typing import Any
 
 import pytest
+
 from mcp_runtime.code_mode import arguments
 from mcp_runtime.code_mode.errors import MCPError
 
@@ -59,7 +60,7 @@ class Scalar:
         (Point(1, datetime.date(2025, 1, 1)), {"x": 1, "at": "2025-01-01"}),
         (Array(), [1, 2.5]),
         (Scalar(), 7),
-        ({1: "a", None: "b", True: "c"}, {"1": "c", "null": "b"}),
+        ({2: "a", None: "b", True: "c"}, {"2": "a", "null": "b", "true": "c"}),
         ({"a": {"b": (1,)}}, {"a": {"b": [1]}}),
         (True, True),
     ],

@@ -7,9 +7,9 @@ import time
 import warnings
 
 import pytest
+from servers import Servers, text
 
 from prompt import Prompt
-from servers import Servers, text
 
 
 def test_a_call_is_sent_at_once_and_has_its_value_later(prompt: Prompt, servers: Servers) -> None:

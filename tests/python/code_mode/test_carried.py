@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from carried import carry, find_bundled
 from test_snapshot import others
 

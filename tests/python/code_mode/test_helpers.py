@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from servers import Servers
 
 from prompt import Prompt
-from servers import Servers
 
 
 def test_discovered_servers_may_be_awaited_or_not(prompt: Prompt, servers: Servers) -> None:

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from servers import Servers
 
 from prompt import Prompt
-from servers import Servers
 
 
 @pytest.mark.parametrize(

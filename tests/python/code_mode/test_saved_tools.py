@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from servers import Servers
 
 from prompt import Prompt
-from servers import Servers
 
 SQUARE = "def square(x):\n    'Of a number.'\n    return x * x\n"
 
