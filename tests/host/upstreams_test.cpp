@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
@@ -228,6 +229,23 @@ TEST_CASE(
   }
   CHECK(world.about()["starts"] == limits::kUpstreamFreeCrashes + 2);
   CHECK(world.run("one", "echo", {{"text", "x"}}).text() == "x");
+}
+
+TEST_CASE("Upstreams: what may be asked twice is, when the server is lost", "[upstream]") {
+  const auto left =
+      std::filesystem::temp_directory_path() / ("lose_lists." + std::to_string(getpid()));
+  std::ofstream(left) << "xx";
+  World world({definition("one", {"--lose-lists", left.string()})});
+  UpstreamAnswer tools;
+  bool done = false;
+  world.upstreams.list("one", "tools/list", seconds(60), [&](UpstreamAnswer answer) {
+    tools = std::move(answer);
+    done = true;
+  });
+  REQUIRE(world.until([&] { return done; }));
+  CHECK(tools.ok());
+  CHECK(world.about()["starts"] == 3);
+  std::filesystem::remove(left);
 }
 
 TEST_CASE("Upstreams: a killed keeper takes its program with it", "[upstream]") {

@@ -117,6 +117,9 @@ def answer(message: dict, options: argparse.Namespace) -> None:
     elif method == "initialize" and not modern:
         send({"id": identity, "result": {"protocolVersion": "2025-11-25", "capabilities": capabilities,
                                          "serverInfo": {"name": "test", "version": "1"}}})
+    elif method == "tools/list" and options.lose_lists and os.path.getsize(options.lose_lists):
+        os.truncate(options.lose_lists, os.path.getsize(options.lose_lists) - 1)
+        os._exit(4)
     elif method == "tools/list":
         send({"id": identity, "result": {"resultType": "complete", **listed()}})
     elif method == "tools/call":
@@ -134,6 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--era", choices=("modern", "handshake", "silent"), default="modern")
     parser.add_argument("--refusal", type=int, default=-32601)
+    parser.add_argument("--lose-lists", metavar="FILE")
     for name in ("die", "hang", "nonsense", "stubborn", "once"):
         parser.add_argument(f"--{name}", action="store_true")
     options = parser.parse_args()

@@ -1,6 +1,6 @@
 # Private environments under .dev/: the Python to embed, a virtual environment made with it
-# (pybind11 and what tests need), uv, Node 22 and the TypeScript SDKs. Versions are pinned in
-# tools/dev/requirements-*.txt and tests/e2e/typescript/package.json.
+# (pybind11 and what tests need), uv, Node 22, the TypeScript SDKs and the MCP servers that tests reach.
+# Versions are pinned in tools/dev/requirements-*.txt and the package.json beside the tests.
 
 readonly PYTHON_ENV="$DEV_DIR/python"
 readonly ENV_PYTHON="$PYTHON_ENV/bin/python"
@@ -126,4 +126,31 @@ install_node() {
       "$package@$NODE_VERSION" >&2 ||
       die "npm could not install $package@$NODE_VERSION; see its message above. Or install Node 22 yourself."
   fi
+}
+
+# The official MCP servers that tests/upstream_servers reaches: npm's beside those tests, Python's in
+# environments of their own, two because one of them works with an older SDK only.
+ensure_upstreams() {
+  local tests="$ROOT/tests/upstream_servers"
+  ensure_embedded_python
+  ensure_upstream_environment upstreams
+  ensure_upstream_environment upstreams-handshake
+  if ! up_to_date "$tests/node_modules/pyember.stamp" "$(cat "$tests/package-lock.json")"; then
+    say "installing the official MCP servers beside tests/upstream_servers"
+    (cd "$tests" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2) ||
+      die "npm could not install tests/upstream_servers/package.json; see its message above."
+    cp "$tests/package-lock.json" "$tests/node_modules/pyember.stamp"
+  fi
+}
+
+# ensure_upstream_environment NAME: tools/dev/requirements-NAME.txt is installed in .dev/NAME.
+ensure_upstream_environment() {
+  local list="$ROOT/tools/dev/requirements-$1.txt" folder="$DEV_DIR/$1" wanted
+  wanted="$PYEMBER_PYTHON $(cat "$list")"
+  up_to_date "$folder/pyember.stamp" "$wanted" && return
+  say "installing $(basename "$list") into .dev/$1"
+  make_venv "$PYEMBER_PYTHON" "$folder"
+  "$folder/bin/python" -m pip install -q --disable-pip-version-check -r "$list" >&2 ||
+    die "pip could not install $list; see its message above (is there a network?). Run ./dev again when it is mended."
+  printf '%s\n' "$wanted" > "$folder/pyember.stamp"
 }

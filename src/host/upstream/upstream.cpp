@@ -23,6 +23,11 @@ std::uint64_t in_ns(std::chrono::milliseconds time) {
   return static_cast<std::uint64_t>(time.count()) * kNanoseconds;
 }
 
+// What may be asked twice without harm. A call that was lost may have been carried out.
+bool may_be_repeated(const Upstream::Ask& ask) {
+  return ask.what != Upstream::Ask::What::Request || ask.method != "tools/call";
+}
+
 // The first pause, doubled for each failure after the first, up to the longest.
 std::chrono::milliseconds pause_after(std::size_t failures) {
   std::chrono::milliseconds pause = limits::kUpstreamFirstPause;
@@ -240,7 +245,13 @@ void Upstream::was_lost(const std::string& why) {
   Calls sent;
   for (auto call = calls_.begin(); call != calls_.end();) {
     const auto next = std::next(call);
-    if (call->second.sent) sent.insert(calls_.extract(call));
+    Call& asked = call->second;
+    if (asked.sent && may_be_repeated(asked.ask) && ++asked.tries <= limits::kUpstreamFreeCrashes) {
+      asked.sent = false;
+      asked.sent_as = 0;
+    } else if (asked.sent) {
+      sent.insert(calls_.extract(call));
+    }
     call = next;
   }
   for (auto& [number, call] : sent) {

@@ -16,9 +16,10 @@
 namespace pyember::host {
 
 // One upstream through all its connections: started with the first request, shared by all, started
-// again with the next request when it was lost, stopped when nothing was asked for long. Requests
-// that are sent when it is lost are answered with that (they may have been carried out); those that
-// were not sent yet wait for the next start. Owned by Upstreams; loop's thread only.
+// again with the next request when it was lost, stopped when nothing was asked for long. Calls of
+// tools that are in flight when it is lost are answered with that, for they may have been carried
+// out; what was not sent yet, or may be asked twice, waits for the next start. Owned by Upstreams;
+// loop's thread only.
 //
 // A start that failed is not tried again at once: until then requests fail with its error. A server
 // that answers nothing between its crashes is started again with pauses too, for which requests
