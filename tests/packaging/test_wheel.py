@@ -99,6 +99,15 @@ def test_the_script_executors_commands_list_its_tools(installed: Path, place: Pl
     assert anyio.run(tools_of, str(installed / name), arguments, place.environment) == SCRIPT_TOOLS
 
 
+@pytest.mark.parametrize(("name", "arguments"), [
+    ("mcp-server-code-execution-mode", []),
+    ("mcp-server-code-execution-mode", ["run"]),
+    ("python", ["-m", "mcp_code_execution_mode"]),
+])
+def test_code_modes_commands_list_its_one_tool(installed: Path, place: Place, name: str, arguments: list[str]) -> None:
+    assert anyio.run(tools_of, str(installed / name), arguments, place.environment) == {"run_python"}
+
+
 @pytest.mark.parametrize("arguments", [[], ["serve"]])
 def test_pyember_lists_sessions_and_scripts(installed: Path, place: Place, arguments: list[str]) -> None:
     listed = anyio.run(tools_of, str(installed / "pyember"), arguments, place.environment)
@@ -143,7 +152,8 @@ def test_doctor_finds_everything_where_the_wheel_put_it(installed: Path, place: 
 def test_uv_tool_puts_every_command_on_the_path(place: Place, wheel: Path) -> None:
     run([find_uv(), "tool", "install", "--python", sys.executable, str(wheel)], place.environment)
     folder = place.root / "tool-bin"
-    assert {path.name for path in folder.iterdir()} == {"pyember", "python-executor-mcp", "python-mcp-server"}
+    assert {path.name for path in folder.iterdir()} == {
+        "pyember", "python-executor-mcp", "python-mcp-server", "mcp-server-code-execution-mode"}
     assert run([str(folder / "pyember"), "--version"], place.environment).startswith("pyember ")
     listed = anyio.run(tools_of, str(folder / "python-mcp-server"), [], place.environment)
     assert listed == SCRIPT_TOOLS

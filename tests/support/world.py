@@ -121,16 +121,16 @@ def wheel_folder() -> Path:
     if folder.exists():
         return folder
     folder.mkdir(parents=True)
-    _write_wheel(folder, PACKAGE, "1.2.3", {f"{PACKAGE}.py": "answer = 42\n"})
+    write_wheel(folder, PACKAGE, "1.2.3", {f"{PACKAGE}.py": "answer = 42\n"})
     for version in ("1.0", "2.0"):
-        _write_wheel(folder, VERSIONED, version, {f"{VERSIONED}/__init__.py": f"version = {version!r}\n",
+        write_wheel(folder, VERSIONED, version, {f"{VERSIONED}/__init__.py": f"version = {version!r}\n",
                                                   f"{VERSIONED}/part.py": f"version = {version!r}\n"})
-    _write_wheel(folder, NEEDS_OLD, "1.0", {f"{NEEDS_OLD}.py": f"from {VERSIONED} import version\n"}, f"{VERSIONED}<2")
-    _write_wheel(folder, WITH_EXTRA, "1.0", {f"{WITH_EXTRA}.py": ""}, f'{VERSIONED}; extra == "more"')
+    write_wheel(folder, NEEDS_OLD, "1.0", {f"{NEEDS_OLD}.py": f"from {VERSIONED} import version\n"}, f"{VERSIONED}<2")
+    write_wheel(folder, WITH_EXTRA, "1.0", {f"{WITH_EXTRA}.py": ""}, f'{VERSIONED}; extra == "more"')
     return folder
 
 
-def _write_wheel(folder: Path, name: str, version: str, modules: dict[str, str], *requires: str) -> None:
+def write_wheel(folder: Path, name: str, version: str, modules: dict[str, str], *requires: str) -> None:
     info = f"{name}-{version}.dist-info"
     needs = "".join(f"Requires-Dist: {each}\n" for each in requires)
     files = {
