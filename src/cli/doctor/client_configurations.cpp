@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "cli/doctor/command_output.h"
 #include "host/scripts/text_file.h"
+#include "host/tools/profile.h"
 #include "host/upstream/config/json_with_comments.h"
 
 namespace pyember::cli {
