@@ -109,7 +109,8 @@ float SearchTerms::rarity_of_unknown() const {
   return std::log(1.0f + (static_cast<float>(documents()) + 0.5f) / 0.5f);
 }
 
-std::vector<SearchTerms::Meaning> SearchTerms::meanings(std::string_view stem) const {
+std::vector<SearchTerms::Meaning> SearchTerms::meanings(std::string_view stem,
+                                                        std::size_t letters) const {
   std::vector<Meaning> meanings;
   add_exact(stem, meanings);
   const bool known = !meanings.empty();
@@ -122,7 +123,7 @@ std::vector<SearchTerms::Meaning> SearchTerms::meanings(std::string_view stem) c
       meanings.push_back({term, beginning_factor(stem.size(), text.size())});
     }
   }
-  if (!known) add_near(stem, meanings);
+  if (!known) add_near(stem, bearable_distance(letters), meanings);
   keep_best(meanings);
   return meanings;
 }
@@ -131,9 +132,9 @@ void SearchTerms::add_exact(std::string_view stem, std::vector<Meaning>& meaning
   if (const Term* term = find(stem)) meanings.push_back({*term, 1.0f});
 }
 
-void SearchTerms::add_near(std::string_view stem, std::vector<Meaning>& meanings) const {
+void SearchTerms::add_near(std::string_view stem, std::size_t most,
+                           std::vector<Meaning>& meanings) const {
   const std::uint32_t letters = letters_of(stem);
-  std::size_t most = bearable_distance(stem.size());
   std::vector<Meaning> two_off;
   for (Term term = 0; term < terms_.size(); ++term) {
     const TermData& data = terms_[term];

@@ -39,8 +39,9 @@ class SearchTerms {
 
   bool knows(std::string_view stem) const { return find(stem) != nullptr; }
   // What a word may mean: itself, its beginnings and continuations, its synonyms; if it is no term,
-  // those that differ by a letter or two, or hold it. One entry for a term.
-  std::vector<Meaning> meanings(std::string_view stem) const;
+  // those that differ by a letter or two, or hold it. How many letters depends on those of the
+  // whole word. One entry for a term.
+  std::vector<Meaning> meanings(std::string_view stem, std::size_t letters) const;
   // The stem itself, if it is a term, beside other meanings.
   void add_exact(std::string_view stem, std::vector<Meaning>& meanings) const;
   const std::vector<Posting>& postings(Term term) const { return terms_[term].postings; }
@@ -65,7 +66,7 @@ class SearchTerms {
 
   const Term* find(std::string_view stem) const;
   float weight_of(const Entry& entry, const std::array<float, kFields>& averages) const;
-  void add_near(std::string_view stem, std::vector<Meaning>& meanings) const;
+  void add_near(std::string_view stem, std::size_t most, std::vector<Meaning>& meanings) const;
 
   std::unordered_map<std::string, Term> ids_;
   std::vector<TermData> terms_;

@@ -246,7 +246,8 @@ float ToolIndex::Impl::Scores::share_of(const std::vector<Term>& terms) const {
 ToolIndex::Impl::Scores ToolIndex::Impl::score(const std::vector<QueryWord>& words) const {
   Scores scores(terms_);
   for (std::size_t i = 0; i < words.size(); ++i) {
-    std::vector<SearchTerms::Meaning> meanings = terms_.meanings(words[i].stem);
+    std::vector<SearchTerms::Meaning> meanings =
+        terms_.meanings(words[i].stem, words[i].text.size());
     const float rarity = rarity_of(meanings);
     // "free busy" may be the freebusy of a name, and both words mean it then.
     if (i > 0) terms_.add_exact(words[i - 1].text + words[i].stem, meanings);
