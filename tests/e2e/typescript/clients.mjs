@@ -8,7 +8,7 @@ import { Client as ModernClient } from "@modelcontextprotocol/client";
 import { StdioClientTransport as ModernTransport } from "@modelcontextprotocol/client/stdio";
 import { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport as SdkTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
-import { ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
+import { ElicitRequestSchema, ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 
 export const BINARY =
   process.env.PYEMBER_BINARY ?? new URL("../../../build/release/pyember", import.meta.url).pathname;
@@ -20,13 +20,15 @@ process.on("exit", () => rmSync(JOBS, { recursive: true, force: true }));
 const SERVER = { command: BINARY, args: ["serve"], stderr: "ignore", env: { PYTHON_MCP_META: JOBS, PYEMBER_STATE_DIR: JOBS } };
 const UPDATED = "notifications/resources/updated";
 
-// Each says which client it is and what revision it must end up with.
+// Each says which client it is and what revision it must end up with. connect() takes over what starts the server, and
+// who answers its questions: (params) => result; nobody: the client declares no elicitation.
 export const CLIENTS = [
   {
     name: "sdk 1.32.2, handshake",
     version: "2025-11-25",
-    async connect(server = {}) {
-      const client = new SdkClient(INFO);
+    async connect(server = {}, answer = undefined) {
+      const client = new SdkClient(INFO, answer && { capabilities: { elicitation: {} } });
+      if (answer) client.setRequestHandler(ElicitRequestSchema, ({ params }) => answer(params));
       const transport = new SdkTransport({ ...SERVER, ...server });
       let negotiated;
       transport.setProtocolVersion = (version) => (negotiated = version);
@@ -54,8 +56,10 @@ function modern(name, version, mode) {
   return {
     name,
     version,
-    async connect(server = {}) {
-      const client = new ModernClient(INFO, { versionNegotiation: { mode } });
+    async connect(server = {}, answer = undefined) {
+      const asked = answer && { capabilities: { elicitation: {} } };
+      const client = new ModernClient(INFO, { versionNegotiation: { mode }, ...asked });
+      if (answer) client.setRequestHandler("elicitation/create", ({ params }) => answer(params));
       await client.connect(new ModernTransport({ ...SERVER, ...server }));
       return {
         version: () => client.getNegotiatedProtocolVersion(),
