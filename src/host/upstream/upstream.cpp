@@ -59,6 +59,7 @@ void Upstream::ask(std::uint64_t number, Ask ask) {
     return;
   }
   if (calls_.empty()) idle_.stop();
+  last_number_ = number;
   Call& call = calls_.emplace(number, Call{std::move(ask)}).first->second;
   call.deadline_ns = now_ns() + in_ns(call.ask.timeout);
   watch_deadline(call);
@@ -70,6 +71,11 @@ void Upstream::ask(std::uint64_t number, Ask ask) {
   } else {
     later_.call([this] { have_running(); });
   }
+}
+
+// They may come in floods.
+void Upstream::connection_sees_tools_changed() {
+  if (!relist_.active()) relist_.start(limits::kUpstreamRelistDelay);
 }
 
 // Has what waits sent, now or when the server runs.
@@ -142,7 +148,8 @@ void Upstream::send(std::uint64_t number, Call& call) {
       return;
     case Ask::What::List:
       if (call.ask.method == "tools/list") {
-        list_tools();  // which answers all that wait for it
+        // One that has begun since answers it too.
+        if (!listing_tools_ || number > listing_answers_) list_tools();
       } else {
         client.list(call.ask.method, [this, number](mcp::ClientAnswer answer) {
           finish(number, std::move(answer));
@@ -218,8 +225,6 @@ void Upstream::cancel(std::uint64_t number) {
 void Upstream::connection_failed(const std::string& why) {
   spdlog::warn("upstream_failed server=\"{}\" starting={}", definition_.name,
                state_ == State::Starting);
-  listing_tools_ = false;
-  relist_.stop();
   if (state_ == State::Starting) {
     start_has_failed(why);
   } else {
@@ -266,6 +271,7 @@ void Upstream::disconnect() {
   state_ = State::Ending;
   idle_.stop();
   relist_.stop();
+  listing_tools_ = list_again_ = false;
   connection_->end([this] { later_.call([this] { disconnected(); }); });
 }
 
@@ -296,14 +302,17 @@ void Upstream::end(std::function<void()> done) {
   }
 }
 
-// Only one listing at a time: who asks during one is answered by the next, which is current.
+// Only one listing at a time. It answers who has asked before it began; who asks later may want
+// what has changed since, and is answered by the next.
 void Upstream::list_tools() {
   if (state_ != State::Running || !connection_->client().ready()) return;
   if (listing_tools_) {
-    relist_.start(limits::kUpstreamRelistDelay);
+    list_again_ = true;
     return;
   }
+  list_again_ = false;
   listing_tools_ = true;
+  listing_answers_ = last_number_;
   connection_->client().list("tools/list", [this](const mcp::ClientAnswer& answer) {
     listing_tools_ = false;
     take_tools(answer);
@@ -316,13 +325,14 @@ void Upstream::take_tools(const mcp::ClientAnswer& answer) {
   } else if (tools_listed_) {
     tools_listed_(definition_, answer.result["tools"]);
   }
-  // Unless another listing is to come, which the ones that wait may have asked for.
-  if (!relist_.active()) answer_list(answer);
+  answer_list(answer);
+  if (list_again_) list_tools();
 }
 
 void Upstream::answer_list(const mcp::ClientAnswer& answer) {
   std::vector<std::uint64_t> waiting;
   for (const auto& [number, call] : calls_) {
+    if (number > listing_answers_) break;
     if (call.sent && call.ask.what == Ask::What::List && call.ask.method == "tools/list") {
       waiting.push_back(number);
     }

@@ -62,7 +62,7 @@ class Upstream final : private UpstreamConnection::Owner {
 
   void connection_is_ready() override;
   void connection_failed(const std::string& why) override;
-  void connection_sees_tools_changed() override { relist_.start(limits::kUpstreamRelistDelay); }
+  void connection_sees_tools_changed() override;
 
   void have_running();
   void connect();
@@ -101,7 +101,10 @@ class Upstream final : private UpstreamConnection::Owner {
 
   bool handshake_worked_ = false;
   bool listing_tools_ = false;
-  bool asking_ = false;  // inside ask()
+  bool list_again_ = false;            // when that has been done
+  bool asking_ = false;                // inside ask()
+  std::uint64_t last_number_ = 0;      // of what was asked
+  std::uint64_t listing_answers_ = 0;  // up to this number: the latest listing of tools
   std::size_t starts_ = 0;
   std::size_t failed_starts_ = 0;  // one after the other
   std::size_t crashes_ = 0;        // with no answer in between
