@@ -14,6 +14,7 @@ from typing import Any
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Image
+from mcp.server.mcpserver.exceptions import ToolError
 
 NAME, FOLDER = sys.argv[1], Path(sys.argv[2])
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
@@ -41,7 +42,7 @@ def github() -> None:
         tries = len((FOLDER / "tries").read_text()) if (FOLDER / "tries").exists() else 0
         (FOLDER / "tries").write_text("x" * (tries + 1))
         if title == "Test" and tries < 1:
-            raise ValueError("GitHub is busy")
+            raise ToolError("GitHub is busy")
         note(tool="create_issue", repo=repo, title=title, body=body)
         return {"number": 8, "url": f"https://example.org/{repo}/8"}
 
