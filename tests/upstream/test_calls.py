@@ -203,17 +203,18 @@ def forge(**frame):
     text = json.dumps(frame).encode()
     os.write(ours._calls, len(text).to_bytes(4, 'little') + text)
 forged = wire.Pending(ours, b'', None)
+forged._renewed = True  # not to be sent again by the channel, with a good token
 ours._under_way[900] = forged
 forge(id=900, token='0' * 32, op='call', server='one', tool='echo', arguments={})
 first = kind(forged.result)
 another = wire.Pending(ours, b'', None)
+another._renewed = True
 ours._under_way[901] = another
 forge(id=901, op='call', server='one', tool='echo', arguments={})
 first, kind(another.result)
 """
-    # They are sent again by the channel with a good token, as frames without a body: no operation.
-    value = prompt.run(code)
-    assert value.status == "completed" and "token" in str(value.result) or "lost" in str(value.result), value
+    assert prompt.value(code) == "('token', 'token')"
+    assert prompt.value("call('echo', text='on')") == "'on'"
 
 
 def test_what_is_no_frame_ends_the_channel_and_not_the_server(prompt: Prompt) -> None:
@@ -285,7 +286,7 @@ def test_a_session_that_was_undone_has_a_channel(worker: Prompt) -> None:
 
 def test_a_copy_has_a_channel_of_its_own(worker: Prompt) -> None:
     assert worker.value("call('echo', text='one')") == "'one'"
-    copied = worker.tool("fork_session", new_name=f"{worker.name}-copy")
+    copied = worker.tool("fork_session", name=f"{worker.name}-copy")
     assert not copied.is_error, copied
     copy = Prompt(worker.client, "process")
     copy.name, copy._first = f"{worker.name}-copy", {}

@@ -39,6 +39,7 @@ from builtins import (
     max,
     memoryview,
     min,
+    set,
     object,
     str,
     super,
@@ -186,7 +187,9 @@ class Channel:
         self._incoming = bytearray()
         self._leader = 0  # the thread that waits for the pipe
         self._left_to_leader = 0
-        self._loops: dict[Any, int] = {}  # how many answers each of them waits for
+        self._loops: dict[Any, int] = {}  # how many answers each of them waits for, if any
+        # Those that watch the pipe: they go on for a while, for the next one to wait there.
+        self._readers: set[Any] = set()
         self._followers: list[Any] = []
         self._told: list[tuple[Progress, list[Any]]] = []  # progress that was not handed on yet
 
@@ -395,34 +398,39 @@ class Channel:
 
         loop = get_running_loop()
         future = loop.create_future()
-        if self._guarded(self._add_watcher, pending, loop, future):
+        self._guarded(self._add_watcher, pending, loop, future)
+        if loop not in self._readers and self._answers >= 0:
+            for ended in [each for each in self._readers if each.is_closed()]:
+                self._readers.discard(ended)
             loop.add_reader(self._answers, self._readable, loop)
+            self._readers.add(loop)
         return future
 
-    def _add_watcher(self, pending: Pending, loop: Any, future: Any) -> bool:
+    def _add_watcher(self, pending: Pending, loop: Any, future: Any) -> None:
         if pending._ready:
             future.set_result(None)
-            return False
+            return
         pending._watchers.append((loop, future))
-        self._loops[loop] = count = self._loops.get(loop, 0) + 1
-        return count == 1 and self._answers >= 0
+        self._loops[loop] = self._loops.get(loop, 0) + 1
 
     def _unwatch(self, pending: Pending, future: Any) -> None:
-        loop = future.get_loop()
-        if self._guarded(self._remove_watcher, pending, loop, future):
-            loop.remove_reader(self._answers)
+        self._guarded(self._remove_watcher, pending, future.get_loop(), future)
 
-    def _remove_watcher(self, pending: Pending, loop: Any, future: Any) -> bool:
+    def _remove_watcher(self, pending: Pending, loop: Any, future: Any) -> None:
         if (loop, future) not in pending._watchers:
-            return False
+            return
         pending._watchers.remove((loop, future))
         count = self._loops.get(loop, 0) - 1
         if count > 0:
             self._loops[loop] = count
-            return False
-        return self._loops.pop(loop, None) is not None and self._answers >= 0
+        else:
+            self._loops.pop(loop, None)
 
     def _readable(self, loop: Any) -> None:
+        if loop not in self._loops:  # what comes is somebody else's
+            self._readers.discard(loop)
+            _forget_reader(loop, self._answers)
+            return
         if self._leader not in (0, get_ident()) and self._left_to_leader < _LEFT_TO_LEADER:
             self._left_to_leader += 1  # that thread has been woken as well
             return
@@ -553,9 +561,10 @@ class Channel:
         self._incoming = bytearray()
         answers, self._answers = self._answers, -1
         calls, self._calls = self._calls, -1
-        for loop in self._loops:
+        for loop in self._readers:
             if answers >= 0:
                 _forget_reader(loop, answers)
+        self._readers.clear()
         self._native.calls_lost(calls, answers)
         for pending in lost:
             self._fail(
