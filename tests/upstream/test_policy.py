@@ -37,6 +37,7 @@ class Notes:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.options = ["--isolation", "inprocess"]
         self.tools(CREATE, GET, ANNOUNCE)
         (folder / "servers.json").write_text(
             json.dumps({"mcpServers": {"notes": {"command": sys.executable, "args": [str(SERVER), str(folder)]}}})
@@ -51,7 +52,7 @@ class Notes:
 
     @property
     def arguments(self) -> list[str]:
-        return ["serve", "--isolation", "inprocess", "--upstreams", str(self.folder / "servers.json"),
+        return ["serve", *self.options, "--upstreams", str(self.folder / "servers.json"),
                 "--upstream-policy", str(self.folder / "policy.json")]
 
     @property
@@ -204,6 +205,20 @@ async def test_changed_tools_are_shown_to_the_person(notes: Notes, era: str) -> 
     async with connect(notes, era, person) as client:
         assert (await run(client, CALL))["status"] == "completed"
     assert len(person.asked) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("room", ["inprocess", "process", "sandbox"])
+async def test_profile_code_asks_from_every_room(notes: Notes, era: str, room: str) -> None:
+    notes.policy({"default": "ask"})
+    notes.options = ["--profile", "code", "--isolation", room]
+    person = Person()
+    async with connect(notes, era, person) as client:
+        answer = await client.call_tool("run_python", {"code": CAUGHT, "timeout": 50})
+        assert "create done" in answer.content[0].text, answer
+        assert len(person.asked) == 1
+    assert notes.calls() == ["create"]
 
 
 # --- without questions ---------------------------------------------------------------------------------

@@ -57,6 +57,8 @@ class WaitingCall final : public CellObserver {
     if (feed_) feed_->output(bytes);
   }
 
+  std::shared_ptr<mcp::ToolCall> client() const override { return call_; }
+
   void cell_ended(CellEnd end) override {
     if (feed_) feed_->flush();
     const CodeToolSettings& settings = parts_->settings;
