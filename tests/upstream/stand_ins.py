@@ -6,6 +6,7 @@ are asked is written into a folder.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import sys
@@ -63,6 +64,13 @@ def github() -> None:
 
 
 def slack() -> None:
+    @server.tool()
+    async def wait(seconds: float) -> str:
+        """Wait."""
+        note(tool="wait", seconds=seconds)
+        await asyncio.sleep(seconds)
+        return "waited"
+
     @server.tool()
     def post_message(channel: str, text: str) -> dict[str, Any]:
         """Post a message to a channel."""

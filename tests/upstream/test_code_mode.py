@@ -79,6 +79,21 @@ def test_what_cells_define_calls_in_later_ones(code: Prompt) -> None:
     assert code.value("exec('import mcp.runtime\\nnames = mcp.runtime.list_servers_sync()')\nnames") == "('calendar', 'filesystem', 'github', 'slack')"
 
 
+def test_a_stop_ends_a_call_and_the_next_ones_work(code: Prompt, world: World) -> None:
+    for waiting in ("await mcp_slack.wait(seconds=600)", "mcp_slack.wait.sync(seconds=600)", "mcp_slack.wait(seconds=600)",
+                    "await asyncio.gather(*[mcp_slack.wait(seconds=600) for _ in range(5)])"):  # fmt: skip
+        answer = code.run(waiting, timeout=2)
+        assert answer.status in ("timed_out", "interrupted"), (waiting, answer)
+        assert code.value("await mcp_slack.wait(seconds=0)") == "'waited'"
+    assert len(world.asked("slack")) == 12
+
+
+def test_calls_of_a_gather_are_under_way_together(code: Prompt, world: World) -> None:
+    """One after the other they would take 20 s."""
+    told = code.value("import time\nstart = time.monotonic()\nawait asyncio.gather(*[mcp_slack.wait(seconds=1) for _ in range(20)])\ntime.monotonic() - start < 10")
+    assert told == "True" and len(world.asked("slack")) == 20
+
+
 def test_a_saved_function_is_kept_and_removed(code: Prompt, world: World) -> None:
     assert "square" in str(code.value("def square(x):\n    return x * x\n\nsave_tool(square)"))
     assert "def square(x):" in (world.folder / "bridge" / "user_tools" / "user_tools.py").read_text()
