@@ -227,6 +227,17 @@ def test_a_token_is_refreshed_before_it_expires(tokens: Path) -> None:
                    for asked in requests_of(server, "/mcp")[1:])
 
 
+def test_a_token_of_short_life_is_not_refreshed_all_the_time(tokens: Path) -> None:
+    does = Authorization(expires_in=20)
+    with serving(does) as server:
+        log_in(server, tokens)
+        with Connection(server.url, tokens=str(tokens)) as upstream:
+            for number in range(5):
+                upstream.send("tools/list", id=number)
+                assert "result" in upstream.answer(number)
+        assert does.refreshed == 1
+
+
 def test_a_token_that_is_refused_is_refreshed_once(tokens: Path) -> None:
     does = Authorization()
     with serving(does) as server:

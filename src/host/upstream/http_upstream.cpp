@@ -18,6 +18,7 @@
 #include "host/upstream/oauth_access.h"
 #include "host/upstream/oauth_challenge.h"
 #include "mcp/json.h"
+#include "mcp/json_members.h"
 
 // Each message is a Sending from send() until its answer has come. Some must wait (held): while a
 // token is renewed, while notifications/initialized is on its way, and while an HTTP+SSE server has
@@ -50,6 +51,15 @@ std::optional<mcp::Json> rpc_error_in(const std::string& body) {
   const mcp::Json& value = message.value();
   if (!value.contains("error") || !value["error"].is_object()) return std::nullopt;
   return value["error"];
+}
+
+// To a request that named one. Besides 404 there is what servers answer that were written after an
+// example of the TypeScript SDK: 400, with a word about the session.
+bool session_is_unknown(const HttpOutcome& outcome) {
+  if (outcome.head.status == 404) return true;
+  const std::optional<mcp::Json> error = rpc_error_in(outcome.error_body);
+  return outcome.head.status == 400 && error && mcp::number_in(*error, "code") == -32000 &&
+         mcp::text_in(*error, "message").find("session") != std::string::npos;
 }
 
 class HttpUpstream;
@@ -311,7 +321,7 @@ void HttpUpstream::sending_ended(Sending& sending, const HttpOutcome& outcome) {
   }
   if (outcome.head.status == 401) return unauthorized(sending, outcome);
   if (outcome.head.status / 100 == 3 && follow(sending, outcome)) return;
-  if (outcome.head.status == 404 && !sending.session_id.empty() && sending.message.id) {
+  if (!sending.session_id.empty() && sending.message.id && session_is_unknown(outcome)) {
     const std::int64_t id = *sending.message.id;
     if (session_id_ == sending.session_id) session_id_.clear();
     listening_.reset();

@@ -1,5 +1,6 @@
 #include "host/upstream/oauth_access.h"
 
+#include <algorithm>
 #include <ctime>
 #include <utility>
 
@@ -83,7 +84,11 @@ class OAuthAccess::Renewal {
 
   void end(std::optional<Error> failure) {
     const Done done = std::move(done_);
-    access_.pause_until_ = failure ? seconds_now() + limits::kOAuthRefreshBefore.count() / 2 : 0;
+    // Some tokens live for less than they are renewed before: those are not renewed all the time.
+    const std::int64_t now = seconds_now();
+    const std::int64_t left = std::max<std::int64_t>(0, access_.tokens_.expires_at - now);
+    const std::int64_t pause = limits::kOAuthRefreshBefore.count() / 2;
+    access_.pause_until_ = now + (failure ? pause : std::min(pause, left / 2));
     const std::unique_ptr<Renewal> kept = std::move(access_.renewal_);  // *this, until the end
     lock_.reset();
     done(std::move(failure));

@@ -40,7 +40,7 @@ class OAuthAccess {
   HttpClient& client_;
   const OAuthTokenFile file_;
   bool read_ = false;
-  std::int64_t pause_until_ = 0;  // seconds since 1970: the last attempt failed
+  std::int64_t pause_until_ = 0;  // seconds since 1970: nothing is due before
   OAuthTokens tokens_;
   std::unique_ptr<Renewal> renewal_;
 };

@@ -106,15 +106,14 @@ HttpRequest token_request(const OAuthTokens& client, FormFields fields) {
                       .url = client.token_endpoint,
                       .headers = {{"Content-Type", "application/x-www-form-urlencoded"},
                                   {"Accept", "application/json"}}};
+  // Beside a header that says it, too: some servers look for it only there.
+  fields.emplace_back("client_id", client.client_id);
   if (client.client_auth == "client_secret_basic") {
     const std::string both =
         percent_encoded(client.client_id) + ":" + percent_encoded(client.client_secret);
     request.headers.emplace_back("Authorization", "Basic " + base64_encoded(both));
-  } else {
-    fields.emplace_back("client_id", client.client_id);
-    if (client.client_auth == "client_secret_post") {
-      fields.emplace_back("client_secret", client.client_secret);
-    }
+  } else if (client.client_auth == "client_secret_post") {
+    fields.emplace_back("client_secret", client.client_secret);
   }
   if (!client.resource.empty()) fields.emplace_back("resource", client.resource);
   request.body = form_text(fields);

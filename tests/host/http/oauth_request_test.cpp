@@ -56,7 +56,7 @@ TEST_CASE("OAuth: a client shows who it is in the way it was registered", "[oaut
   CHECK(form_value(token_request(client, {}).body, "client_secret") == "s/1");
   client.client_auth = "client_secret_basic";
   request = token_request(client, {});
-  CHECK(form_value(request.body, "client_id").empty());
+  CHECK(form_value(request.body, "client_secret").empty());
   CHECK(request.headers.back().second == "Basic aWQlM0ExOnMlMkYx");
 }
 
