@@ -19,9 +19,9 @@ from pathlib import Path
 from bench import peers
 from bench.latency import Setting, ask_client
 from bench.samples import Row, p50, quantile, short, spread
-from tests.hostile.escapes.rooms import AS_USER, closed_parent, interpreter_prefix
 from tests.support import containers
 from tests.support.containers import ContainerUser
+from tests.support.other_user import BECOME, closed_parent, interpreter_prefix
 from tests.support.raw_client import RawClient, descendants
 
 # Between two new sessions: a sandbox, or a container, is made ready and the last one's is taken down.
@@ -142,7 +142,7 @@ def _with_spares(setting: Setting, user: ContainerUser) -> list[float]:
 
 def _as(user: ContainerUser, command: list[str]) -> list[str]:
     """A server of this user's, in the variables of _environment()."""
-    return ["unshare", "--mount", "sh", "-c", AS_USER, "sh", *command] if user.user else command
+    return ["unshare", "--mount", "sh", "-c", BECOME, "sh", *command] if user.user else command
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from tests.support.raw_client import server_binary
 ORDINARY_USER = 54321  # nobody has to have made it
 
 # Enters a mount namespace in which the interpreter can be reached by everybody (it may lie in root's home), and becomes another user.
-_BECOME = """
+BECOME = """
 set -e
 for group in $GROUPS_TO_ENTER; do
   echo $$ > "$group/cgroup.procs"
@@ -29,8 +29,8 @@ exec setpriv --reuid "$USER_ID" --regid "$GROUP_ID" --clear-groups --inh-caps=-a
 def server_as(uid: int, gid: int, arguments: Iterable[str], hold: Path, groups: Iterable[Path] = ()) -> tuple[list[str], dict[str, str]]:
     """The command of a server and the variables it takes; `hold` is an empty folder, `groups` are control groups to be entered."""
     prefix = interpreter_prefix()
-    command = ["unshare", "--mount", "sh", "-c", _BECOME, "sh", server_binary(), *arguments]
-    return command, {"CLOSED": _closed_parent(prefix), "PREFIX": prefix, "HOLD": str(hold), "USER_ID": str(uid), "GROUP_ID": str(gid),
+    command = ["unshare", "--mount", "sh", "-c", BECOME, "sh", server_binary(), *arguments]
+    return command, {"CLOSED": closed_parent(prefix), "PREFIX": prefix, "HOLD": str(hold), "USER_ID": str(uid), "GROUP_ID": str(gid),
                      "GROUPS_TO_ENTER": " ".join(map(str, groups))}
 
 
@@ -43,7 +43,7 @@ def interpreter_prefix() -> str:
     return "/usr"
 
 
-def _closed_parent(path: str) -> str:
+def closed_parent(path: str) -> str:
     """The first folder on the way there that only its owner may enter; empty when there is none."""
     for folder in reversed(Path(path).parents):
         if not folder.stat().st_mode & 0o001:
