@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -40,6 +41,52 @@ for line in sys.stdin:
     else:
         answer["error"] = {"code": -32601, "message": "Method not found"}
     print(json.dumps(answer), flush=True)
+"""
+FILES = """
+import json, sys
+from pathlib import Path
+root = Path(sys.argv[0]).parent / "files"
+text = {"type": "string"}
+tools = [{"name": "read_file", "description": "Reads a file", "inputSchema": {"type": "object", "properties": {"path": text}, "required": ["path"]}},
+         {"name": "write_file", "description": "Writes a file", "inputSchema": {"type": "object", "properties": {"path": text, "content": text}, "required": ["path", "content"]}}]
+def call(name, arguments):
+    path = root / arguments["path"].lstrip("/")
+    if name == "read_file":
+        return path.read_text()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(arguments["content"])
+    return "written"
+for line in sys.stdin:
+    message = json.loads(line)
+    if "id" not in message:
+        continue
+    answer = {"jsonrpc": "2.0", "id": message["id"]}
+    if message["method"] == "initialize":
+        answer["result"] = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": {"name": "files", "version": "1"}}
+    elif message["method"] == "tools/list":
+        answer["result"] = {"tools": tools}
+    elif message["method"] == "tools/call":
+        answer["result"] = {"content": [{"type": "text", "text": call(**message["params"])}]} if set(message["params"]) == {"name", "arguments"} else \
+            {"content": [{"type": "text", "text": call(message["params"]["name"], message["params"]["arguments"])}]}
+    else:
+        answer["error"] = {"code": -32601, "message": "Method not found"}
+    print(json.dumps(answer), flush=True)
+"""
+# Reading, analysing, drawing and writing back, as a model writes it that has been told nothing of packages.
+ANALYSIS = """
+import pandas as pd
+import matplotlib.pyplot as plt
+from mcp import mcp_filesystem
+
+csv_content = await mcp_filesystem.read_file(path="/data/sales.csv")
+df = pd.read_csv(pd.io.common.StringIO(csv_content))
+monthly = df.groupby("month")["revenue"].sum()
+plt.bar(monthly.index, monthly.values)
+plt.title("Monthly Revenue")
+plt.savefig("/tmp/revenue.png")
+with open("/tmp/revenue.png", "rb") as f:
+    await mcp_filesystem.write_file(path="/reports/revenue.png", content=f.read())
+print(f"Analyzed {len(df)} records, saved chart")
 """
 
 
@@ -309,6 +356,25 @@ def test_a_package_that_cannot_be_had_is_left_out_with_the_reason(enclosed: RawC
     assert len(answer.notices) == 1
     assert answer.notices[0].startswith("The code imports xmltodict, which could not be installed:")
     assert run(enclosed, code).structured == {"stdout": ["without"]}
+
+
+def test_an_analysis_with_pandas_and_matplotlib_needs_no_word_about_packages(place: Place) -> None:
+    """Needs the package index, or uv's own cache of the user who runs the tests."""
+    (place.root / "files" / "data").mkdir(parents=True)
+    (place.root / "files" / "data" / "sales.csv").write_text("month,revenue\n2025-01,10\n2025-01,5\n2025-02,7\n")
+    place.configure("filesystem", FILES)
+    own = {name: value for name, value in os.environ.items() if name.startswith("UV_")}
+    cache = os.environ.get("UV_CACHE_DIR") or subprocess.run([find_uv(), "cache", "dir"], capture_output=True, text=True,
+                                                             check=True).stdout.strip()
+    with place.start("run", **{"UV_OFFLINE": "0", **own, "UV_CACHE_DIR": cache}) as client:
+        answer = CellAnswer(client.send_tool("run_python", {"code": ANALYSIS}), 6 * DEADLINE)
+        if "The sandbox can't be used" in answer.text or "could not be installed" in answer.text:
+            pytest.skip(answer.text[:1000])
+        assert answer.structured["stdout"] == ["Analyzed 3 records, saved chart"], answer
+        assert "Installed: matplotlib" in answer.notices[0]
+        assert "pandas" in answer.notices[0]
+        written = (place.root / "files" / "reports" / "revenue.png").read_text()
+        assert base64.b64decode(written).startswith(b"\x89PNG")
 
 
 def test_packages_are_not_installed_where_that_is_switched_off(place: Place) -> None:
