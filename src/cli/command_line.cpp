@@ -210,6 +210,8 @@ CommandLine parse_command_line(int argc, char** argv) {
   if (upstreams != nullptr && upstreams->parsed()) {
     line.command = CommandLine::Command::Upstreams;
     line.upstreams.files = line.options.upstream_files;
+    // What is wrong with one of them is said on the screen, not logged.
+    if (app.get_option("--log-level")->count() == 0) line.options.log_level = "off";
   }
   if (const Result<void> finished = serve.finish(); !finished) {
     fmt::print(stderr, "pyember: {}\n", finished.error().message);

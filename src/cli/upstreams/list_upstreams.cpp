@@ -85,16 +85,18 @@ class Listing {
   }
 
   void write_sum() {
+    const std::vector<host::SharedTools> known = store_.all();
     std::uint64_t count = 0;
     std::uint64_t tokens = 0;
-    for (const host::SharedTools& tools : store_.all()) {
+    for (const host::SharedTools& tools : known) {
       count += tools->tools.size();
       tokens += schema_tokens(*tools);
     }
+    if (count == 0) return;
     out_.write_line(fmt::format(
         "{} of {}: listed to a client they would take about {} of each request. Here code finds "
         "and calls them, and a client sees run_python.",
-        counted(count, "tool"), counted(shown_.size(), "server"), counted(tokens, "token")));
+        counted(count, "tool"), counted(known.size(), "server"), counted(tokens, "token")));
   }
 
   void write_not_imported() {

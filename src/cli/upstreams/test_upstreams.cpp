@@ -126,7 +126,8 @@ void write(const host::UpstreamDefinition& definition, const Outcome& outcome) {
   out.write_line(fmt::format("{}  {} in {}, {}", name, out.styled(Style::Green, "started"),
                              plain_duration(mcp::number_in(outcome.start, "startSeconds")),
                              tools_and_tokens(*outcome.tools)));
-  const std::string server = mcp::text_in(about, "name") + " " + mcp::text_in(about, "version");
+  std::string server = mcp::text_in(about, "name") + " " + mcp::text_in(about, "version");
+  if (server == " ") server = "a server that does not say its name";
   out.write_line(
       out.styled(Style::Dim, fmt::format("  {}, MCP {} ({} era)", printable(server),
                                          printable(mcp::text_in(outcome.start, "protocolVersion")),
