@@ -36,6 +36,7 @@ LIBRARY_ROOMS = {
     "libuv": (re.compile(r"^uv\.h$"), ("host/",)),
     "nlohmann_json": (re.compile(r"^nlohmann/"), ("mcp/",)),
     "SQLite": (re.compile(r"^sqlite3\.h$"), ("host/jobs/",)),
+    "libcurl": (re.compile(r"^curl/"), ("host/upstream/http_",)),
     "spdlog": (re.compile(r"^spdlog/"), ("base/", "host/")),
     "libseccomp": (re.compile(r"^seccomp\.h$"), ("host/boundaries/",)),
     "toml++": (re.compile(r"^toml\+\+/"), ("host/upstream/config/",)),
