@@ -128,6 +128,13 @@ TEST_CASE("Call guard: a question names the server, the tool and the arguments")
   CHECK(fate->said == "ok");
 }
 
+TEST_CASE("Call guard: arguments that are too long to be shown are said to be") {
+  Guarded guarded(kAsk);
+  guarded.call("create", {{"body", std::string(100'000, 'x')}});
+  CHECK(guarded.client.question().size() < 3000);
+  CHECK_THAT(guarded.client.question(), Contains("… (100011 bytes, not all shown)"));
+}
+
 TEST_CASE("Call guard: no, and no word, are both a denial") {
   Guarded guarded(kAsk);
   const auto declined = guarded.call("create");

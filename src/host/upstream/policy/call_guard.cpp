@@ -60,6 +60,12 @@ std::string shown(std::string_view text, std::size_t characters) {
   return utf8::repaired(kept) + (kept.size() < text.size() ? "…" : "");
 }
 
+// Arguments, as a question shows them: what is left out is told.
+std::string shown_arguments(const std::string& json, std::size_t characters) {
+  const std::string text = shown(json, characters);
+  return text == json ? text : fmt::format("{} ({} bytes, not all shown)", text, json.size());
+}
+
 std::string called(std::string_view server, std::string_view name) {
   return fmt::format("{} of '{}'", shown(name, kShownNameCharacters),
                      shown(server, kShownNameCharacters));
@@ -123,7 +129,8 @@ std::uint64_t CallGuard::check(const Run& run, const Call& call, Done done) {
   waiting.server = call.server;
   waiting.name = call.name;
   if (call.arguments != nullptr) {
-    waiting.arguments = shown(mcp::to_json_text(*call.arguments), limits::kQuestionArgumentBytes);
+    waiting.arguments =
+        shown_arguments(mcp::to_json_text(*call.arguments), limits::kQuestionArgumentBytes);
   }
   if (decision.action == PolicyAction::Ask) waiting.rule = in_file(decision.rule, policy_);
   waiting.done = std::move(done);
@@ -234,7 +241,8 @@ std::string CallGuard::message_of(const Topic& topic) const {
   text += fmt::format(", {} times, with:", topic.asked.size());
   const std::size_t each = std::max<std::size_t>(
       80, limits::kQuestionArgumentBytes / std::max<std::size_t>(topic.asked.size(), 1));
-  for (const Waiting& waiting : topic.asked) text += "\n- " + shown(waiting.arguments, each);
+  for (const Waiting& waiting : topic.asked)
+    text += "\n- " + shown_arguments(waiting.arguments, each);
   return text + "\nAllow all of these?";
 }
 
