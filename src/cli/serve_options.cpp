@@ -142,6 +142,7 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
                  "Files that define MCP servers which code may call (may be repeated)")
       ->envname("PYEMBER_UPSTREAMS")
       ->expected(1)
+      ->allow_extra_args(false)  // what follows may be a command
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->delimiter(',');
   app.add_flag("--no-upstreams", no_upstreams_, "Let code call no MCP servers")
