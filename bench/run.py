@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench import behaviour, boundaries, branches, latency, peers, races, scripts, survival, workers  # noqa: E402
+from bench import behaviour, boundaries, branches, code_mode, latency, peers, races, scripts, survival, workers  # noqa: E402
 from bench.results import machine, replace_section  # noqa: E402
 from bench.samples import Row, table  # noqa: E402
 
@@ -46,7 +46,7 @@ SCRIPT_MEASURES: dict[str, Callable[[latency.Setting], list[Row]]] = {
 # The sections of bench/RESULTS.md and what stands in each.
 SECTIONS = {"Benchmark": MEASURES, "Scripts and jobs": SCRIPT_MEASURES, "Worker sessions": workers.MEASURES,
             "State that survives": {**survival.MEASURES, **branches.MEASURES, **races.MEASURES},
-            "Sandbox and container": boundaries.MEASURES}
+            "Sandbox and container": boundaries.MEASURES, "Code mode": code_mode.MEASURES}
 
 
 def arguments() -> argparse.Namespace:
@@ -86,7 +86,7 @@ def main() -> int:
     unknown = set(wanted) - {name for measures in SECTIONS.values() for name in measures}
     if unknown:
         raise SystemExit(f"there is no measure {', '.join(sorted(unknown))}; --help names them all")
-    if {"round_trips", "starts"} & set(wanted):
+    if {"round_trips", "starts", "upstream_calls"} & set(wanted):
         peers.set_up(setting.python)
     for title, measures in SECTIONS.items():
         rows = measure(setting, measures, [name for name in wanted if name in measures])
