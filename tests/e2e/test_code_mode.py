@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ from mcp.client.stdio import StdioServerParameters
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.support.raw_client import CellAnswer, RawClient, server_binary  # noqa: E402
+from tests.support.raw_client import CellAnswer, RawClient, children, server_binary  # noqa: E402
+from tests.support.waiting import until  # noqa: E402
 from tests.support.world import find_uv, write_wheel  # noqa: E402
 
 COMMAND = "mcp-server-code-execution-mode"
@@ -258,6 +260,22 @@ def test_a_server_that_is_not_configured_is_told_of_before_anything_runs(client:
     answer = run(client, "ran = True", servers=["nope", "nope"])
     assert (answer.status, answer.structured["error"]) == ("validation_error", "Unknown MCP server: nope")
     assert text(run(client, "'ran' in globals()")) == "False"
+
+
+def test_a_run_whose_server_dies_is_answered_in_the_same_form(place: Place) -> None:
+    with RawClient(command=[str(place.command), "--isolation", "inprocess"], variables=place.variables(PYEMBER_NO_SUPERVISOR="0"),
+                   cwd=str(place.root / "work"), supervised=True) as client:
+        assert text(run(client, "1")) == "1"
+        begun = place.root / "begun"
+        pending = client.send_tool("run_python", {"code": f"open({str(begun)!r}, 'w').close()\nimport time; time.sleep(600)"})
+        until(begun.exists, "the run does not begin", DEADLINE)
+        (server,) = children(client.process.pid)
+        os.kill(server, signal.SIGKILL)
+        answer = CellAnswer(pending, DEADLINE)
+        assert answer.is_error
+        assert (answer.status, answer.structured["summary"]) == ("error", "Sandbox error: the session was lost")
+        assert text(answer).startswith("status: error\nSandbox error: the session was lost\nerror: The server died")
+        assert text(run(client, "2")).startswith("2")
 
 
 def test_resources_that_nobody_has_are_unknown_in_both_eras(place: Place) -> None:
