@@ -338,3 +338,30 @@ def test_every_call_is_written_down(folder: Path) -> None:
     assert [(line["server"], line["tool"] if "tool" in line else line["name"], line["outcome"]) for line in lines] == [
         ("one", "echo", "ok"), ("one", "refuse", "upstream")]
     assert "secret" not in text
+
+
+def test_an_upstream_that_is_killed_in_the_middle_of_calls_is_another_for_the_next(worker: Prompt) -> None:
+    code = """
+async def kind_of(tool, **named):
+    try:
+        return await acall(tool, **named)
+    except CallError as error:
+        return error.kind
+found = []
+for _ in range(50):
+    found += await asyncio.gather(kind_of('sleep', seconds=60), kind_of('sleep', seconds=60), kind_of('die'))
+    found.append(await kind_of('echo', text='next'))
+{each: found.count(each) for each in found}
+"""
+    assert worker.value(code, timeout=280, wait=290.0) == "{'lost': 150, 'next': 50}"
+
+
+def test_a_run_that_names_servers_has_no_others(folder: Path) -> None:
+    arguments = ["serve", "--profile", "code", "--isolation", "inprocess", "--upstreams", configuration(folder)]
+    with RawClient(arguments) as client:
+        code = BEGIN + "print(kind(call, 'echo', server='{}', text='yes'))"
+        given = [client.tool("run_python", code=code.format(server), servers=["two", "two"]) for server in ("two", "one")]
+        assert [each.structured["stdout"] for each in given] == [["yes"], ["not_available"]]
+        unknown = client.tool("run_python", code="1", servers=["three"])
+        assert unknown.is_error and "Unknown MCP server: three" in unknown.text
+        assert client.tool("run_python", code=code.format("one")).structured["stdout"] == ["yes"]
