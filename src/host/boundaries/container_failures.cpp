@@ -166,8 +166,9 @@ Error container_error(ContainerFailure failure, const ContainerRuntime& runtime,
                       const ContainerSettings& settings, std::string_view printed) {
   const Explanation known = explanation(failure, runtime, settings);
   return {ErrorCode::Unavailable,
-          fmt::format("No container could be started with {}: {}. {} Or use "
-                      "isolation=\"sandbox\", which needs no image. ({} {}.)",
+          fmt::format("No container could be started with {}: {}. {} Or use the built-in sandbox, "
+                      "which needs no image: isolation=\"sandbox\" with the call, or a server "
+                      "started without MCP_BRIDGE_RUNTIME. ({} {}.)",
                       runtime.program, known.what, known.next, name_of(runtime), quoted(printed))};
 }
 

@@ -30,12 +30,14 @@ Error ContainerPull::image_is_missing() {
   }
   const auto seconds =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - since_);
-  return {ErrorCode::Unavailable,
-          fmt::format("The session has no container yet: the image {} was not on this machine, and "
-                      "{} has been pulling it for {} s. Send the cell again in a minute, name an "
-                      "image that is here with MCP_BRIDGE_IMAGE, or use isolation=\"sandbox\", "
-                      "which needs none.",
-                      settings_.image, runtime_.program, seconds.count())};
+  return {
+      ErrorCode::Unavailable,
+      fmt::format("The session has no container yet: the image {} was not on this machine, and "
+                  "{} has been pulling it for {} s. Send the cell again in a minute, name an "
+                  "image that is here with MCP_BRIDGE_IMAGE, or use the built-in sandbox, which "
+                  "needs none: isolation=\"sandbox\" with the call, or a server started "
+                  "without MCP_BRIDGE_RUNTIME.",
+                  settings_.image, runtime_.program, seconds.count())};
 }
 
 void ContainerPull::ended(const CommandEnd& end) {
