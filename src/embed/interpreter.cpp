@@ -190,6 +190,7 @@ Result<void> Interpreter::open(const SessionOptions& options, std::uint64_t seri
     set_text(attached, config.get(), "confined", describe_confinement(options));
   }
   set_flag(config.get(), "look_ahead", options.look_ahead);
+  set_flag(config.get(), "saved_tools", options.saved_tools);
   Reference number(PyLong_FromUnsignedLongLong(serial));
   PyDict_SetItemString(config.get(), "serial", number.get());
   Reference answer(PyObject_CallOneArg(methods_.open, config.get()));

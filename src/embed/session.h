@@ -30,6 +30,7 @@ struct SessionOptions {
   bool look_ahead = false;
   Confinement confinement;
   std::string folder;  // absolute, exists: files of the session that its clients see; empty: none
+  bool saved_tools = false;  // functions that code has saved are loaded before its first cell
 };
 
 // What a session tells its owner. Called on the session's thread or on the stopper's, never with

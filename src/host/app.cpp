@@ -132,6 +132,9 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
   sessions.idle_timeout = options_.idle_timeout;
   sessions.held_output_bytes = options_.held_output_bytes;
   sessions.folders_directory = find_session_folders_directory();
+  if (options_.upstreams && !find_saved_tools_directory().empty()) {
+    sessions.saved_tools_file = find_saved_tools_directory() + "/user_tools.py";
+  }
   sessions.log = &journal_.sessions;
   sessions.isolation = options_.isolation.value_or(Isolation::Auto);
   environments_.emplace(

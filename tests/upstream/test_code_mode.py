@@ -98,6 +98,10 @@ def test_a_saved_function_is_kept_and_removed(code: Prompt, world: World) -> Non
     assert "square" in str(code.value("def square(x):\n    return x * x\n\nsave_tool(square)"))
     assert "def square(x):" in (world.folder / "bridge" / "user_tools" / "user_tools.py").read_text()
     assert code.value("'square' in runtime.list_saved_tools()") == "True"
+    later = Prompt(code.client, code.room)
+    assert later.value("square(5), square.__module__") == "(25, 'mcp.user_tools')"
+    assert later.value("import inspect\ninspect.getsource(square)") == "'def square(x):\\n    return x * x\\n'"
+    later.close()
     assert "square" in str(code.value("runtime.delete_tool('square')"))
     assert code.value("'square' in runtime.list_saved_tools()") == "False"
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "host/session/race.h"
@@ -21,6 +23,11 @@ std::string duration_text(std::chrono::milliseconds duration) {
   if (seconds < 120) return fmt::format("{:g} s", seconds);
   if (seconds < 7200) return fmt::format("{:.0f} min", seconds / 60);
   return fmt::format("{:.0f} h", seconds / 3600);
+}
+
+bool has_content(const std::string& file) {
+  std::error_code error;
+  return !file.empty() && std::filesystem::file_size(file, error) > 0 && !error;
 }
 
 }  // namespace
@@ -343,6 +350,7 @@ std::unique_ptr<SessionLink> SessionRegistry::open_link(HostSession& session,
   options.working_directory = settings_.working_directory;
   const SessionPlan& plan = session.plan();
   options.look_ahead = plan.asked == Isolation::Auto;
+  options.saved_tools = has_content(settings_.saved_tools_file);
   options.confinement = plan.confinement;
   const SessionLink::Opener open =
       [&](embed::SessionListener& listener) -> std::unique_ptr<embed::Session> {

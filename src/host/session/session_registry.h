@@ -27,6 +27,7 @@ struct SessionSettings {
   std::uint64_t held_output_bytes = limits::kHeldOutputBytes;
   std::string working_directory;               // of new sessions; empty: the server's
   std::string folders_directory;               // of their folders; empty: they have none
+  std::string saved_tools_file;                // of functions that code has saved; empty: none
   Isolation isolation = Isolation::InProcess;  // of sessions whose caller names none
   journal::SessionLog* log = nullptr;          // of what must outlive the server; null: nothing
   std::chrono::milliseconds carry_timeout = limits::kCarryTimeout;  // of a state, there and back

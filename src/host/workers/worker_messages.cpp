@@ -229,7 +229,8 @@ std::string fork_message(std::uint64_t id, const ForkOrder& order) {
                             {"limits", limits_json(order.limits)},
                             {"memory_group", order.memory_group},
                             {"processes_group", order.processes_group},
-                            {"room", order.in_room}});
+                            {"room", order.in_room},
+                            {"saved_tools", order.saved_tools}});
 }
 
 std::string copy_header(const ForkOrder& order) {

@@ -71,6 +71,7 @@ struct ForkOrder {
   std::string processes_group = {};
   bool in_room =
       false;  // behind a boundary, which counts processes and which the server looks into
+  bool saved_tools = false;  // as in embed::SessionOptions
 };
 std::string fork_message(std::uint64_t id, const ForkOrder& order);
 std::string copy_header(const ForkOrder& order);

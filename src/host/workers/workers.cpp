@@ -294,6 +294,7 @@ std::unique_ptr<embed::Session> Workers::open_session(const WorkerPlace& place,
   ForkOrder order{std::move(options.name),   std::move(options.working_directory),
                   place.site_directories,    place.root,
                   std::move(options.folder), limits};
+  order.saved_tools = options.saved_tools;
   if (place.boundary != Boundary::None) {
     const WorkerLimits room = impl_->bounded_limits(place.boundary, limits);
     order.limits.memory_bytes = room.memory_bytes;
