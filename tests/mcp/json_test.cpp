@@ -132,3 +132,14 @@ TEST_CASE("json: floating point numbers come back as they were") {
     CHECK(parse_json(to_json_text(Json(value))).value().get<double>() == value);
   }
 }
+
+TEST_CASE("JSON: wide objects, which are looked up linearly, use up the values") {
+  const JsonBounds bounds{8, 10'000, 20'000};
+  const auto object = [](int members) {
+    std::string text = "{";
+    for (int i = 0; i < members; ++i) text += (i ? ",\"" : "\"") + std::to_string(i) + "\":0";
+    return text + "}";
+  };
+  CHECK(parse_json(object(2000), bounds).ok());
+  CHECK(parse_json(object(5000), bounds).error().code == ErrorCode::LimitReached);
+}

@@ -113,7 +113,8 @@ class Upstreams {
   void on_tools(ToolsListed listener);
 
   // For people: [{"name":…, "alias":…, "state":"stopped"|"starting"|"running"|"failed"|"ending",
-  // "pid":…, "starts":…, "inFlight":…, "error":…}].
+  // "starts":…, "inFlight":…, "error": of the latest that failed or was lost, and of one that runs
+  // "protocolVersion":…, "startSeconds":…}], in the given order.
   mcp::Json describe() const;
   // Ends all in an orderly way, and those that take longer by force; `done` is called once. What is
   // in flight is answered with Kind::Cancelled.
