@@ -23,7 +23,7 @@ def main() -> None:
     variables = {name: value for name, value in os.environ.items()
                  if not name.startswith("PYEMBER_") and name != "VIRTUAL_ENV"}  # fmt: skip
     if shutil.which("ccache"):
-        variables["PYEMBER_CCACHE"] = "ccache"
+        variables |= {"PYEMBER_CCACHE": "ccache", "CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1"}
     command = [uv, "build", "--wheel", "--no-build-isolation", "--python", sys.executable,
                "--out-dir", sys.argv[1], str(ROOT)]  # fmt: skip
     sys.exit(subprocess.run(command, env=variables, stdin=subprocess.DEVNULL).returncode)

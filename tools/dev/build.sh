@@ -8,6 +8,8 @@ ensure_build_tools() {
   PYEMBER_PYBIND11="$("$ENV_PYTHON" -m pybind11 --cmakedir)"
   PYEMBER_CCACHE=""
   if have ccache; then PYEMBER_CCACHE=ccache; fi
+  # Other folders with the same tree in them, the wheel's above all, find what was compiled here.
+  export CCACHE_BASEDIR="$ROOT" CCACHE_NOHASHDIR=1
   export PYEMBER_PYBIND11 PYEMBER_CCACHE
 }
 

@@ -126,6 +126,13 @@ ensure_packages() {
   done
 }
 
+# The tests compile everything twice, the second time as a wheel.
+ensure_compiler_cache() {
+  (ensure_packages "
+cmd:ccache|ccache|ccache|ccache
+") || say "the wheel of the tests will be compiled anew"
+}
+
 # Where they can't be had the tests of sandboxes fail and say so: the server would be without, too.
 ensure_sandbox_packages() {
   [ "$(uname)" = Linux ] || return 0

@@ -22,6 +22,7 @@ verb_test() {
     "$ENV_PYTHON" "$ROOT/tools/dev/run_tests.py" --list
     return
   fi
+  ensure_compiler_cache
   build_preset release
   ensure_requirements test
   ensure_container_packages
