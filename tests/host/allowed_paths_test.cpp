@@ -152,7 +152,7 @@ TEST_CASE_METHOD(Machine, "Allowed paths: there is a bound on their number") {
 
 TEST_CASE("Allowed paths: this server's own places are known") {
   const ForbiddenPlaces found = find_forbidden_places("/some/environment");
-  CHECK(found.state.size() == 5);
+  CHECK(found.state.size() == 8);
   CHECK(found.programs.back() == "/some/environment");
   const auto parsed = parse_allowed_paths({found.programs.front() + ":rw"}, found);
   REQUIRE_FALSE(parsed.ok());

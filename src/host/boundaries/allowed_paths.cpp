@@ -170,7 +170,8 @@ ForbiddenPlaces find_forbidden_places(const std::string& environment) {
                  find_session_folders_directory(), find_boundary_folders_directory(),
                  find_state_directory(),
                  // What says which programs the server starts, and what they may do.
-                 find_configuration_directory(), found.home + "/MCPs"};
+                 find_configuration_directory(), found.home + "/MCPs",
+                 fs::path(find_configuration_directory()).replace_filename("mcp").string()};
   found.programs = {find_runtime_directory(), find_bundled_directory(), own_program(),
                     fs::path(PYEMBER_PYTHON_EXECUTABLE).parent_path().parent_path().string()};
   if (!environment.empty()) found.programs.push_back(environment);
