@@ -13,7 +13,7 @@ def test_servers_and_tools_are_found(code: Prompt) -> None:
     assert code.value("from mcp import runtime\nservers = await runtime.discovered_servers()\nservers") == "['github', 'slack', 'calendar', 'filesystem']"
     assert code.value("docs = await runtime.query_tool_docs('github')\n[t['name'] for t in docs['tools']]") == "['list_issues', 'create_issue', 'Get-Avatar']"
     assert code.value("matches = await runtime.search_tool_docs('calendar events', limit=3)\nmatches[0]['server'], matches[0]['tool']") == "('calendar', 'list_events')"
-    assert code.value("runtime.describe_server('github')['tools'], runtime.list_tools_sync('slack')[0]['alias']") == (
+    assert code.value("runtime.describe_server('github')['tools'], runtime.list_tools_sync('slack')[-1]['alias']") == (
         "(['list_issues', 'create_issue', 'get_avatar'], 'post_message')"
     )
     assert code.value("__name__, 'github' in LOADED_MCP_SERVERS, 'PYTHON SANDBOX MANUAL' in runtime.capability_summary()") == "('__main__', True, True)"
