@@ -175,10 +175,15 @@ TEST_CASE("Mistaken names: the nearest tools are named") {
 }
 
 TEST_CASE("Mistaken names: the nearest server is named, or all are") {
-  const std::vector<UpstreamDefinition> servers = {definition_of("github"), definition_of("slack")};
+  UpstreamConfiguration servers{{definition_of("github"), definition_of("slack")}, {}, {}};
   CHECK(no_such_server(servers, "gihub") ==
         "Unknown MCP server: gihub. Did you mean github? runtime.discovered_servers() tells what "
         "there is.");
   CHECK(no_such_server(servers, "x").find("Configured are github, slack.") != std::string::npos);
   CHECK(no_such_server({}, "x").find("No MCP servers are configured.") != std::string::npos);
+  servers.not_imported = {"/home/somebody/.cursor/mcp.json"};
+  CHECK(no_such_server(servers, "x")
+            .ends_with(" A file that nobody has allowed to be read may define more: the user can "
+                       "run `pyember "
+                       "upstreams import`."));
 }

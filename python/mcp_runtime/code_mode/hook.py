@@ -1,6 +1,6 @@
 """Where a session meets code mode: what it costs a session that never uses it.
 
-That is a finder on sys.meta_path, which knows one name, and four searches in each cell's text
+That is a finder on sys.meta_path, which knows one name, and five searches in each cell's text
 (Session). Only when something may be meant is the rest of the package imported.
 """
 

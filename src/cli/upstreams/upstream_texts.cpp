@@ -120,7 +120,7 @@ std::vector<host::UpstreamDefinition> chosen(const std::vector<host::UpstreamDef
     complete = false;
     const Terminal err = Terminal::err();
     err.write_line(err.styled(Style::Red, "pyember: ") +
-                   printable(host::no_such_server(all, name)));
+                   printable(host::no_such_server({all, {}, {}}, name)));
   }
   return found;
 }

@@ -105,7 +105,7 @@ Result<std::shared_ptr<const std::vector<std::string>>> UpstreamGateway::allow(
   for (const std::string& each : servers) {
     const UpstreamDefinition* definition = upstreams_.find(each);
     if (definition == nullptr) {
-      return Error{ErrorCode::NotFound, no_such_server(upstreams_.definitions(), each)};
+      return Error{ErrorCode::NotFound, no_such_server(upstreams_.configuration(), each)};
     }
     if (std::find(allowed->begin(), allowed->end(), definition->name) == allowed->end()) {
       allowed->push_back(definition->name);
@@ -220,7 +220,7 @@ std::optional<CallError> UpstreamGateway::take_server(Operation& operation) cons
   if (name.empty()) return missing("server", "the server's name");
   operation.server = upstreams_.find(name);
   if (operation.server == nullptr) {
-    return CallError{"unknown_server", no_such_server(upstreams_.definitions(), name)};
+    return CallError{"unknown_server", no_such_server(upstreams_.configuration(), name)};
   }
   if (operation.permit->allows(operation.server->name)) return std::nullopt;
   return CallError{
@@ -378,7 +378,7 @@ void UpstreamGateway::nearest(std::uint64_t id) {
   const std::string tool = text_of(operation.order.fields, "tool");
   const SharedTools tools = store_.find(server);
   if (upstreams_.find(server) == nullptr || !tools) {
-    return finish(id, no_such_server(upstreams_.definitions(), server));
+    return finish(id, no_such_server(upstreams_.configuration(), server));
   }
   finish(id, no_such_tool(*tools, tool));
 }

@@ -130,6 +130,8 @@ Upstreams::Upstreams(EventLoop& loop, UpstreamConfiguration configuration,
 
 Upstreams::~Upstreams() = default;
 
+const UpstreamConfiguration& Upstreams::configuration() const { return impl_->configuration(); }
+
 const std::vector<UpstreamDefinition>& Upstreams::definitions() const {
   return impl_->configuration().upstreams;
 }

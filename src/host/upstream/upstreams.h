@@ -83,6 +83,7 @@ class Upstreams {
   Upstreams(const Upstreams&) = delete;
   Upstreams& operator=(const Upstreams&) = delete;
 
+  const UpstreamConfiguration& configuration() const;
   const std::vector<UpstreamDefinition>& definitions() const;
   const std::vector<std::string>& warnings() const;  // of the configuration
   // By name, or else by alias; null: there is none.

@@ -248,24 +248,33 @@ std::string no_such_tool(const ServerTools& server, std::string_view name) {
          fmt::format("await runtime.query_tool_docs('{}') tells what there is.", server.alias);
 }
 
-std::string no_such_server(const std::vector<UpstreamDefinition>& servers, std::string_view name) {
+std::string no_such_server(const UpstreamConfiguration& configured, std::string_view name) {
   std::vector<std::string_view> candidates;
   std::vector<std::string> names;
-  for (const UpstreamDefinition& server : servers) {
+  for (const UpstreamDefinition& server : configured.upstreams) {
     candidates.emplace_back(server.name);
     candidates.emplace_back(server.alias);
     names.push_back(server.name);
   }
   std::string what = fmt::format("Unknown MCP server: {}. ", utf8::repaired(utf8::head(name, 80)));
+  // Their names are nothing to code, which may be behind a boundary.
+  const std::size_t files = configured.not_imported.size();
+  const std::string waiting =
+      files == 0 ? ""
+                 : fmt::format(
+                       " {} that nobody has allowed to be read may define more: the user "
+                       "can run `pyember upstreams import`.",
+                       files == 1 ? "A file" : fmt::format("{} files", files));
   if (names.empty()) {
     return what +
            "No MCP servers are configured. `pyember upstreams list` tells where they are "
-           "looked for.";
+           "looked for." +
+           waiting;
   }
   const std::string_view near = mcp::nearest_name(name, candidates);
   what += near.empty() ? fmt::format("Configured are {}. ", listed(names))
                        : fmt::format("Did you mean {}? ", near);
-  return what + "runtime.discovered_servers() tells what there is.";
+  return what + "runtime.discovered_servers() tells what there is." + waiting;
 }
 
 }  // namespace pyember::host

@@ -33,6 +33,6 @@ std::string tool_docstring(const ToolDescription& tool);
 
 // Errors of three parts, with the nearest names.
 std::string no_such_tool(const ServerTools& server, std::string_view name);
-std::string no_such_server(const std::vector<UpstreamDefinition>& servers, std::string_view name);
+std::string no_such_server(const UpstreamConfiguration& configured, std::string_view name);
 
 }  // namespace pyember::host
