@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -18,7 +19,7 @@ from conftest import podman
 from tests.support import containers
 from tests.support.containers import ContainerUser
 from tests.support.other_user import server_as
-from tests.support.raw_client import CellAnswer, RawClient
+from tests.support.raw_client import CellAnswer, RawClient, children
 from tests.support.waiting import processes_with, until
 from tests.support.world import PACKAGE, VERSION, World, make_world
 
@@ -195,11 +196,12 @@ def test_a_container_whose_runner_was_killed_is_removed_by_the_next_server(world
     runtime = [pid for each in runner for pid in processes_with(f"pyember-run-{each}-")]
     runtime = [pid for pid in runtime if Path(f"/proc/{pid}/comm").read_text() == "podman\n"]
     assert runner and runtime
-    for pid in runner + runtime:
-        os.kill(pid, 19)  # so that none sees the other's end
+    # None may see the other's end, so they are stopped; children go first, for the kernel wakes those that lose their parent.
+    for pid in (first.pid, *children(first.pid), *runner):
+        os.kill(pid, signal.SIGSTOP)
+    for pid in (*sorted(runtime, reverse=True), *sorted(runner, reverse=True)):
+        os.kill(pid, signal.SIGKILL)
     first.kill()
-    for pid in runner + runtime:
-        os.kill(pid, 9)
     assert run_containers(user) != []
     with server(world, user) as second:
         assert CellAnswer(second.send_tool("run_python", {"code": "1", "isolation": "container"}), DEADLINE).status == "completed"

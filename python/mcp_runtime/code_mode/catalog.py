@@ -51,7 +51,7 @@ def server(name: str) -> Map:
     """The server of that name or alias. Raises UnknownServer, which names the nearest."""
     found = find(name)
     if found is None:
-        raise UnknownServer(_unknown(name), "unknown_server", server=name)
+        raise UnknownServer(nearest(name), "unknown_server", server=name)
     return found
 
 
@@ -106,13 +106,3 @@ def nearest(server_name: str, name: str | None = None) -> str:
     if isinstance(told, dict):
         told = told.get("message")
     return told if isinstance(told, str) else f"There is no {name or server_name}."
-
-
-def _unknown(name: str) -> str:
-    names = [str(each.get("name")) for each in servers()]
-    if not names:
-        return (
-            f"Unknown MCP server: {name}. No MCP servers are configured. Add some to a file that "
-            "`pyember upstreams` lists, and start the server again."
-        )
-    return f"{nearest(name)}"
