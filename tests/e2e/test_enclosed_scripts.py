@@ -374,7 +374,8 @@ def test_a_killed_runner_takes_its_sandbox_along(client: RawClient, world: World
     code = f"import subprocess\nsubprocess.run(['sleep', '{marker}'])"
     job_id = call(client, "run_script_in_dir_async", directory=str(world.work), script_content=code, use_uv=False, isolation="sandbox")["job_id"]
     until(lambda: processes_with(marker), "the script does not begin")
-    for pid in processes_with(f"jobs/{job_id}"):
+    # The keeper last: one that is killed has the run cancelled.
+    for pid in sorted(processes_with(f"jobs/{job_id}"), reverse=True):
         os.kill(pid, 9)
     until(lambda: not processes_with(marker), "the sandbox of a killed runner lives on")
     assert job_over(client, job_id)["status"] == "failed"

@@ -100,7 +100,6 @@ def all_suites(build: Path, reports: Path, node: str | None) -> list[Suite]:
         Suite("checks", [sys.executable, str(ROOT / "tools" / "tidy.py"), "--junit", str(tidy)], tidy),
         pytest_suite("tools", "tests/tools", reports),
         *compiled_suites(build, reports),
-        pytest_suite("python", "tests/python", reports, strict=True, environment=server),
         # What measures how soon a cell is stopped has the machine for itself.
         pytest_suite("hostile", "tests/hostile", reports, environment=server, leave_out="tests/hostile/escapes"),
         pytest_suite("runner", "tests/runner", reports, environment=server, beside=True),
@@ -118,6 +117,7 @@ def all_suites(build: Path, reports: Path, node: str | None) -> list[Suite]:
         suites.append(node_suite(node, reports, server))
     return [
         *suites,
+        pytest_suite("python", "tests/python", reports, strict=True, environment=server),
         pytest_suite("sessions", "tests/sessions", reports, environment=server, only="not container"),
         pytest_suite("e2e", "tests/e2e", reports, environment=server),
         # Last: its wheel is compiled beside the others.
