@@ -181,7 +181,7 @@ TEST_CASE("Mistaken names: the nearest server is named, or all are") {
         "there is.");
   CHECK(no_such_server(servers, "x").find("Configured are github, slack.") != std::string::npos);
   CHECK(no_such_server({}, "x").find("No MCP servers are configured.") != std::string::npos);
-  servers.not_imported = {"/home/somebody/.cursor/mcp.json"};
+  servers.not_imported = {"/etc/mcp.json"};
   CHECK(no_such_server(servers, "x")
             .ends_with(" A file that nobody has allowed to be read may define more: the user can "
                        "run `pyember "
