@@ -16,7 +16,8 @@ def test_servers_and_tools_are_found(code: Prompt) -> None:
     assert code.value("runtime.describe_server('github')['tools'], runtime.list_tools_sync('slack')[-1]['alias']") == (
         "(['list_issues', 'create_issue', 'get_avatar'], 'post_message')"
     )
-    assert code.value("await runtime.list_tools('github')\n__name__, 'github' in LOADED_MCP_SERVERS, 'PYTHON SANDBOX MANUAL' in runtime.capability_summary()") == "('__main__', True, True)"
+    assert code.value("len(await runtime.list_tools('github'))") == "3"  # which starts it, if its tools were known from another server's run
+    assert code.value("__name__, 'github' in LOADED_MCP_SERVERS, 'PYTHON SANDBOX MANUAL' in runtime.capability_summary()") == "('__main__', True, True)"
 
 
 @pytest.mark.parametrize(
