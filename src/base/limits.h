@@ -391,6 +391,17 @@ inline constexpr std::chrono::milliseconds kOAuthLockPatience = 10s;  // while a
 inline constexpr std::chrono::milliseconds kLoginDeadline = 600s;     // for the person
 inline constexpr std::size_t kLoginVisits = 16;                       // of a browser, at once
 
+// --- host: this server over HTTP (docs/http.md) --------------------------------------------------
+inline constexpr std::size_t kServedBodyBytes = kMaximumLineBytes;  // a message, as on a pipe
+inline constexpr std::size_t kServedHeadBytes = 16u << 10;          // a request's line and fields
+inline constexpr std::size_t kServedConnections = 2048;        // 1,000 streams, and as many calls
+inline constexpr std::size_t kServedConnectionsOfPeer = 256;   // of one address, but loopback's
+inline constexpr std::size_t kServedPendingBytes = 32u << 20;  // unsent of one response: two of the
+                                                               // largest messages; then cut off
+inline constexpr std::chrono::milliseconds kServedRequestTime = 30s;  // for one to arrive whole
+inline constexpr std::chrono::milliseconds kServedWriteTime = 30s;    // none of it taken: cut off
+inline constexpr std::chrono::milliseconds kServedIdleTime = 75s;     // between two requests
+
 // --- host: looking at code -----------------------------------------------------------------------
 inline constexpr std::chrono::milliseconds kQualityDeadline = 300s;  // of ruff, of bandit
 inline constexpr std::size_t kReportBytes = 8u << 20;                // of what one of them reports
