@@ -372,7 +372,7 @@ void Server::Impl::listen(Request&& request) {
   in_flight_.add(std::make_shared<PendingRequest>(std::move(request.from)));
   if (resuming_) return;  // the client has been told
   responder_.notification(
-      "notifications/subscriptions/acknowledged",
+      &added.id, "notifications/subscriptions/acknowledged",
       subscription_params(added, R"("notifications":)" + to_json_text(added.filter.to_json())));
 }
 

@@ -31,10 +31,10 @@ class Server::Impl::PendingCall : public PendingRequest, public ToolCallSink {
 
   void call_progress(double progress, std::optional<double> total,
                      std::string_view message) override {
-    server_.notify_progress(from.context, progress, total, message);
+    server_.notify_progress(from, progress, total, message);
   }
   void call_log(LogLevel level, std::string_view logger, const Json& data) override {
-    server_.notify_log(level, logger, data);
+    server_.notify_log(&from.id, level, logger, data);
   }
   void call_completed(ToolResult result) override {
     over_ = true;
@@ -47,7 +47,7 @@ class Server::Impl::PendingCall : public PendingRequest, public ToolCallSink {
   void call_asks() override {
     if (!takes_answers) server_.ask(*this);
   }
-  void call_withdraws(std::uint64_t question) override { server_.withdraw(*call_, question); }
+  void call_withdraws(std::uint64_t question) override { server_.withdraw(*this, question); }
 
   ToolCall& call() { return *call_; }  // while it is not over
   bool over() const { return over_; }

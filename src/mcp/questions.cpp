@@ -116,23 +116,23 @@ void Server::Impl::ask(PendingCall& pending) {
   if (is_modern(pending.from.context.version)) {
     ask_instead_of_answer(pending);
   } else {
-    ask_beside(pending.call());
+    ask_beside(pending);
   }
 }
 
 // As a request of ours.
-void Server::Impl::ask_beside(ToolCall& call) {
-  auto shown = std::count_if(asked_.begin(), asked_.end(),
-                             [&call](const auto& each) { return each.second.call == &call; });
+void Server::Impl::ask_beside(PendingCall& pending) {
+  auto shown = std::count_if(asked_.begin(), asked_.end(), [&pending](const auto& each) {
+    return each.second.pending == &pending;
+  });
   for (; shown < static_cast<std::ptrdiff_t>(limits::kQuestionsAtOnce); ++shown) {
-    const auto next = call.take_question();
+    const auto next = pending.call().take_question();
     if (!next) break;
     const std::string name = random_hex(kNameBytes);
-    asked_.emplace(name, AskedQuestion{&call, *next});
+    asked_.emplace(name, AskedQuestion{&pending, *next});
     protocol_changed();
-    responder_.output().write_line(
-        fmt::format(R"({{"jsonrpc":"2.0","id":"{}","method":"elicitation/create","params":{}}})",
-                    name, question_params(*next->question, false)));
+    responder_.request(pending.from.id, name, "elicitation/create",
+                       question_params(*next->question, false));
   }
 }
 
@@ -168,21 +168,22 @@ std::size_t Server::Impl::waiting() const {
       waiting_.begin(), waiting_.end(), [](const auto& each) { return each->call != nullptr; }));
 }
 
-void Server::Impl::withdraw(ToolCall& call, std::uint64_t question) {
+void Server::Impl::withdraw(PendingCall& pending, std::uint64_t question) {
   const auto found = std::find_if(asked_.begin(), asked_.end(), [&](const auto& each) {
-    return each.second.call == &call && each.second.question.number == question;
+    return each.second.pending == &pending && each.second.question.number == question;
   });
   if (found == asked_.end()) return;
   const std::string name = found->first;
   asked_.erase(found);
   if (closing_ || ended_) return;
   protocol_changed();
-  take_back(name, "the answer is not wanted any more");
-  if (call.can_ask()) ask_beside(call);
+  take_back(&pending.from.id, name, "the answer is not wanted any more");
+  if (pending.call().can_ask()) ask_beside(pending);
 }
 
-void Server::Impl::take_back(const std::string& name, std::string_view why) {
-  responder_.notification("notifications/cancelled",
+void Server::Impl::take_back(const RequestId* about, const std::string& name,
+                             std::string_view why) {
+  responder_.notification(about, "notifications/cancelled",
                           fmt::format(R"({{"requestId":"{}","reason":"{}"}})", name, why));
 }
 
@@ -195,14 +196,14 @@ void Server::Impl::handle_response(Message&& message) {
   if (!id || !id.value().is_string()) return;
   const auto found = asked_.find(id.value().get_ref<const std::string&>());
   if (found == asked_.end()) return;
-  const auto [call, question] = asked_.extract(found).mapped();
+  const auto [pending, question] = asked_.extract(found).mapped();
   protocol_changed();
   Result<Answer> answer = message.result
                               ? read_answer(*message.result, question.question->requested_schema)
                               : Result<Answer>(refused(message.failure));
-  if (call->can_ask()) ask_beside(*call);
+  if (pending->call().can_ask()) ask_beside(*pending);
   // The last thing that is done with the call, which may be over by it.
-  call->answer_question(question.number, std::move(answer));
+  pending->call().answer_question(question.number, std::move(answer));
 }
 
 // --- answers, modern era ---------------------------------------------------------------------
@@ -278,7 +279,7 @@ void Server::Impl::go_on(Request&& request, WaitingCall& waiting) {
 
 // The client has closed its end: nobody answers, and nobody calls again.
 void Server::Impl::end_questions() {
-  while (!asked_.empty()) asked_.begin()->second.call->refuse_questions(client_gone());
+  while (!asked_.empty()) asked_.begin()->second.pending->call().refuse_questions(client_gone());
   for (const auto& waiting : std::exchange(waiting_, {})) {
     if (waiting->call != nullptr) waiting->call->cancel();
   }
@@ -296,7 +297,8 @@ void Server::Impl::restore_questions(const Json& state) {
   const auto asked = state.find("asked");
   if (asked != state.end() && asked->is_array()) {
     for (const Json& name : *asked) {
-      if (name.is_string()) take_back(name.get<std::string>(), "the server that asked has ended");
+      if (name.is_string())
+        take_back(nullptr, name.get<std::string>(), "the server that asked has ended");
     }
   }
   const auto waiting = state.find("waiting");

@@ -2,6 +2,8 @@
 
 #include "mcp/presentation.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace pyember::mcp {
@@ -28,11 +30,13 @@ Batch::~Batch() {
   if (answers_.empty()) {
     if (ticket_ != kNoTicket) output_.forget(ticket_);
   } else {
-    output_.write_answer('[' + answers_ + ']', ticket_);
+    output_.send('[' + answers_ + ']',
+                 {Envelope::Kind::Answer, request_.empty() ? nullptr : &request_, 0, ticket_});
   }
 }
 
-void Batch::add(std::string_view answer) {
+void Batch::add(const RequestId& request, std::string_view answer) {
+  if (request_.empty()) request_ = request;
   if (!answers_.empty()) answers_ += ',';
   answers_ += answer;
 }
@@ -88,18 +92,27 @@ void Responder::subscription_result(const Recipient& to) {
 }
 
 void Responder::error(const Recipient& to, const RpcError& error) {
-  send(to, error_line(to.id, error));
+  send(to, error_line(to.id, error), static_cast<int>(error.code));
 }
 
-void Responder::notification(std::string_view method, std::string_view params) {
-  output_.write_line(notification_line(method, params));
+void Responder::notification(const RequestId* about, std::string_view method,
+                             std::string_view params) {
+  output_.send(notification_line(method, params), {Envelope::Kind::Notification, about});
 }
 
-void Responder::send(const Recipient& to, std::string&& line) {
+void Responder::request(const RequestId& about, std::string_view id, std::string_view method,
+                        std::string_view params) {
+  output_.send(
+      fmt::format(R"({{"jsonrpc":"2.0","id":"{}","method":"{}","params":{}}})", id, method, params),
+      {Envelope::Kind::Request, &about});
+}
+
+void Responder::send(const Recipient& to, std::string&& line, int error_code) {
   if (to.batch) {
-    to.batch->add(line);
+    to.batch->add(to.id, line);
   } else {
-    output_.write_answer(std::move(line), to.ticket);
+    output_.send(std::move(line),
+                 {Envelope::Kind::Answer, to.id.empty() ? nullptr : &to.id, error_code, to.ticket});
   }
 }
 

@@ -23,11 +23,12 @@ class Batch {
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
 
-  void add(std::string_view answer);
+  void add(const RequestId& request, std::string_view answer);
 
  private:
   Output& output_;
   const Ticket ticket_;
+  RequestId request_;  // one of those it answers
   std::string answers_;
 };
 
@@ -68,12 +69,16 @@ class Responder {
   // The last word on a subscription.
   void subscription_result(const Recipient& to);
   void error(const Recipient& to, const RpcError& error);
-  void notification(std::string_view method, std::string_view params);
+  // `about`: the request it belongs to; null: none.
+  void notification(const RequestId* about, std::string_view method, std::string_view params);
+  // A request of ours, whose `id` is a string without anything to escape.
+  void request(const RequestId& about, std::string_view id, std::string_view method,
+               std::string_view params);
 
   Output& output() { return output_; }
 
  private:
-  void send(const Recipient& to, std::string&& line);
+  void send(const Recipient& to, std::string&& line, int error_code = 0);
 
   Output& output_;
   std::string server_info_meta_;  // "io.modelcontextprotocol/serverInfo":{…}

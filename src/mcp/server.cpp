@@ -259,11 +259,11 @@ void Server::Impl::resource_updated(std::string_view uri) {
   append_json_string(member, uri);
   constexpr std::string_view kMethod = "notifications/resources/updated";
   if (handshake_.subscribed_uris.contains(uri)) {
-    responder_.notification(kMethod, '{' + member + '}');
+    responder_.notification(nullptr, kMethod, '{' + member + '}');
   }
   for (const Subscription& each : subscriptions_) {
     if (each.filter.uris.contains(uri)) {
-      responder_.notification(kMethod, subscription_params(each, member));
+      responder_.notification(&each.id, kMethod, subscription_params(each, member));
     }
   }
 }
@@ -275,17 +275,22 @@ bool Server::Impl::has_subscriber(std::string_view uri) const {
 }
 
 void Server::Impl::list_changed(std::string_view method, bool SubscriptionFilter::*wanted) {
-  if (handshake_.is_confirmed()) responder_.notification(method, {});
+  if (handshake_.is_confirmed()) responder_.notification(nullptr, method, {});
   for (const Subscription& each : subscriptions_) {
-    if (each.filter.*wanted) responder_.notification(method, subscription_params(each, {}));
+    if (each.filter.*wanted) {
+      responder_.notification(&each.id, method, subscription_params(each, {}));
+    }
   }
 }
 
 void Server::Impl::log(LogLevel level, std::string_view logger, const Json& data) {
-  if (handshake_.log_level && level >= *handshake_.log_level) notify_log(level, logger, data);
+  if (handshake_.log_level && level >= *handshake_.log_level) {
+    notify_log(nullptr, level, logger, data);
+  }
 }
 
-void Server::Impl::notify_log(LogLevel level, std::string_view logger, const Json& data) {
+void Server::Impl::notify_log(const RequestId* about, LogLevel level, std::string_view logger,
+                              const Json& data) {
   std::string params = R"({"level":")";
   params += to_string(level);
   params += '"';
@@ -296,23 +301,23 @@ void Server::Impl::notify_log(LogLevel level, std::string_view logger, const Jso
   params += R"(,"data":)";
   append_json(params, data);
   params += '}';
-  responder_.notification("notifications/message", params);
+  responder_.notification(about, "notifications/message", params);
 }
 
-void Server::Impl::notify_progress(const RequestContext& context, double progress,
+void Server::Impl::notify_progress(const Recipient& from, double progress,
                                    std::optional<double> total, std::string_view message) {
-  std::string params = R"({"progressToken":)" + context.progress_token + R"(,"progress":)";
+  std::string params = R"({"progressToken":)" + from.context.progress_token + R"(,"progress":)";
   append_json(params, progress);
   if (total) {
     params += R"(,"total":)";
     append_json(params, *total);
   }
-  if (!message.empty() && knows_progress_message(context.version)) {
+  if (!message.empty() && knows_progress_message(from.context.version)) {
     params += R"(,"message":)";
     append_json_string(params, message);
   }
   params += '}';
-  responder_.notification("notifications/progress", params);
+  responder_.notification(&from.id, "notifications/progress", params);
 }
 
 // After the client closed its end subscriptions can still report what running requests do; when

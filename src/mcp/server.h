@@ -1,72 +1,18 @@
 #pragma once
 
+#include "mcp/continuation.h"
 #include "mcp/json.h"
 #include "mcp/log_level.h"
+#include "mcp/output.h"
 #include "mcp/resources.h"
 #include "mcp/tool.h"
 
-#include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 namespace pyember::mcp {
-
-// Stands for a line of the client's that is kept until its requests are answered.
-using Ticket = std::uint32_t;
-inline constexpr Ticket kNoTicket = ~Ticket{0};
-
-// Where the server's messages go: whole JSON texts without a newline; the transport adds it. One
-// that outlives the server keeps what came in until it is answered; others ignore all of that.
-class Output {
- public:
-  virtual ~Output() = default;
-  virtual void write_line(std::string&& line) = 0;
-
-  // Keeps a line that ends at `position` of the input, counted in bytes that were received.
-  virtual Ticket keep(std::string_view line, std::uint64_t position) {
-    static_cast<void>(line), static_cast<void>(position);
-    return kNoTicket;
-  }
-  // Everything before that position has been dealt with, or is kept.
-  virtual void dealt_with(std::uint64_t position) { static_cast<void>(position); }
-  // The one message that answers all requests of a kept line.
-  virtual void write_answer(std::string&& line, Ticket ticket) {
-    static_cast<void>(ticket);
-    write_line(std::move(line));
-  }
-  // The line's requests were cancelled.
-  virtual void forget(Ticket ticket) { static_cast<void>(ticket); }
-  // To be set to 1 from any thread when something of the line begins that can't be done twice; as
-  // long as the line is kept. Null: nobody wants to know.
-  virtual std::atomic<std::uint8_t>* begun_mark(Ticket ticket) {
-    static_cast<void>(ticket);
-    return nullptr;
-  }
-  // What Server::resume() needs besides the lines, as text.
-  virtual void protocol_changed(const std::string& state) { static_cast<void>(state); }
-};
-
-// A kept line that a server before this one did not answer.
-struct KeptLine {
-  std::string text;
-  Ticket ticket = kNoTicket;
-  bool begun = false;      // it may have had effects
-  bool truncated = false;  // only its beginning is left
-};
-
-// Where a server goes on that follows another one on the same pipe.
-struct Continuation {
-  std::string protocol;         // as Output::protocol_changed() was told last; empty: nothing yet
-  std::vector<KeptLine> lines;  // in the order they came
-  std::uint64_t position = 0;   // of the input: what is received next begins there
-  // The beginning of a line that is too long to be kept, in whose middle that is; empty: none.
-  std::string overlong_beginning;
-};
 
 struct ServerInfo {
   std::string name;

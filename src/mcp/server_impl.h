@@ -50,15 +50,17 @@ class Server::Impl : public LineFramer::Receiver {
   void finish(const PendingRequest& request, const RpcError& error);
   void finish_read(const PendingRequest& request, const std::string& uri,
                    const Result<std::vector<ResourceContent>>& contents);
-  void notify_progress(const RequestContext& context, double progress, std::optional<double> total,
+  void notify_progress(const Recipient& from, double progress, std::optional<double> total,
                        std::string_view message);
-  void notify_log(LogLevel level, std::string_view logger, const Json& data);
+  // `about`: the request it belongs to; null: none.
+  void notify_log(const RequestId* about, LogLevel level, std::string_view logger,
+                  const Json& data);
 
  private:
   class PendingCall;
   class WaitingCall;
   struct AskedQuestion {
-    ToolCall* call;  // takes its questions back before it goes
+    PendingCall* pending;  // takes its questions back before it goes
     ToolCall::OpenQuestion question;
   };
   enum class Era { Both, Modern, Handshake };
@@ -100,11 +102,11 @@ class Server::Impl : public LineFramer::Receiver {
 
   // Questions to the client (questions.cpp).
   void ask(PendingCall& pending);
-  void ask_beside(ToolCall& call);
+  void ask_beside(PendingCall& pending);
   void ask_instead_of_answer(PendingCall& pending);
   bool make_room_for_waiting();
-  void withdraw(ToolCall& call, std::uint64_t question);
-  void take_back(const std::string& name, std::string_view why);
+  void withdraw(PendingCall& pending, std::uint64_t question);
+  void take_back(const RequestId* about, const std::string& name, std::string_view why);
   void call_again(Request&& request, const Tool& tool, const Json& arguments, const Json& state);
   void answer_late(const Recipient& to, const WaitingCall& waiting);
   void go_on(Request&& request, WaitingCall& waiting);

@@ -79,8 +79,8 @@ TEST_CASE("StdioTransport: bytes arrive as they were sent and the end is told on
 
 TEST_CASE("StdioTransport: lines of one turn go out together, each with its newline") {
   Piped piped;
-  piped.transport->write_line("first");
-  piped.transport->write_line("second");
+  piped.transport->send("first", {});
+  piped.transport->send("second", {});
   CHECK(piped.read_some().empty());
   REQUIRE(piped.until([&] { return piped.transport->flushed(); }));
   CHECK(piped.read_some() == "first\nsecond\n");
@@ -92,7 +92,7 @@ TEST_CASE("StdioTransport: more than the pipe holds arrives whole once the clien
   for (int i = 0; i < 100; ++i) {
     const std::string line = std::to_string(i) + std::string(50'000, 'x');
     expected += line + "\n";
-    piped.transport->write_line(std::string(line));
+    piped.transport->send(std::string(line), {});
   }
   std::string got;
   REQUIRE(piped.until([&] {
@@ -105,7 +105,7 @@ TEST_CASE("StdioTransport: more than the pipe holds arrives whole once the clien
 
 TEST_CASE("StdioTransport: while the client does not read, requests wait but cancellations pass") {
   Piped piped;
-  piped.transport->write_line(std::string(limits::kPendingOutputBytes + 200'000, 'x'));
+  piped.transport->send(std::string(limits::kPendingOutputBytes + 200'000, 'x'), {});
   piped.turn_for(std::chrono::milliseconds(5));
   REQUIRE(piped.transport->congested());
   piped.send("{\"request\":1}\n{\"method\":\"notifications/cancelled\"}\n{\"request\":2}\n");
@@ -123,7 +123,7 @@ TEST_CASE("StdioTransport: while the client does not read, requests wait but can
 
 TEST_CASE("StdioTransport: a client that only writes can't make it hold without bound") {
   Piped piped;
-  piped.transport->write_line(std::string(limits::kPendingOutputBytes + 200'000, 'x'));
+  piped.transport->send(std::string(limits::kPendingOutputBytes + 200'000, 'x'), {});
   piped.turn_for(std::chrono::milliseconds(5));
   fcntl(piped.to_server, F_SETFL, O_NONBLOCK);
   const std::string line = std::string(1000, 'r') + "\n";
@@ -148,7 +148,7 @@ TEST_CASE("StdioTransport: a client that only writes can't make it hold without 
 
 TEST_CASE("StdioTransport: the end of input is told after what was held back") {
   Piped piped;
-  piped.transport->write_line(std::string(limits::kPendingOutputBytes + 200'000, 'x'));
+  piped.transport->send(std::string(limits::kPendingOutputBytes + 200'000, 'x'), {});
   piped.turn_for(std::chrono::milliseconds(5));
   piped.send("late request\n");
   close(piped.to_server);
@@ -166,9 +166,9 @@ TEST_CASE("StdioTransport: a client that has gone is noticed and output is dropp
   Piped piped;
   close(piped.from_server);
   piped.from_server = -1;
-  piped.transport->write_line("nobody hears");
+  piped.transport->send("nobody hears", {});
   REQUIRE(piped.until([&] { return piped.gone == 1; }));
-  piped.transport->write_line("still nobody");
+  piped.transport->send("still nobody", {});
   piped.turn_for(std::chrono::milliseconds(5));
   CHECK(piped.gone == 1);
   CHECK(piped.transport->flushed());

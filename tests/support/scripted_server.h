@@ -15,7 +15,10 @@ namespace pyember::test {
 // What the server wrote, in order.
 class CapturedOutput : public mcp::Output {
  public:
-  void write_line(std::string&& line) override { lines.push_back(std::move(line)); }
+  void send(std::string&& line, const mcp::Envelope& envelope) override {
+    static_cast<void>(envelope);
+    lines.push_back(std::move(line));
+  }
   void protocol_changed(const std::string& state) override { protocol = state; }
 
   // The oldest line not taken yet; empty if there is none.

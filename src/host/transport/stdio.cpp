@@ -204,11 +204,8 @@ void StdioTransport::hand_over() {
 
 bool StdioTransport::congested() const { return pending_bytes() > limits::kPendingOutputBytes; }
 
-void StdioTransport::write_line(std::string&& line) {
-  write_answer(std::move(line), mcp::kNoTicket);
-}
-
-void StdioTransport::write_answer(std::string&& line, mcp::Ticket ticket) {
+void StdioTransport::send(std::string&& line, const mcp::Envelope& envelope) {
+  const mcp::Ticket ticket = envelope.ticket;
   if (output_gone_) return forget(ticket);
   if (handing_over_ && ticket != mcp::kNoTicket && journal_.requests.begun(ticket) == 0) return;
   if (waiting_.empty() && line.size() < journal_.output.room()) {

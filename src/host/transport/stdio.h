@@ -11,7 +11,8 @@
 
 #include "host/loop/uv_handle.h"
 #include "journal/journal.h"
-#include "mcp/server.h"
+#include "mcp/continuation.h"
+#include "mcp/output.h"
 
 namespace pyember::host {
 
@@ -51,14 +52,13 @@ class StdioTransport final : public mcp::Output {
                  Callbacks callbacks);
   ~StdioTransport() override;
 
-  // What a server before this one has left, once, before start(): for mcp::Server::resume().
+  // What a server before this one has left, once, before start(): for mcp::Connection::resume().
   mcp::Continuation resume();
   void start();
 
-  void write_line(std::string&& line) override;
+  void send(std::string&& line, const mcp::Envelope& envelope) override;
   mcp::Ticket keep(std::string_view line, std::uint64_t position) override;
   void dealt_with(std::uint64_t position) override;
-  void write_answer(std::string&& line, mcp::Ticket ticket) override;
   void forget(mcp::Ticket ticket) override;
   std::atomic<std::uint8_t>* begun_mark(mcp::Ticket ticket) override;
   void protocol_changed(const std::string& state) override;
