@@ -353,6 +353,7 @@ inline constexpr std::size_t kUpstreamListEntries = 10'000;
 inline constexpr std::size_t kUpstreamListPages = 1'000;
 inline constexpr std::size_t kUpstreamRequests = 4096;  // of one upstream, waiting or in flight
 inline constexpr std::size_t kUpstreamRounds = 10;      // of a request that is asked to come again
+inline constexpr std::size_t kUpstreamQuestions = 16;   // that an upstream may ask at once
 inline constexpr std::size_t kUpstreamUnsentBytes = 128u << 20;  // for a child that does not read
 inline constexpr std::size_t kUpstreamReadsPerTurn = 16;         // of 64 KB; then others get a turn
 inline constexpr std::size_t kUpstreamStderrBytes = 16u << 10;   // kept of what a child prints

@@ -14,7 +14,7 @@
 #include "mcp/json_rpc.h"
 
 // Requests and what comes back. How a connection begins is in client_handshake.cpp, lists that come
-// in pages are in client_lists.cpp.
+// in pages are in client_lists.cpp, what servers ask is in client_questions.cpp.
 namespace pyember::mcp {
 namespace {
 
@@ -58,16 +58,6 @@ ClientError rpc_error(Json& error) {
 
 bool may_ask_for_input(std::string_view method) {
   return method == "tools/call" || method == "prompts/get" || method == "resources/read";
-}
-
-std::string wanted_input(const Json& requests) {
-  std::string methods;
-  for (const auto& [key, request] : requests.items()) {
-    const std::string method = text_in(request, "method");
-    if (methods.find(method) != std::string::npos) continue;
-    methods += (methods.empty() ? "" : ", ") + method;
-  }
-  return bounded(methods, 200);
 }
 
 std::string name_of(std::string_view method, const Json& params) {
@@ -193,6 +183,8 @@ void Client::cancel(std::int64_t handle) {
     found = std::find_if(requests_.begin(), requests_.end(),
                          [&](const auto& each) { return each.second.handle == handle; });
   }
+  // One that waits for answers is in no server's hands.
+  if (interrupted_.erase(handle) != 0) drop_questions(handle);
   if (found == requests_.end()) return;
   const std::int64_t id = found->first;
   requests_.erase(found);
@@ -244,7 +236,8 @@ void Client::handle(Json message) {
     const auto params = message.find("params");
     const Json empty = Json::object();
     if (id != message.end()) {
-      handle_server_request(method->get_ref<const std::string&>(), *id);
+      handle_server_request(method->get_ref<const std::string&>(), *id,
+                            params != message.end() && params->is_object() ? *params : empty);
     } else {
       handle_notification(method->get_ref<const std::string&>(),
                           params != message.end() && params->is_object() ? *params : empty);
@@ -270,9 +263,17 @@ void Client::handle_response(Json& message, std::int64_t id) {
     finish(id, std::move(*answer));
     return;
   }
-  // It is to come again, under another id.
   Request request = std::move(found->second);
   requests_.erase(found);
+  if (request.inputs.empty()) {
+    send_again(std::move(request));
+  } else {
+    interrupt(std::move(request));
+  }
+}
+
+// Under another id.
+void Client::send_again(Request request) {
   std::string method = std::exchange(request.method, {});
   Json params = std::exchange(request.params, {});
   send(std::move(method), std::move(params), std::move(request));
@@ -301,22 +302,11 @@ std::optional<ClientAnswer> Client::check_result(Json result, Request& request) 
                   fmt::format("its answer is of a kind that was not asked for ({})",
                               in_quotes(text_in(result, "resultType"))));
   }
-  if (const auto inputs = result.find("inputRequests");
-      inputs != result.end() && !inputs->empty()) {
-    return failed(ClientError::Kind::Protocol,
-                  fmt::format("it asks for input in the middle of the request ({}), which can't be "
-                              "given from here",
-                              wanted_input(*inputs)));
-  }
   if (++request.rounds > limits::kUpstreamRounds) {
     return failed(ClientError::Kind::Protocol,
                   fmt::format("it asked for the same request {} times", request.rounds));
   }
-  request.params.erase("requestState");
-  if (const auto state = result.find("requestState"); state != result.end()) {
-    request.params["requestState"] = std::move(*state);
-  }
-  return std::nullopt;
+  return take_inputs(std::move(result), request);
 }
 
 void Client::finish(std::int64_t id, ClientAnswer answer) {
@@ -362,10 +352,13 @@ void Client::handle_notification(const std::string& method, const Json& params) 
     handle_progress(params);
   } else if (method == "notifications/tools/list_changed") {
     if (ready()) owner_.client_sees_tools_changed();
-  } else if (method == "notifications/cancelled" && listen_id_ != 0) {
-    // A server may say so when it closes the stream of changes, and name nothing else.
+  } else if (method == "notifications/cancelled") {
+    // In the modern era only the stream of changes is closed in this way.
     const auto id = params.find("requestId");
-    if (id != params.end() && *id == listen_id_) {
+    if (id == params.end()) return;
+    if (!is_modern(version_)) {
+      take_back_question(*id);
+    } else if (listen_id_ != 0 && *id == listen_id_) {
       finish(listen_id_, failed(ClientError::Kind::Transport, "it closed the stream of changes"));
     }
   }
@@ -390,23 +383,22 @@ void Client::handle_progress(const Json& params) {
 
 // In the modern era servers have no requests, and answers to what they send all the same would be
 // messages that they don't expect.
-void Client::handle_server_request(const std::string& method, const Json& id) {
+void Client::handle_server_request(const std::string& method, const Json& id, Json params) {
   const std::optional<RequestId> known = RequestId::from(id);
   if (!known || is_modern(version_)) return;
-  OutgoingMessage answer;
-  answer.protocol_version = to_string(version_);
   if (method == "ping") {
-    answer.text = R"({"jsonrpc":"2.0","id":)" + known->text() + R"(,"result":{}})";
+    answer_request(*known, {Json::object(), std::nullopt});
+  } else if (declared(method, params)) {
+    take_question(method, std::move(params), *known);
   } else {
-    answer.text = error_line(
-        *known, RpcError{RpcCode::MethodNotFound,
-                         fmt::format("Method {} is not known to this client: it declared no such "
-                                     "capability. Go on without it.",
-                                     in_quotes(method)),
-                         nullptr});
-    if (answer.text.ends_with('\n')) answer.text.pop_back();
+    ClientAnswer refusal =
+        failed(ClientError::Kind::Rpc,
+               fmt::format("Method {} is not known to this client: it declared no such "
+                           "capability. Go on without it.",
+                           in_quotes(method)));
+    refusal.error->code = static_cast<int>(RpcCode::MethodNotFound);
+    answer_request(*known, std::move(refusal));
   }
-  owner_.client_sends(std::move(answer));
 }
 
 }  // namespace pyember::mcp

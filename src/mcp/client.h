@@ -12,6 +12,7 @@
 
 #include "mcp/errors.h"
 #include "mcp/json.h"
+#include "mcp/json_rpc.h"
 #include "mcp/outgoing_message.h"
 #include "mcp/parameter_headers.h"
 #include "mcp/protocol.h"
@@ -44,6 +45,17 @@ struct ClientSettings {
   std::string version;         // ours, told to the server
   bool over_http = false;      // else over a pipe of its own
   bool try_handshake = false;  // the last connection was one of the handshake eras
+  // Declared to the server: which questions of its own are answered ("elicitation", "sampling",
+  // "roots", in the protocol's form).
+  Json capabilities = Json::object();
+};
+
+// What a server wants to know in the middle of a request.
+struct ClientAsked {
+  std::int64_t question = 0;  // for answer_question()
+  std::int64_t handle = 0;    // of the request it belongs to; 0: the handshake era does not say
+  std::string method;         // "elicitation/create", "sampling/createMessage" or "roots/list"
+  Json params;                // as they came; an object
 };
 
 // The client's side of the protocol for one connection, of both eras: JSON texts in, messages out.
@@ -51,8 +63,8 @@ struct ClientSettings {
 //
 // It asks with server/discover first; a server that does not know it gets an initialize. Nothing
 // the server says is trusted: texts are parsed within bounds, types are checked, lists are bounded,
-// and what makes no sense is told to the owner and otherwise ignored. Requests of the server are
-// refused, but for ping; no capability is declared.
+// and what makes no sense is told to the owner and otherwise ignored. What the server asks is told
+// to the owner where its capability was declared, and else refused, but for ping.
 //
 // Callbacks come out of receive() and the other functions that tell what happened. They may call
 // request() and cancel(), and must not destroy the client.
@@ -73,6 +85,11 @@ class Client {
     virtual void client_stopped_listening() = 0;
     // This came and is no message.
     virtual void client_cannot_read(std::string_view text) = 0;
+    // The server asks, and waits for answer_question(), now or later. Only where a capability was
+    // declared.
+    virtual void client_is_asked(ClientAsked) {}
+    // It does not want to know any more; an answer would be ignored.
+    virtual void client_is_asked_no_more(std::int64_t /*question*/) {}
 
    protected:
     ~Owner() = default;
@@ -102,6 +119,9 @@ class Client {
   // What request() returned: the server is told, and `done` is not called. Others are ignored.
   void cancel(std::int64_t handle);
   void listen();  // for changes; does nothing where there is nothing to hear
+  // What the server asked: the method's result, or an error, with which the request that it belongs
+  // to ends (in the handshake era the server is told). Once; unknown questions are ignored.
+  void answer_question(std::int64_t question, ClientAnswer answer);
 
   // Of a client that is ready. All are the server's own words, bounded and of the right type.
   Version version() const { return version_; }
@@ -109,7 +129,7 @@ class Client {
   const Json& server_info() const { return server_info_; }
   const std::string& instructions() const { return instructions_; }
   bool offers(std::string_view capability) const;
-  std::size_t in_flight() const { return requests_.size(); }
+  std::size_t in_flight() const { return requests_.size() + interrupted_.size(); }
 
  private:
   enum class State { Idle, Probing, Initializing, Ready, Failed };
@@ -122,6 +142,18 @@ class Client {
     std::int64_t handle = 0;  // what request() has returned: the first id it was sent under
     std::size_t rounds = 0;   // how often it was sent again because it was asked for
     bool sent_again = false;  // because the session was lost, or its headers were wrong
+    Json inputs;              // what the server wants to know before it comes again
+  };
+  // One that comes again when its questions are answered.
+  struct Interrupted {
+    Request request;
+    Json responses = Json::object();
+    std::size_t missing = 0;
+  };
+  struct Question {
+    std::int64_t handle = 0;  // of an interrupted request, with the key of the answer
+    std::string key;
+    RequestId asked_as;  // or the server's own request, in the handshake era
   };
 
   // client_handshake.cpp
@@ -143,12 +175,23 @@ class Client {
   void handle_response(Json& message, std::int64_t id);
   void handle_notification(const std::string& method, const Json& params);
   void handle_progress(const Json& params);
-  void handle_server_request(const std::string& method, const Json& id);
+  void handle_server_request(const std::string& method, const Json& id, Json params);
   void handle_unreadable(std::string_view text, const Error& error);
   void finish(std::int64_t id, ClientAnswer answer);
   std::optional<ClientAnswer> answer_of(Json& message, Request& request);
   std::optional<ClientAnswer> check_result(Json result, Request& request);
+  void send_again(Request request);
   std::string request_text(std::int64_t id, const Request& request) const;
+
+  // client_questions.cpp
+  bool declared(std::string_view method, const Json& params) const;
+  std::optional<ClientAnswer> take_inputs(Json result, Request& request);
+  void interrupt(Request request);
+  void go_on(std::int64_t handle);
+  void drop_questions(std::int64_t handle);
+  void take_question(const std::string& method, Json params, const RequestId& id);
+  void take_back_question(const Json& id);
+  void answer_request(const RequestId& id, ClientAnswer answer);
 
   // client_lists.cpp
   struct Listing;
@@ -163,11 +206,15 @@ class Client {
   Version version_ = kModernVersion;
   std::int64_t last_id_ = 0;
   std::int64_t probe_id_ = 0;
+  bool probed_again_ = false;
   std::int64_t listen_id_ = 0;      // 0: not listening
   std::size_t received_bytes_ = 0;  // of the message that is looked at
   std::optional<Json> late_discovery_;
   std::unordered_map<std::int64_t, Request> requests_;
-  std::vector<Request> again_;  // when there is a session again
+  std::vector<Request> again_;                       // when there is a session again
+  std::map<std::int64_t, Interrupted> interrupted_;  // by handle
+  std::map<std::int64_t, Question> questions_;
+  std::int64_t last_question_ = 0;
   Json capabilities_ = Json::object();
   Json server_info_ = Json::object();
   std::string instructions_;

@@ -66,7 +66,7 @@ void Client::start() {
   CHECK(state_ == State::Idle);
   modern_meta_ = to_json_text(Json{{meta_key::kProtocolVersion, to_string(kModernVersion)},
                                    {meta_key::kClientInfo, client_info(settings_)},
-                                   {meta_key::kClientCapabilities, Json::object()}});
+                                   {meta_key::kClientCapabilities, settings_.capabilities}});
   if (settings_.try_handshake) {
     initialize();
   } else {
@@ -111,7 +111,9 @@ void Client::refused_probe(const ClientError& error) {
     return;
   }
   const auto versions = texts_in(error.data, "supported");
-  if (lists_handshake_version(versions)) {
+  if (lists_ours(versions) && !std::exchange(probed_again_, true)) {
+    probe();
+  } else if (lists_handshake_version(versions)) {
     initialize();
   } else if (!versions.empty() && !lists_ours(versions)) {
     fail(speaks_others(versions));
@@ -134,13 +136,14 @@ bool Client::accept_discovered(const Json& result) {
 }
 
 void Client::initialize() {
+  drop_questions(0);
   state_ = State::Initializing;
   version_ = kNewestHandshakeVersion;
   Request request;
   request.done = [this](ClientAnswer answer) { handle_initialized(std::move(answer)); };
   send("initialize",
        Json{{"protocolVersion", to_string(kNewestHandshakeVersion)},
-            {"capabilities", Json::object()},
+            {"capabilities", settings_.capabilities},
             {"clientInfo", client_info(settings_)}},
        std::move(request));
 }
@@ -188,11 +191,7 @@ void Client::take_description(const Json& result) {
 void Client::become_ready() {
   state_ = State::Ready;
   late_discovery_.reset();
-  for (Request& each : std::exchange(again_, {})) {
-    std::string method = std::exchange(each.method, {});
-    Json params = std::exchange(each.params, {});
-    send(std::move(method), std::move(params), std::move(each));
-  }
+  for (Request& each : std::exchange(again_, {})) send_again(std::move(each));
   owner_.client_is_ready();
 }
 
@@ -201,6 +200,11 @@ void Client::fail(const std::string& why) {
   const ClientError error{ClientError::Kind::Transport, why, 0, nullptr};
   for (Request& each : std::exchange(again_, {})) each.done({nullptr, error});
   for (auto& [id, each] : std::exchange(requests_, {})) each.done({nullptr, error});
+  for (auto& [handle, each] : std::exchange(interrupted_, {})) {
+    drop_questions(handle);
+    each.request.done({nullptr, error});
+  }
+  drop_questions(0);
   owner_.client_failed(why);
 }
 

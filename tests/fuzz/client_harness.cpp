@@ -18,7 +18,9 @@ constexpr std::size_t kMostSent = 10'000;  // of one input's messages, each of w
 
 class Talk final : Client::Owner {
  public:
-  explicit Talk(bool over_http) : client_({"1", over_http, false}, *this) { client_.start(); }
+  explicit Talk(bool over_http) : client_({"1", over_http, false, capabilities()}, *this) {
+    client_.start();
+  }
 
   void say(std::string_view line) { client_.receive(line); }
   void begin(std::string_view first_answer, std::string_view second_answer) {
@@ -32,6 +34,7 @@ class Talk final : Client::Owner {
   // Whatever is in flight has its end.
   void end() {
     for (std::int64_t id = 1; id < 100; ++id) {
+      client_.answer_question(id, {Json::object(), std::nullopt});
       client_.session_lost(id);
       client_.cancel(id);
       client_.request_failed(id, {ErrorCode::Unavailable, "gone"});
@@ -64,6 +67,17 @@ class Talk final : Client::Owner {
   void client_sees_tools_changed() override {}
   void client_stopped_listening() override {}
   void client_cannot_read(std::string_view) override {}
+  // Some are answered at once, some later or never, and some with an error.
+  void client_is_asked(ClientAsked asked) override {
+    CHECK(asked.params.is_object());
+    if (asked.question % 3 == 0) return;
+    ClientAnswer answer{Json{{"action", "accept"}}, std::nullopt};
+    if (asked.question % 3 == 2) answer.error = ClientError{};
+    client_.answer_question(asked.question, std::move(answer));
+  }
+  static Json capabilities() {
+    return {{"elicitation", Json::object()}, {"roots", Json::object()}};
+  }
 
   std::vector<bool> answered_;
   std::size_t sent_ = 0;

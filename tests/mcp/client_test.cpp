@@ -28,6 +28,8 @@ struct Talk : Client::Owner {
   void client_sees_tools_changed() override { ++changes; }
   void client_stopped_listening() override { ++stopped_listening; }
   void client_cannot_read(std::string_view text) override { unreadable.emplace_back(text); }
+  void client_is_asked(ClientAsked what) override { asked.push_back(std::move(what)); }
+  void client_is_asked_no_more(std::int64_t question) override { no_more.push_back(question); }
 
   // What was sent, oldest first.
   OutgoingMessage next() {
@@ -72,6 +74,8 @@ struct Talk : Client::Owner {
   std::deque<OutgoingMessage> sent;
   std::vector<std::int64_t> abandoned;
   std::vector<std::string> unreadable;
+  std::vector<ClientAsked> asked;
+  std::vector<std::int64_t> no_more;
   std::vector<ClientAnswer> answers;
   std::string failure;
   int ready = 0;
@@ -363,6 +367,158 @@ TEST_CASE("Client: a request that is asked to come again does, with the state it
     REQUIRE(talk.answers.size() == 1);
     CHECK(talk.answers[0].error->kind == ClientError::Kind::Protocol);
   }
+}
+
+ClientSettings asking_settings(const char* capabilities = R"({"elicitation":{},"roots":{}})") {
+  return {"1.0", false, false, parsed(capabilities)};
+}
+
+const char* const kTwoInputs =
+    R"({"resultType":"input_required","requestState":"s1","inputRequests":{
+    "name":{"method":"elicitation/create","params":{"message":"Who?","requestedSchema":{}}},
+    "where":{"method":"roots/list"}}})";
+
+TEST_CASE("Client: what it declares is said with every request, and in a handshake", "[client]") {
+  Talk talk(asking_settings());
+  talk.client.start();
+  const Json probe = talk.next_json();
+  CHECK(probe["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] ==
+        parsed(R"({"elicitation":{},"roots":{}})"));
+  talk.refuse(probe, -32601, "no");
+  CHECK(talk.next_json()["params"]["capabilities"] == parsed(R"({"elicitation":{},"roots":{}})"));
+}
+
+TEST_CASE("Client: a request comes again with the answers to what the server asked", "[client]") {
+  Talk talk(asking_settings());
+  talk.begin_modern();
+  const std::int64_t handle = talk.call();
+  const Json first = talk.next_json();
+  talk.answer(first, parsed(kTwoInputs));
+  REQUIRE(talk.asked.size() == 2);
+  CHECK(talk.asked[0].handle == handle);
+  CHECK(talk.asked[0].method == "elicitation/create");
+  CHECK(talk.asked[0].params["message"] == "Who?");
+  CHECK(talk.asked[1].method == "roots/list");
+  CHECK(talk.client.in_flight() == 1);
+  talk.client.answer_question(talk.asked[1].question, {parsed(R"({"roots":[]})"), std::nullopt});
+  talk.client.answer_question(talk.asked[1].question, {parsed(R"({"roots":[1]})"), std::nullopt});
+  CHECK(talk.sent.empty());
+  talk.client.answer_question(talk.asked[0].question,
+                              {parsed(R"({"action":"accept","content":{}})"), std::nullopt});
+  const Json second = talk.next_json();
+  CHECK(second["id"] != first["id"]);
+  CHECK(second["params"]["requestState"] == "s1");
+  CHECK(second["params"]["inputResponses"] ==
+        parsed(R"({"where":{"roots":[]},"name":{"action":"accept","content":{}}})"));
+  talk.answer(second, parsed(R"({"resultType":"complete","content":[]})"));
+  REQUIRE(talk.answers.size() == 1);
+  CHECK_FALSE(talk.answers[0].error);
+}
+
+TEST_CASE("Client: neither state nor answers of a round are in the next one's", "[client]") {
+  Talk talk(asking_settings());
+  talk.begin_modern();
+  talk.call();
+  talk.answer(talk.next_json(), parsed(kTwoInputs));
+  for (const ClientAsked& each : std::exchange(talk.asked, {})) {
+    talk.client.answer_question(each.question, {Json::object(), std::nullopt});
+  }
+  talk.answer(talk.next_json(), parsed(R"({"resultType":"input_required","inputRequests":
+      {"more":{"method":"roots/list"}}})"));
+  REQUIRE(talk.asked.size() == 1);
+  talk.client.answer_question(talk.asked[0].question, {parsed(R"({"roots":[]})"), std::nullopt});
+  const Json third = talk.next_json();
+  CHECK_FALSE(third["params"].contains("requestState"));
+  CHECK(third["params"]["inputResponses"] == parsed(R"({"more":{"roots":[]}})"));
+}
+
+TEST_CASE("Client: a question that is not answered ends the request with why", "[client]") {
+  Talk talk(asking_settings());
+  talk.begin_modern();
+  talk.call();
+  talk.answer(talk.next_json(), parsed(kTwoInputs));
+  ClientAnswer nobody;
+  nobody.error = ClientError{ClientError::Kind::Protocol, "nobody is there", 0, nullptr};
+  talk.client.answer_question(talk.asked[0].question, std::move(nobody));
+  REQUIRE(talk.answers.size() == 1);
+  CHECK(talk.answers[0].error->message == "nobody is there");
+  CHECK(talk.no_more == std::vector<std::int64_t>{talk.asked[1].question});
+  CHECK(talk.client.in_flight() == 0);
+}
+
+TEST_CASE("Client: a cancelled request's questions are taken back", "[client]") {
+  Talk talk(asking_settings());
+  talk.begin_modern();
+  const std::int64_t handle = talk.call();
+  talk.answer(talk.next_json(), parsed(kTwoInputs));
+  talk.client.cancel(handle);
+  CHECK(talk.no_more.size() == 2);
+  CHECK(talk.answers.empty());
+  talk.client.answer_question(talk.asked[0].question, {Json::object(), std::nullopt});
+  CHECK(talk.sent.empty());
+}
+
+TEST_CASE("Client: it is asked for nothing that it did not declare", "[client]") {
+  Talk talk(asking_settings(R"({"elicitation":{}})"));
+  talk.begin_modern();
+  const char* const request =
+      GENERATE(R"("method":"roots/list")", R"("method":"sampling/createMessage","params":{})",
+               R"("method":"elicitation/create","params":{"mode":"url","url":"https://x"})",
+               R"("method":"tools/list")");
+  talk.call();
+  talk.answer(talk.next_json(),
+              parsed(std::string(R"({"resultType":"input_required","inputRequests":{"k":{)") +
+                     request + "}}}"));
+  CHECK(talk.asked.empty());
+  REQUIRE(talk.answers.size() == 1);
+  CHECK(talk.answers[0].error->kind == ClientError::Kind::Protocol);
+}
+
+TEST_CASE("Client: a server's own request is answered in the handshake era", "[client]") {
+  Talk talk(asking_settings());
+  talk.begin_handshake();
+  talk.client.receive(
+      R"({"jsonrpc":"2.0","id":"q1","method":"elicitation/create","params":{"message":"Who?"}})");
+  REQUIRE(talk.asked.size() == 1);
+  CHECK(talk.asked[0].handle == 0);
+  CHECK(talk.asked[0].params["message"] == "Who?");
+  talk.client.answer_question(talk.asked[0].question,
+                              {parsed(R"({"action":"decline"})"), std::nullopt});
+  CHECK(talk.next_json() == parsed(R"({"jsonrpc":"2.0","id":"q1","result":{"action":"decline"}})"));
+}
+
+TEST_CASE("Client: a server takes back what it asked", "[client]") {
+  Talk talk(asking_settings());
+  talk.begin_handshake();
+  talk.client.receive(R"({"jsonrpc":"2.0","id":7,"method":"roots/list"})");
+  REQUIRE(talk.asked.size() == 1);
+  talk.client.receive(
+      R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}})");
+  CHECK(talk.no_more == std::vector<std::int64_t>{talk.asked[0].question});
+  talk.client.answer_question(talk.asked[0].question, {Json::object(), std::nullopt});
+  CHECK(talk.sent.empty());
+}
+
+TEST_CASE("Client: no more than some of a server's questions are open", "[client]") {
+  Talk talk(asking_settings());
+  talk.begin_handshake();
+  for (std::size_t at = 0; at <= limits::kUpstreamQuestions; ++at) {
+    talk.client.receive(R"({"jsonrpc":"2.0","id":)" + std::to_string(at) +
+                        R"(,"method":"roots/list"})");
+  }
+  CHECK(talk.asked.size() == limits::kUpstreamQuestions);
+  CHECK(talk.next_json()["error"]["code"] == -32603);
+}
+
+TEST_CASE("Client: a version that was refused though it is served is tried once more", "[client]") {
+  Talk talk;
+  talk.client.start();
+  const Json data = parsed(R"({"supported":["2025-11-25","2026-07-28"]})");
+  talk.refuse(talk.next_json(), -32022, "no", data);
+  const Json again = talk.next_json();
+  CHECK(again["method"] == "server/discover");
+  talk.refuse(again, -32022, "no", data);
+  CHECK(talk.next_json()["method"] == "initialize");
 }
 
 TEST_CASE("Client: a request for input is an error that says so", "[client]") {

@@ -12,8 +12,10 @@ namespace pyember::host {
 
 namespace {
 
-mcp::ClientSettings client_settings(const UpstreamDefinition& definition, bool try_handshake) {
-  return {PYEMBER_VERSION, definition.kind == UpstreamDefinition::Kind::Http, try_handshake};
+mcp::ClientSettings client_settings(const UpstreamDefinition& definition,
+                                    const UpstreamSettings& settings, bool try_handshake) {
+  return {PYEMBER_VERSION, definition.kind == UpstreamDefinition::Kind::Http, try_handshake,
+          settings.capabilities};
 }
 
 }  // namespace
@@ -25,7 +27,7 @@ UpstreamConnection::UpstreamConnection(EventLoop& loop, const UpstreamDefinition
       settings_(settings),
       owner_(owner),
       transport_(make_transport(loop, definition, settings.transport, *this)),
-      client_(client_settings(definition, try_handshake), *this),
+      client_(client_settings(definition, settings, try_handshake), *this),
       probe_deadline_(loop, [this] { client_.probe_timed_out(); }),
       start_deadline_(loop, [this] { start_takes_too_long(); }),
       listen_again_(loop, [this] { client_.listen(); }) {}

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "host/loop/uv_handle.h"
 #include "host/upstream/transport.h"
@@ -26,6 +27,10 @@ class UpstreamConnection final : private UpstreamTransport::Owner, private mcp::
     // that the client could still answer. After it nothing comes but the end of end().
     virtual void connection_failed(const std::string& why) = 0;
     virtual void connection_sees_tools_changed() = 0;
+    // As mcp::Client says it; answered with client().answer_question(). Only where `capabilities`
+    // were declared.
+    virtual void connection_is_asked(mcp::ClientAsked) {}
+    virtual void connection_is_asked_no_more(std::int64_t /*question*/) {}
 
    protected:
     ~Owner() = default;
@@ -57,6 +62,12 @@ class UpstreamConnection final : private UpstreamTransport::Owner, private mcp::
   void client_sees_tools_changed() override { owner_.connection_sees_tools_changed(); }
   void client_stopped_listening() override;
   void client_cannot_read(std::string_view text) override;
+  void client_is_asked(mcp::ClientAsked asked) override {
+    owner_.connection_is_asked(std::move(asked));
+  }
+  void client_is_asked_no_more(std::int64_t question) override {
+    owner_.connection_is_asked_no_more(question);
+  }
 
   void fail(const std::string& why);
   void start_takes_too_long();

@@ -64,6 +64,8 @@ struct UpstreamSettings {
   std::chrono::milliseconds start_deadline = limits::kUpstreamStartDeadline;
   std::chrono::milliseconds probe_deadline = limits::kUpstreamProbeDeadline;
   std::chrono::milliseconds idle_timeout = limits::kUpstreamIdleTimeout;
+  // Which questions of upstreams are answered, in the protocol's form (mcp::ClientSettings).
+  mcp::Json capabilities = mcp::Json::object();
 };
 
 // The configured MCP servers behind this one. Each is started when it is first asked for anything,
