@@ -36,7 +36,7 @@ verb_test() {
 # The embedding tests run too, as far as they can: CPython's own allocator would hide its blocks
 # from the sanitizer, and what CPython keeps until exit is no leak of ours.
 verb_asan() {
-  build_preset asan unit_tests mcp_tests journal_tests supervisor_tests host_tests job_tests upstream_tests upstream_tool_tests embed_tests embed_services_tests pyember-runner
+  build_preset asan compiled_tests pyember-runner
   ensure_requirements test
   export_uv
   local supp="$ROOT/tools/sanitizers"
@@ -51,7 +51,7 @@ verb_asan() {
 # CPython isn't built for the thread sanitizer, so the embedding tests would report its locks as
 # races; base, mcp and host are what it can cover.
 verb_tsan() {
-  build_preset tsan unit_tests mcp_tests journal_tests supervisor_tests host_tests job_tests upstream_tests upstream_tool_tests
+  build_preset tsan compiled_tests_without_python
   ensure_requirements test
   export_uv
   TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$ROOT/tools/sanitizers/tsan.supp" \
