@@ -402,6 +402,40 @@ inline constexpr std::size_t kServedPendingBytes = 32u << 20;  // unsent of one 
 inline constexpr std::chrono::milliseconds kServedRequestTime = 30s;  // for one to arrive whole
 inline constexpr std::chrono::milliseconds kServedWriteTime = 30s;    // none of it taken: cut off
 inline constexpr std::chrono::milliseconds kServedIdleTime = 75s;     // between two requests
+inline constexpr std::size_t kServedExchanges = 2048;  // open, of one principal: all connections
+inline constexpr std::size_t kServedSessions = 256;    // opened by initialize, of one principal
+inline constexpr std::chrono::seconds kServedSessionIdle = 3600s;  // such a session holds little
+inline constexpr std::chrono::seconds kServedEventKeepAlive =
+    15s;  // proxies give up after 30 or 60
+inline constexpr std::chrono::milliseconds kServedEventRetry = 1s;  // before a stream is resumed
+inline constexpr std::size_t kServedReplayEvents = 512;      // kept of a session, to be resumed …
+inline constexpr std::size_t kServedReplayBytes = 2u << 20;  // … of requests, and of all others
+
+// --- host: who may come in over HTTP (docs/http-security.md)
+// --------------------------------------
+inline constexpr std::size_t kHostNameBytes = 262;     // a name of DNS, with brackets and a port
+inline constexpr std::size_t kBearerBytes = 8u << 10;  // of an access token; signed ones have 1 KB
+inline constexpr std::size_t kCallerNameBytes = 64;    // of a token of ours
+inline constexpr std::size_t kSubjectBytes = 256;      // of a signed token: OpenID allows 255
+inline constexpr std::size_t kAccessTokens = 1024;     // in the file of tokens; each is compared
+inline constexpr std::size_t kTokenFileBytes = 4u << 20;  // of those, with all their scopes
+inline constexpr std::size_t kAccessScopes = 64;          // of one token
+inline constexpr std::size_t kAccessScopeBytes = 128;
+inline constexpr std::size_t kIssuerKeys = 64;                 // that an authorization server has
+inline constexpr std::size_t kKeyNumberBytes = 1368;           // base64url of 8,192 bits
+inline constexpr std::chrono::milliseconds kKeysFresh = 600s;  // then they are fetched anew, …
+inline constexpr std::chrono::milliseconds kKeysKept = 3600s;  // … and used for so long if not
+inline constexpr std::chrono::milliseconds kKeysPause = 10s;   // between two fetches
+inline constexpr std::size_t kWaitingForKeys = 256;            // requests; others are told so
+inline constexpr std::size_t kRememberedAccess = 4096;         // signed tokens found good …
+inline constexpr std::chrono::seconds kRememberedAccessFor = 60s;  // … so recently
+inline constexpr std::chrono::seconds kClockLeeway = 30s;  // between an issuer's clock and ours
+inline constexpr double kServedRequestsPerSecond = 2000;  // option --rate-limit; of a principal …
+inline constexpr double kBurstSeconds = 2;                // … and so many seconds' worth at once
+inline constexpr std::size_t kRatedPrincipals = 4096;
+inline constexpr double kRefusalsPerSecond = 10;  // of tokens, from one address …
+inline constexpr double kRefusalsAtOnce = 50;     // … after a pause
+inline constexpr std::size_t kRatedPeers = 16'384;
 
 // --- host: looking at code -----------------------------------------------------------------------
 inline constexpr std::chrono::milliseconds kQualityDeadline = 300s;  // of ruff, of bandit
