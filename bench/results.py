@@ -30,6 +30,19 @@ def replace_section(title: str, body: str) -> None:
     PATH.write_text(text, encoding="utf-8")
 
 
+def merged(title: str, table: str) -> str:
+    """The table that stands under a heading, with the rows of this one in place of those of the same measures; new ones
+    come last. For a run that has measured a part of the section."""
+    kept = [line for line in section(title).splitlines() if line.startswith("|")]
+    lines = {_measure(line): line for line in kept}
+    lines.update({_measure(line): line for line in table.splitlines()})
+    return "\n".join(lines.values())
+
+
+def _measure(row: str) -> str:
+    return row.split(" | ", 1)[0]
+
+
 def section(title: str) -> str:
     """What stands under a heading; empty when there is none."""
     return _sections().get(title, "")

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench import behaviour, boundaries, branches, code_mode, latency, peers, races, scripts, survival, workers  # noqa: E402
-from bench.results import machine, replace_section  # noqa: E402
+from bench.results import machine, merged, replace_section  # noqa: E402
 from bench.samples import Row, table  # noqa: E402
 
 MEASURES: dict[str, Callable[[latency.Setting], list[Row]]] = {
@@ -53,7 +53,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer samples")
     parser.add_argument("--long", action="store_true", help="comparisons fifty times over, which takes many minutes")
-    parser.add_argument("--write", action="store_true", help="replace the table in bench/RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="write the rows into the tables of bench/RESULTS.md")
     every = [name for measures in SECTIONS.values() for name in measures]
     parser.add_argument("--only", default=",".join(every), help="measures, comma separated: " + ", ".join(every))
     parser.add_argument("--binary", default=os.environ.get("PYEMBER_BINARY") or str(ROOT / "build" / "release" / "pyember"))
@@ -95,7 +95,8 @@ def main() -> int:
         text = table(rows)
         print(text, flush=True)
         if options.write:
-            replace_section(title, f"{machine()}; {time.strftime('%Y-%m-%d')}.\n\n{text}")
+            whole = text if set(measures) <= set(wanted) else merged(title, text)
+            replace_section(title, f"{machine()}; {time.strftime('%Y-%m-%d')}.\n\n{whole}")
     return 0
 
 
