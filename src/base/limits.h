@@ -399,6 +399,7 @@ inline constexpr std::size_t kServedConnections = 2048;        // 1,000 streams,
 inline constexpr std::size_t kServedConnectionsOfPeer = 256;   // of one address, but loopback's
 inline constexpr std::size_t kServedPendingBytes = 32u << 20;  // unsent of one response: two of the
                                                                // largest messages; then cut off
+inline constexpr int kServedBacklog = 512;  // connections that wait to be accepted
 inline constexpr std::chrono::milliseconds kServedRequestTime = 30s;  // for one to arrive whole
 inline constexpr std::chrono::milliseconds kServedWriteTime = 30s;    // none of it taken: cut off
 inline constexpr std::chrono::milliseconds kServedIdleTime = 75s;     // between two requests

@@ -31,8 +31,9 @@ struct HttpRequest {
 };
 
 // A request and the way its response goes: one message, or a stream of pieces. On the loop's thread
-// only. Whoever answers holds it (shared: the transport holds it too, for as long as the client is
-// there); letting go of it without an answer is answered 500, and ends a stream without its end.
+// only. It belongs to those who answer (shared, for a call may be answered from several places; the
+// transport keeps none): when the last lets go of it without an answer, the client gets 500, and a
+// stream is cut off without its end.
 //
 // Exactly one of respond() and begin_stream() is called, once. They never call back; nothing here
 // waits. What is sent after the client has gone is dropped.
