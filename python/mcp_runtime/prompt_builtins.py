@@ -1,10 +1,11 @@
-"""exit, quit and help as an interactive prompt has them (`site` brings them elsewhere), and display,
-as notebooks have it."""
+"""exit, quit and help as an interactive prompt has them (`site` brings them elsewhere), display, as
+notebooks have it, and input, which asks the person behind the client."""
 
 from __future__ import annotations
 
 import sys
-from builtins import SystemExit
+from builtins import SystemExit, str
+from builtins import input as c_input  # noqa: F401
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,3 +55,17 @@ class Display:
         from mcp_runtime import displays
 
         displays.display(self._session, objects, options)
+
+
+class Input:
+    """input(prompt): a line of the person behind the client, who is asked for it (asking.py)."""
+
+    __name__ = "input"
+
+    def __repr__(self) -> str:
+        return "input(prompt) asks the user for a line, where the client can show questions."
+
+    def __call__(self, prompt: object = "", /) -> str:
+        from mcp_runtime import asking
+
+        return asking.line_of_input(str(prompt))

@@ -38,7 +38,7 @@ from builtins import (
 from posix import environ as _environment  # the dictionary behind os.environ
 
 from mcp_runtime.code_mode import hook as code_mode
-from mcp_runtime.prompt_builtins import Display, Exit, Help
+from mcp_runtime.prompt_builtins import Display, Exit, Help, Input
 from mcp_runtime.result_text import PLAIN_TYPES, has_rich_form, result_text
 from mcp_runtime.sources import Sources, defines_something
 from mcp_runtime.streams import Streams
@@ -436,8 +436,10 @@ class Session:
 
 
 def _install_builtins(session: Session) -> None:
-    """exit, quit and help, which the module `site` would have brought, and a notebook's display."""
+    """exit, quit and help, which the module `site` would have brought, a notebook's display, and
+    input, which asks the client."""
     builtins.display = Display(session)  # type: ignore[attr-defined]
+    builtins.input = Input()
     builtins.exit = Exit("exit")  # type: ignore[assignment]
     builtins.quit = Exit("quit")  # type: ignore[assignment]
     if not hasattr(builtins, "help"):

@@ -303,6 +303,12 @@ inline constexpr std::chrono::milliseconds kQuestionDeadline = 600s;  // people 
 inline constexpr std::size_t kQuestionsAtOnce = 8;     // of one call; others wait in order
 inline constexpr std::size_t kMaximumQuestions = 256;  // of one call, with those that wait
 inline constexpr std::size_t kWaitingCalls = 64;       // asked something, not called again yet
+inline constexpr std::chrono::milliseconds kWaitingCallLifetime = 3600s;  // then it is given up
+inline constexpr std::size_t kFormFields = 32;         // of one form; people fill it in
+inline constexpr std::size_t kFormChoices = 256;       // of one field
+inline constexpr std::size_t kFormBytes = 32u << 10;   // all in all
+inline constexpr std::size_t kQuestionTextBytes = 4u << 10;           // that code asks
+inline constexpr std::chrono::nanoseconds kHeldForQuestions = 3600s;  // a cell's timeout, at most
 
 // --- host: scripts -----------------------------------------------------------------------------
 inline constexpr std::size_t kMaximumScriptBytes = 8u << 20;  // as large as a message's text may be

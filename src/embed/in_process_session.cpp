@@ -69,6 +69,12 @@ void InProcessSession::interrupt(CellNumber number) {
   core_->thread->interrupt(StopCause::Interrupt);
 }
 
+// Under the lock, as interrupts are.
+void InProcessSession::move_deadline(CellNumber number, std::chrono::nanoseconds by) {
+  const std::lock_guard lock(core_->mutex);
+  if (core_->thread && core_->running == number) core_->thread->move_deadline(by);
+}
+
 void InProcessSession::output_drained(CellNumber number) {
   {
     const std::lock_guard lock(core_->mutex);

@@ -19,6 +19,7 @@ class InProcessSession final : public Session {
   bool withdraw(CellNumber number) override;
   std::vector<CellRequest> take_back() override;
   void interrupt(CellNumber number) override;
+  void move_deadline(CellNumber number, std::chrono::nanoseconds by) override;
   void output_drained(CellNumber number) override;
   void inspect(std::uint64_t ticket) override;
   void reset(std::uint64_t ticket) override;

@@ -95,6 +95,9 @@ class Session {
   // or as Lost when nothing but force helped. Harmless when nothing runs.
   virtual void interrupt(CellNumber number) = 0;
 
+  // Cell `number`, if it runs and is not to stop already, may run so much longer, or less.
+  virtual void move_deadline(CellNumber /*number*/, std::chrono::nanoseconds /*by*/) {}
+
   // Everything in the pipes at the end of cell `number` has been read; see cell_finished.
   virtual void output_drained(CellNumber number) = 0;
 

@@ -51,8 +51,8 @@ constexpr std::chrono::microseconds kShortestPause{20};
 constexpr std::chrono::microseconds kLongestPause{1'000};
 
 constexpr char kNoCalls[] =
-    "No MCP server can be called from this session: the server has no code mode, or is ending. "
-    "Configure servers for it, and call again.";
+    "Nothing can be asked of the server from this session: it is ending, or has no descriptors "
+    "left. Close sessions, and call again.";
 
 constexpr char kMended[] =
     "An earlier cell had closed descriptor 1 or 2 (stdout, stderr), so they were opened again "
@@ -521,7 +521,7 @@ Result<SessionThread::Calls> SessionThread::open_calls() {
     if (opened.calls >= 0) ::close(opened.calls);
     if (opened.answers >= 0) ::close(opened.answers);
     return Error{ErrorCode::Unavailable,
-                 "No MCP server can be called: the session's descriptors have run out, or /proc is "
+                 "The server can't be asked: the session's descriptors have run out, or /proc is "
                  "missing. Close files, and call again."};
   }
   return Error{ErrorCode::Unavailable, kNoCalls};

@@ -33,6 +33,9 @@ class SessionThread final : public Stoppable {
     stop_.request(cause);
     stopper_.wake();
   }
+  void move_deadline(StopState::Clock::duration by) {
+    stopper_.note_deadline(stop_.move_deadline(by));
+  }
 
   // Gives a spare thread its session. Called once for each time it was handed out by the pool.
   void serve(std::shared_ptr<SessionCore> core);

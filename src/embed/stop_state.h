@@ -51,6 +51,16 @@ class StopState {
     // Unless the body was left meanwhile: then its grace stands there.
     deadline_.compare_exchange_strong(deadline, ticks(Clock::now()));
   }
+  // Moves the deadline of what runs; nothing, when it is to stop already. Not while request() may
+  // be called. Returns where it is then.
+  Clock::time_point move_deadline(Clock::duration by) noexcept {
+    std::int64_t deadline = deadline_.load();
+    while (cause() == StopCause::None &&
+           !deadline_.compare_exchange_weak(
+               deadline, ticks(Clock::time_point(Clock::duration(deadline)) + by))) {
+    }
+    return this->deadline();
+  }
   Phase phase() const noexcept { return phase_.load(std::memory_order_acquire); }
   StopCause cause() const noexcept { return cause_.load(std::memory_order_acquire); }
   // The body was stopped and our runtime says so. That may have to be stopped too: hooks of the

@@ -146,10 +146,9 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
   rooms_->fall_back_to_fence(options_.falls_back_to_fence);
   rooms_->keep_ready(options_.room_spares);
   registry_.emplace(*rooms_, loop_, poster_, std::move(sessions));
-  if (options_.upstreams) {
-    gateway_.emplace([this] { return make_gateway(); });
-    registry_->serve_calls(*gateway_);
-  }
+  if (options_.upstreams) gateway_.emplace([this] { return make_gateway(); });
+  session_services_.emplace(loop_, gateway_ ? &*gateway_ : nullptr);
+  registry_->serve_calls(*session_services_);
   checkpoints_.emplace(*registry_, options_.checkpoint_folder);
   registry_->on_state_gone([this](const std::string& name) { checkpoints_->forget(name); });
   registry_->on_long_cells([this] { look_at_memory(); });

@@ -18,6 +18,7 @@
 #include "host/output/display_resources.h"
 #include "host/output/output_resources.h"
 #include "host/output/resource_router.h"
+#include "host/questions/session_services.h"
 #include "host/script_executor.h"
 #include "host/session/server_rooms.h"
 #include "host/session/session_file_resources.h"
@@ -97,6 +98,7 @@ class App {
   std::optional<Environments> environments_;
   std::optional<ServerRooms> rooms_;
   std::optional<LazyGateway> gateway_;  // outlives the sessions, whose calls it serves
+  std::optional<SessionServices> session_services_;  // as the gateway, which is one of them
   std::optional<SessionRegistry> registry_;
   std::optional<Checkpoints> checkpoints_;
   std::optional<ProgressTicker> progress_;

@@ -1,8 +1,10 @@
 #include "mcp/question.h"
 
-#include "mcp/schema.h"
+#include "mcp/form.h"
 
 #include <fmt/format.h>
+
+#include <utility>
 
 namespace pyember::mcp {
 namespace {
@@ -29,8 +31,10 @@ Result<Answer> read_answer(const Json& result, const Json& requested_schema) {
   Answer answer{Answer::Action::Accept};
   const auto content = result.find("content");
   if (content != result.end() && !content->is_null()) answer.content = *content;
-  const auto problems = Schema(requested_schema).check(answer.content);
-  if (!problems.empty()) return unusable("its content doesn't fit the form: " + problems.front());
+  if (const auto mistake = form_mistake(requested_schema, answer.content)) {
+    return unusable("its content doesn't fit the form: " + *mistake);
+  }
+  answer.content = fields_of_form(requested_schema, std::move(answer.content));
   return answer;
 }
 

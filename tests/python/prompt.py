@@ -125,6 +125,6 @@ class Prompt:
 
 
 _KEPT_SYS = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
-_KEPT_BUILTINS = ("print", "exit", "quit", "help")
+_KEPT_BUILTINS = ("print", "exit", "quit", "help", "input")
 
 

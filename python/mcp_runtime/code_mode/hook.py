@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import builtins
 import sys
-from builtins import __import__, frozenset, set, str, type
+from builtins import __import__, frozenset, list, set, str, type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _Code = type((lambda: None).__code__)
 _BARE = ("mcp", "runtime", "save_tool", "asyncio", "LOADED_MCP_SERVERS")
 _PREFIXES = ("mcp_", "mcp.")
 _TAKES_TEXT = frozenset({"exec", "eval"})
+_here: list[Session] = []  # the session of this interpreter or process, once there is one
 
 
 class Finder:
@@ -43,6 +44,7 @@ class Finder:
 
 def install(session: Session) -> None:
     """`mcp` is found in this session from now on."""
+    _here[:] = [session]
     finders = sys.meta_path
     if not [each for each in finders if type(each) is Finder and each.session is session]:
         finders[:] = [Finder(session), *[each for each in finders if type(each) is not Finder]]
@@ -56,6 +58,14 @@ def attach(session: Session) -> None:
     session.call_type = calls.Call
 
 
+def attach_channel() -> None:
+    """What asks the server asks for the session that is here, whichever module it is asked from."""
+    from mcp_runtime.code_mode import channel
+
+    for session in _here:
+        channel.attach(session.native, session.thread)
+
+
 def detach() -> None:
     """The session ends; inside a stoppable region."""
     from mcp_runtime.code_mode import channel
@@ -67,6 +77,8 @@ def prepare(session: Session, codes: Codes, code: str) -> None:
     """Makes the names there are that a cell uses; called for cells whose text may name some."""
     names = names_of(codes)
     wanted = {name for name in names if name[:4] in _PREFIXES or name in _BARE}
+    if "mcp_runtime" in wanted:
+        builtins.mcp_runtime = __import__("mcp_runtime")  # type: ignore[attr-defined]
     wanted -= {name for name in wanted if name.startswith("mcp_runtime")}
     if names & _TAKES_TEXT:
         wanted |= {name for name in (*_BARE, "mcp_servers", "mcp_any") if name[:4] in code}

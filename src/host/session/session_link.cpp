@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "host/questions/cell_clock.h"
 
 namespace pyember::host {
 
@@ -33,6 +34,7 @@ SessionLink::~SessionLink() {
   // calling before the queue it posts to is gone.
   stdout_.poll.reset();
   stderr_.poll.reset();
+  alive_.reset();
   session_.reset();
   calls_.reset();  // later: a session's thread may be opening the pipes by their names
 }
@@ -95,7 +97,14 @@ embed::CellNumber SessionLink::running_cell() {
 }
 
 std::shared_ptr<RunPermit> SessionLink::permit_for(embed::CellNumber cell) {
-  return owner_ != nullptr ? owner_->link_permit(cell) : nullptr;
+  std::shared_ptr<RunPermit> permit = owner_ != nullptr ? owner_->link_permit(cell) : nullptr;
+  if (permit) {
+    permit->clock = std::make_shared<CellClock>(
+        [this, cell, alive = std::weak_ptr<const bool>(alive_)](std::chrono::nanoseconds by) {
+          if (!alive.expired()) session_->move_deadline(cell, by);
+        });
+  }
+  return permit;
 }
 
 void SessionLink::session_lost(std::string reason) noexcept { push(Lost{std::move(reason)}); }

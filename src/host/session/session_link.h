@@ -130,6 +130,8 @@ class SessionLink final : public embed::SessionListener, private SessionCalls::O
   Stream piece_stream_ = Stream::Stdout;
   std::string_view piece_;  // read, and not yet given to a cell
 
+  // What may outlive the session asks whether this is still there.
+  std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
   std::unique_ptr<embed::Session> session_;
   std::unique_ptr<SessionCalls> calls_;  // null: its code has asked for nothing yet
   Pipe stdout_{};

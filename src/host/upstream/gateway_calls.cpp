@@ -23,7 +23,9 @@ std::string text_of(const Json& fields, const char* member) {
 }
 
 std::shared_ptr<RunConsent> consent_of(const RunPermit& permit) {
-  return std::make_shared<RunConsent>(RunConsent{permit.session, permit.client});
+  auto consent = std::make_shared<RunConsent>(RunConsent{permit.session, permit.client});
+  consent->clock = permit.clock;
+  return consent;
 }
 
 CallError wrong(std::string message) { return {"arguments", std::move(message)}; }

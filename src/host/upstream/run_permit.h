@@ -12,6 +12,7 @@
 
 namespace pyember::host {
 
+class CellClock;
 struct RunConsent;
 
 // What the code of one cell may ask of upstreams, and what it has asked. One a cell, made when its
@@ -23,6 +24,8 @@ struct RunPermit {
   std::shared_ptr<const std::vector<std::string>> servers;
   // The client's call that the cell is run for; expired: nobody can be asked anything.
   std::weak_ptr<mcp::ToolCall> client;
+  // Stands still while a question of the cell is open; null: it has none that could.
+  std::shared_ptr<CellClock> clock;
   // Of whoever serves it.
   std::size_t calls_made = 0;
   std::shared_ptr<RunConsent> consent;

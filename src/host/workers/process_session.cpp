@@ -157,10 +157,10 @@ void ProcessSession::send_cell(embed::CellRequest request) {
   }
   if (request.begun != nullptr) request.begun->store(1, std::memory_order_relaxed);
   running_ = embed::RunningCell{request.number, Clock::now()};
-  deadline_ = running_->since + time_for(request);
+  set_deadline(request);
   cause_ = Cause::None;
   times_asked_ = 0;
-  timer_.start(until(deadline_));
+  timer_.start(until(deadline()));
   if (request.kind != embed::CellKind::Code && source_->bounded()) hand_in_state(request);
   const std::string header = cell_header(request);
   if (request.kind == embed::CellKind::Code) source_->code_given(request.code);
@@ -168,26 +168,35 @@ void ProcessSession::send_cell(embed::CellRequest request) {
 }
 
 // How long a cell may run: the least of what its call, its own limit and the session's allow.
-ProcessSession::Clock::duration ProcessSession::time_for(const embed::CellRequest& request) {
-  Clock::duration time = request.timeout;
-  deadline_notice_.clear();
-  if (request.kind != embed::CellKind::Code) return time;
-  if (request.limits && request.limits->wall_time && *request.limits->wall_time < time) {
-    time = *request.limits->wall_time;
-    deadline_notice_ = fmt::format(
+void ProcessSession::set_deadline(const embed::CellRequest& request) {
+  call_deadline_ = running_->since + request.timeout;
+  wall_deadline_ = Clock::time_point::max();
+  if (request.kind != embed::CellKind::Code) return;
+  if (request.limits && request.limits->wall_time) {
+    const Clock::duration time = *request.limits->wall_time;
+    wall_deadline_ = running_->since + time;
+    wall_notice_ = fmt::format(
         "The cell was stopped because it had run for the {:g} s of wall time that this call "
         "allowed (limits.wall_seconds). The session is intact.",
         in_seconds(time));
   }
-  if (order_.limits.wall_time && *order_.limits.wall_time - used_ < time) {
-    time = *order_.limits.wall_time - used_;
-    deadline_notice_ = fmt::format(
+  if (!order_.limits.wall_time) return;
+  const Clock::time_point used_up = running_->since + (*order_.limits.wall_time - used_);
+  if (used_up < wall_deadline_) {
+    wall_deadline_ = used_up;
+    wall_notice_ = fmt::format(
         "The cell was stopped because the session's cells have run for the {:g} s of wall time "
         "that it was given (limits.wall_seconds); it runs no more. Go on in a new session with a "
         "higher limit.",
         in_seconds(*order_.limits.wall_time));
   }
-  return time;
+}
+
+// The caller's timeout alone: limits of wall time are for whatever a cell does meanwhile.
+void ProcessSession::move_deadline(embed::CellNumber number, std::chrono::nanoseconds by) {
+  if (!running_ || running_->number != number || cause_ != Cause::None) return;
+  call_deadline_ += by;
+  timer_.start(until(deadline()));
 }
 
 // The session has used up its wall time: what waits is answered, not run.
@@ -262,8 +271,8 @@ void ProcessSession::finish_cell(embed::CellOutcome outcome, bool has_output) {
   const embed::CellNumber number = running_->number;
   outcome.elapsed = Clock::now() - running_->since;
   used_ += outcome.elapsed;
-  if (cause_ == Cause::Timeout && !deadline_notice_.empty()) {
-    outcome.notices.push_back(std::move(deadline_notice_));
+  if (cause_ == Cause::Timeout && wall_deadline_ < call_deadline_) {
+    outcome.notices.push_back(std::move(wall_notice_));
   }
   running_.reset();
   timer_.stop();
@@ -310,7 +319,7 @@ void ProcessSession::time_is_over() {
   if (!running_ || running_->number != number || worker_->end()) return;
   if (cause_ == Cause::None) {
     // The loop's clock may have been behind when the timer was set.
-    if (Clock::now() < deadline_) return timer_.start(until(deadline_));
+    if (Clock::now() < deadline()) return timer_.start(until(deadline()));
     return stop(Cause::Timeout);
   }
   const bool over = Clock::now() - stop_began_ >= limits::kWorkerStopGrace;

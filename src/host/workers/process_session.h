@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <memory>
@@ -50,6 +51,7 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   bool withdraw(embed::CellNumber number) override;
   std::vector<embed::CellRequest> take_back() override;
   void interrupt(embed::CellNumber number) override;
+  void move_deadline(embed::CellNumber number, std::chrono::nanoseconds by) override;
   void output_drained(embed::CellNumber number) override;
   void inspect(std::uint64_t ticket) override;
   void reset(std::uint64_t ticket) override;
@@ -104,7 +106,8 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
   bool is_free() const;
   void advance();
   void send_cell(embed::CellRequest request);
-  Clock::duration time_for(const embed::CellRequest& request);
+  void set_deadline(const embed::CellRequest& request);
+  Clock::time_point deadline() const { return std::min(call_deadline_, wall_deadline_); }
   void refuse_cells_without_time();
   void finish_cell(embed::CellOutcome outcome, bool has_output);
   void time_is_over();
@@ -138,9 +141,10 @@ class ProcessSession final : public WorkerSession, private WorkerProcess::Owner 
 
   std::deque<embed::CellRequest> queue_;  // cells that have not begun
   std::optional<embed::RunningCell> running_;
-  embed::CellNumber undrained_ = 0;  // whose output has to be read before the next cell; 0: none
-  Clock::time_point deadline_{};     // of the cell that runs
-  std::string deadline_notice_;      // why it is earlier than the caller's timeout
+  embed::CellNumber undrained_ = 0;    // whose output has to be read before the next cell; 0: none
+  Clock::time_point call_deadline_{};  // of the cell that runs: the caller's timeout
+  Clock::time_point wall_deadline_{};  // by its limits of wall time
+  std::string wall_notice_;            // what is said of a cell that those have stopped
 
   Cause cause_ = Cause::None;  // why the cell that runs must stop
   Clock::time_point stop_began_{};

@@ -39,6 +39,7 @@ struct CallGuard::Topic {
   std::weak_ptr<mcp::ToolCall> client = {};  // who shows the question
   std::uint64_t question = 0;                // its number there
   std::unique_ptr<Timer> deadline = {};
+  CellClock::Hold hold = {};
 
   bool is(const Run& in_run, const Waiting& waiting, const std::string& about) const {
     return run == in_run && server == waiting.server && change == about &&
@@ -255,6 +256,7 @@ void CallGuard::ask(Topic& topic) {
     if (alive.lock()) answered(number, std::move(result));
   };
   if (!client) return answer(refusal("The call that ran the code is over."));
+  topic.hold = CellClock::Hold(topic.run->clock);
   topic.deadline = std::make_unique<Timer>(loop_, [this, number] { unanswered(number); });
   topic.deadline->start(limits::kQuestionDeadline);
   const std::uint64_t question =

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "host/loop/event_loop.h"
+#include "host/questions/cell_clock.h"
 #include "host/upstream/policy/policy.h"
 #include "host/upstream/policy/tool_pins.h"
 #include "mcp/json.h"
@@ -25,6 +26,7 @@ struct RunConsent {
   std::weak_ptr<mcp::ToolCall> client;  // who runs the code; gone or answered: nobody can be asked
   std::set<std::pair<std::string, std::string>> allowed = {};  // server, tool: in this whole run
   std::set<std::string> refused_changes = {};                  // ids of ToolPins::Change
+  std::shared_ptr<CellClock> clock = {};  // stands still while a question is open; null: none does
 };
 
 // Decides whether code may make a call of an upstream: what the policy says, what has changed of
