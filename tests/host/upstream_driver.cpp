@@ -55,7 +55,7 @@ class Driver {
   explicit Driver(const Json& servers)
       : upstreams_(loop_, configured(servers), settings()),
         input_(loop_, STDIN_FILENO, [this](int) { read(); }) {
-    upstreams_.on_tools([](const UpstreamDefinition& server, const Json& tools) {
+    upstreams_.on_tools([](const UpstreamDefinition& server, const Json& tools, double) {
       Json names = Json::array();
       for (const Json& tool : tools) names.push_back(tool["name"]);
       tell({{"tools", names}, {"server", server.name}});

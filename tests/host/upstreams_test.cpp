@@ -50,9 +50,11 @@ struct World : LoopFixture {
   explicit World(std::vector<UpstreamDefinition> all,
                  UpstreamSettings settings = settings_for_tests())
       : upstreams(loop, UpstreamConfiguration{std::move(all), {}, {}}, std::move(settings)) {
-    upstreams.on_tools([this](const UpstreamDefinition& server, const Json& tools) {
-      listings[server.name].push_back(tools.size());
-    });
+    upstreams.on_tools(
+        [this](const UpstreamDefinition& server, const Json& tools, double start_seconds) {
+          listings[server.name].push_back(tools.size());
+          CHECK(start_seconds > 0);
+        });
   }
 
   struct Call {

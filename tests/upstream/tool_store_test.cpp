@@ -106,6 +106,21 @@ TEST_CASE("Tool store: a list that is said again is not written again") {
   CHECK(written == 1);
 }
 
+TEST_CASE("Tool store: how long the latest start took is kept with the list") {
+  const Folder folder;
+  ToolStore store(folder.tools(), {forge(), other()}, at_once);
+  CHECK_FALSE(store.start_seconds("for-ge"));
+  store.put(forge(), json(kList), 1.5);
+  const std::uint64_t version = store.version();
+  store.put(forge(), json(kList), 0.25);
+  store.put(forge(), json(kList));
+  CHECK(store.version() == version);
+  CHECK(store.start_seconds("for-ge") == 0.25);
+  ToolStore next(folder.tools(), {forge(), other()}, at_once);
+  CHECK(next.start_seconds("for-ge") == 0.25);
+  CHECK_FALSE(next.start_seconds("other"));
+}
+
 TEST_CASE("Tool store: files are the user's alone, and hold no secret") {
   const Folder folder;
   ToolStore(folder.tools(), {forge()}, at_once).put(forge(), json(kList));

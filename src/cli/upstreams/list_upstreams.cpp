@@ -45,6 +45,9 @@ class Listing {
         for (const auto& tool : tools->tools) names.push_back(tool.name);
         described["tools"] = std::move(names);
         described["schema_tokens"] = schema_tokens(*tools);
+        if (const auto start = store_.start_seconds(definition.name)) {
+          described["start_seconds"] = *start;
+        }
       }
       servers.push_back(std::move(described));
     }
@@ -64,8 +67,11 @@ class Listing {
     const host::SharedTools tools = store_.find(definition.name);
     std::string title = out_.styled(Style::Bold, printable(definition.name));
     if (definition.alias != definition.name) title += " (mcp_" + definition.alias + ")";
-    const std::string about = tools ? tools_and_tokens(*tools)
-                                    : "tools not known yet; pyember upstreams test asks for them";
+    std::string about = tools ? tools_and_tokens(*tools)
+                              : "tools not known yet; pyember upstreams test asks for them";
+    if (const auto start = store_.start_seconds(definition.name)) {
+      about += ", started in " + plain_duration(*start);
+    }
     out_.write_line(title + "  " + about);
     if (!definition.description.empty()) {
       out_.write_line("  " + shortened(printable(definition.description), kDescriptionWidth));

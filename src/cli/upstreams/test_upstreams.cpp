@@ -63,7 +63,8 @@ class Trial {
                       [&](const host::UpstreamAnswer& listed) {
                         if (!failed(listed)) {
                           outcome.tools =
-                              store_.put(definition, listed.result.value("tools", Json()));
+                              store_.put(definition, listed.result.value("tools", Json()),
+                                         mcp::number_in(outcome.start, "startSeconds"));
                         }
                         loop_.stop();
                       });

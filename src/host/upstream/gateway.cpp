@@ -85,15 +85,17 @@ UpstreamGateway::UpstreamGateway(EventLoop& loop, UpstreamConfiguration configur
       audit_(loop, folder_in(settings.state_folder, "audit.jsonl")),
       saved_tools_(std::move(settings.saved_tools_folder)),
       upstreams_(loop, std::move(configuration), std::move(settings.upstreams)) {
-  upstreams_.on_tools([this](const UpstreamDefinition& definition, const Json& tools) {
-    tools_listed(definition, tools);
-  });
+  upstreams_.on_tools(
+      [this](const UpstreamDefinition& definition, const Json& tools, double start_seconds) {
+        tools_listed(definition, tools, start_seconds);
+      });
 }
 
 UpstreamGateway::~UpstreamGateway() = default;
 
-void UpstreamGateway::tools_listed(const UpstreamDefinition& definition, const Json& tools) {
-  store_.put(definition, tools);
+void UpstreamGateway::tools_listed(const UpstreamDefinition& definition, const Json& tools,
+                                   double start_seconds) {
+  store_.put(definition, tools, start_seconds);
   listed_.insert(definition.name);
   not_searched_.erase(definition.name);
   pins_.seen(definition.name, definition.fingerprint, tools);

@@ -95,7 +95,8 @@ class UpstreamGateway final : public CallService {
   // Has it running, so that its tools are known as they are now.
   void with_server(std::uint64_t id, std::function<void(Operation&)> then);
   mcp::Json described(const UpstreamDefinition& definition, const ServerTools* tools) const;
-  void tools_listed(const UpstreamDefinition& definition, const mcp::Json& tools);
+  void tools_listed(const UpstreamDefinition& definition, const mcp::Json& tools,
+                    double start_seconds);
   const ToolIndex& index();
 
   void discovered(std::uint64_t id);

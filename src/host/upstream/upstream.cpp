@@ -323,7 +323,7 @@ void Upstream::take_tools(const mcp::ClientAnswer& answer) {
   if (answer.error) {
     spdlog::warn("upstream_tools_failed server=\"{}\"", definition_.name);
   } else if (tools_listed_) {
-    tools_listed_(definition_, answer.result["tools"]);
+    tools_listed_(definition_, answer.result["tools"], start_seconds());
   }
   answer_list(answer);
   if (list_again_) list_tools();
@@ -346,7 +346,7 @@ mcp::Json Upstream::start_result() const {
                    {"serverInfo", client.server_info()},
                    {"instructions", client.instructions()},
                    {"capabilities", client.capabilities()},
-                   {"startSeconds", static_cast<double>(start_took_ns_) / 1e9}};
+                   {"startSeconds", start_seconds()}};
 }
 
 mcp::Json Upstream::describe() const {
@@ -361,7 +361,7 @@ mcp::Json Upstream::describe() const {
   if (!last_failure_.empty()) about["error"] = last_failure_;
   if (state_ == State::Running) {
     about["protocolVersion"] = mcp::to_string(connection_->client().version());
-    about["startSeconds"] = static_cast<double>(start_took_ns_) / 1e9;
+    about["startSeconds"] = start_seconds();
   }
   return about;
 }

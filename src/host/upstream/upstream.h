@@ -35,7 +35,8 @@ class Upstream final : private UpstreamConnection::Owner {
     mcp::Client::Progress progress;
     std::function<void(UpstreamAnswer)> done;
   };
-  using ToolsListed = std::function<void(const UpstreamDefinition&, const mcp::Json& tools)>;
+  using ToolsListed = std::function<void(const UpstreamDefinition&, const mcp::Json& tools,
+                                         double start_seconds)>;
 
   // All of them outlive it.
   Upstream(EventLoop& loop, const UpstreamDefinition& definition, const UpstreamSettings& settings,
@@ -79,6 +80,7 @@ class Upstream final : private UpstreamConnection::Owner {
   void take_tools(const mcp::ClientAnswer& answer);
   void answer_list(const mcp::ClientAnswer& answer);
   mcp::Json start_result() const;
+  double start_seconds() const { return static_cast<double>(start_took_ns_) / 1e9; }
   void look_at_deadlines();
   void watch_deadline(const Call& call);
   void be_idle_from_now();

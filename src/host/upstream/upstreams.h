@@ -78,7 +78,8 @@ struct UpstreamSettings {
 class Upstreams {
  public:
   using Done = std::function<void(UpstreamAnswer)>;
-  using ToolsListed = std::function<void(const UpstreamDefinition&, const mcp::Json& tools)>;
+  using ToolsListed = std::function<void(const UpstreamDefinition&, const mcp::Json& tools,
+                                         double start_seconds)>;
 
   Upstreams(EventLoop& loop, UpstreamConfiguration configuration, UpstreamSettings settings);
   ~Upstreams();
@@ -112,7 +113,8 @@ class Upstreams {
   std::vector<std::string> running_names() const;  // those that run or start, in the given order
 
   // After each listing of an upstream's tools: whenever it has been started, and after each
-  // tools/list_changed. `tools` is the array of tools as it came, bounded. One listener.
+  // tools/list_changed. `tools` is the array of tools as it came, bounded; `start_seconds` is how
+  // long its latest start took. One listener.
   void on_tools(ToolsListed listener);
 
   // For people: [{"name":…, "alias":…, "state":"stopped"|"starting"|"running"|"failed"|"ending",

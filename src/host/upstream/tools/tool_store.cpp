@@ -9,8 +9,9 @@
 #include "host/scripts/text_file.h"
 #include "mcp/json_members.h"
 
-// A file holds {"version":1,"fingerprint":…,"tools":[…]}: the server's name is not in it, since the
-// fingerprint is made from that, and neither is anything else of the configuration.
+// A file holds {"version":1,"fingerprint":…,"tools":[…],"start_seconds":…}: the server's name is
+// not in it, since the fingerprint is made from that, and neither is anything else of the
+// configuration.
 namespace pyember::host {
 
 using mcp::Json;
@@ -26,19 +27,23 @@ bool names_file(std::string_view fingerprint) {
          fingerprint.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-Json read_list(const std::string& path, const std::string& fingerprint) {
+// The content of a file; null: it is none.
+Json read_file(const std::string& path, const std::string& fingerprint) {
   const Result<std::string> text = read_text_file(path, limits::kUpstreamToolsFileBytes);
   if (!text) return nullptr;
   Result<Json> json = mcp::parse_json(text.value(), kBounds);
   if (!json || mcp::number_in(json.value(), "version") != kVersion) return nullptr;
   if (mcp::text_in(json.value(), "fingerprint") != fingerprint) return nullptr;
   const auto tools = json.value().find("tools");
-  return tools != json.value().end() && tools->is_array() ? std::move(*tools) : Json(nullptr);
+  if (tools == json.value().end() || !tools->is_array()) return nullptr;
+  return json.take();
 }
 
-void write_list(const std::string& folder, const std::string& path, const ServerTools& tools) {
-  const Json content = {
+void write_file(const std::string& folder, const std::string& path, const ServerTools& tools,
+                std::optional<double> start_seconds) {
+  Json content = {
       {"version", kVersion}, {"fingerprint", tools.fingerprint}, {"tools", tools_as_json(tools)}};
+  if (start_seconds) content["start_seconds"] = *start_seconds;
   const std::string text = mcp::to_json_text(content);
   if (text.size() > limits::kUpstreamToolsFileBytes) return;  // asked for again, each time
   Result<void> written = make_folder(folder);
@@ -78,29 +83,45 @@ std::string ToolStore::file_of(const std::string& fingerprint) const {
 
 void ToolStore::read(Place& place) {
   if (std::exchange(place.read, true) || !names_file(place.definition.fingerprint)) return;
-  const Json list = read_list(file_of(place.definition.fingerprint), place.definition.fingerprint);
-  if (list.is_null()) return;
-  place.tools = std::make_shared<const ServerTools>(read_tools(place.definition, list));
+  const Json content =
+      read_file(file_of(place.definition.fingerprint), place.definition.fingerprint);
+  if (content.is_null()) return;
+  place.tools = std::make_shared<const ServerTools>(read_tools(place.definition, content["tools"]));
+  if (content.contains("start_seconds")) {
+    place.start_seconds = mcp::number_in(content, "start_seconds");
+  }
   ++version_;
 }
 
-SharedTools ToolStore::put(const UpstreamDefinition& definition, const Json& tools) {
+SharedTools ToolStore::put(const UpstreamDefinition& definition, const Json& tools,
+                           std::optional<double> start_seconds) {
   SharedTools listed = std::make_shared<const ServerTools>(read_tools(definition, tools));
   Place* place = place_of(definition.name);
   if (place == nullptr) return listed;
   read(*place);
-  if (place->tools && same_tools(*place->tools, *listed)) return place->tools;
-  place->tools = listed;
-  ++version_;
-  write(listed);
-  return listed;
+  const bool same = place->tools && same_tools(*place->tools, *listed);
+  if (same && (!start_seconds || start_seconds == place->start_seconds)) return place->tools;
+  if (start_seconds) place->start_seconds = start_seconds;
+  if (!same) {
+    place->tools = std::move(listed);
+    ++version_;
+  }
+  write(*place);
+  return place->tools;
 }
 
-void ToolStore::write(const SharedTools& tools) {
-  if (!names_file(tools->fingerprint)) return;
-  background_([folder = folder_, path = file_of(tools->fingerprint), tools] {
-    write_list(folder, path, *tools);
-  });
+void ToolStore::write(const Place& place) {
+  if (!names_file(place.tools->fingerprint)) return;
+  background_(
+      [folder = folder_, path = file_of(place.tools->fingerprint), tools = place.tools,
+       start_seconds = place.start_seconds] { write_file(folder, path, *tools, start_seconds); });
+}
+
+std::optional<double> ToolStore::start_seconds(std::string_view server) {
+  Place* place = place_of(server);
+  if (place == nullptr) return std::nullopt;
+  read(*place);
+  return place->start_seconds;
 }
 
 SharedTools ToolStore::find(std::string_view server) {

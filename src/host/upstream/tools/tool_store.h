@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,12 +31,16 @@ class ToolStore {
   ToolStore(const ToolStore&) = delete;
   ToolStore& operator=(const ToolStore&) = delete;
 
-  // What an upstream answered to tools/list. Written to its file unless it says what that says.
-  SharedTools put(const UpstreamDefinition& definition, const mcp::Json& tools);
+  // What an upstream answered to tools/list, and how long its start took, when that is known.
+  // Written to its file unless it says what that says.
+  SharedTools put(const UpstreamDefinition& definition, const mcp::Json& tools,
+                  std::optional<double> start_seconds = std::nullopt);
 
   // By name or alias; null: no such upstream, or nothing is known of its tools.
   SharedTools find(std::string_view server);
   std::vector<SharedTools> all();  // in the order of the configuration
+  // How long the upstream's start took when it was last told, in seconds.
+  std::optional<double> start_seconds(std::string_view server);
 
   // Configured upstreams nothing is known of: a search doesn't see them until they were started.
   std::vector<std::string> unknown();
@@ -47,13 +52,14 @@ class ToolStore {
   struct Place {
     UpstreamDefinition definition;
     SharedTools tools = nullptr;
+    std::optional<double> start_seconds = std::nullopt;
     bool read = false;  // the file was looked at
   };
 
   Place* place_of(std::string_view server);
   std::string file_of(const std::string& fingerprint) const;
   void read(Place& place);
-  void write(const SharedTools& tools);
+  void write(const Place& place);
 
   const std::string folder_;
   const Background background_;
