@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,13 @@ import pytest
 from conftest import podman
 from tests.support import containers
 from tests.support.containers import ContainerUser
+from tests.support.jobs import job_over
 from tests.support.other_user import server_as
 from tests.support.raw_client import CellAnswer, RawClient, children
 from tests.support.waiting import processes_with, until
 from tests.support.world import PACKAGE, VERSION, World, make_world
 
 DEADLINE = 120.0
-OVER = ("completed", "failed", "cancelled")
 WHO = "import os; print(os.getuid(), open('/proc/self/status').read().count('Seccomp:\\t2'), os.path.exists('/ipc'))"
 INSIDE = "65534 1 True\n"
 
@@ -91,16 +90,6 @@ def printed(answer: dict[str, Any]) -> str:
     assert answer["exit_code"] == 0 and answer["isolation"] == "container", answer
     text: str = answer["stdout"]
     return text
-
-
-def job_over(client: RawClient, job_id: str) -> dict[str, Any]:
-    end = time.monotonic() + DEADLINE
-    while time.monotonic() < end:
-        job: dict[str, Any] = call(client, "py_job_status", job_id=job_id, incremental=False)["job"]
-        if job["status"] in OVER:
-            return job
-        time.sleep(0.1)
-    raise AssertionError(f"job {job_id} does not end")
 
 
 def run_containers(user: ContainerUser) -> list[str]:

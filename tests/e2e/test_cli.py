@@ -16,28 +16,14 @@ from typing import Any
 
 import pytest
 
+from tests.support.command_line import DEADLINE, Finished, pyember
 from tests.support.raw_client import server_binary
 from tests.support.world import PACKAGE, VERSION, World, make_world, runs
-
-DEADLINE = 120.0
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return make_world(tmp_path)
-
-
-class Finished:
-    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
-        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
-
-    def __repr__(self) -> str:
-        return f"<exit {self.code}\n{self.out}\n--- stderr\n{self.err}>"
-
-
-def pyember(world: World, *arguments: str, **variables: str) -> Finished:
-    return Finished(subprocess.run([server_binary(), *arguments], cwd=world.work, env={**world.variables(), **variables},
-                                   stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE))
 
 
 def start(world: World, *arguments: str) -> subprocess.Popen[str]:

@@ -19,6 +19,7 @@ from mcp.client.stdio import StdioServerParameters
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tests.support.analysis import ANALYSIS  # noqa: E402
 from tests.support.raw_client import CellAnswer, RawClient, children, server_binary  # noqa: E402
 from tests.support.waiting import until  # noqa: E402
 from tests.support.world import find_uv, write_wheel  # noqa: E402
@@ -28,25 +29,32 @@ CAPABILITIES = f"resource://{COMMAND}/capabilities"
 DEADLINE = 60.0
 # A picture of one dot.
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-MANY_TOOLS = """
-import json, sys
-tools = [{"name": f"tool_{n}", "description": "does something " * 20, "inputSchema": {"type": "object"}} for n in range(300)]
+# The protocol of a server of the handshake era, before which stand its `name`, `tools` and call().
+SERVER = """
 for line in sys.stdin:
     message = json.loads(line)
     if "id" not in message:
         continue
     answer = {"jsonrpc": "2.0", "id": message["id"]}
     if message["method"] == "initialize":
-        answer["result"] = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": {"name": "many", "version": "1"}}
+        answer["result"] = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": {"name": name, "version": "1"}}
     elif message["method"] == "tools/list":
         answer["result"] = {"tools": tools}
+    elif message["method"] == "tools/call":
+        answer["result"] = {"content": [{"type": "text", "text": call(message["params"]["name"], message["params"]["arguments"])}]}
     else:
         answer["error"] = {"code": -32601, "message": "Method not found"}
     print(json.dumps(answer), flush=True)
 """
+MANY_TOOLS = """
+import json, sys
+name = "many"
+tools = [{"name": f"tool_{n}", "description": "does something " * 20, "inputSchema": {"type": "object"}} for n in range(300)]
+""" + SERVER
 FILES = """
 import json, sys
 from pathlib import Path
+name = "files"
 root = Path(sys.argv[0]).parent / "files"
 text = {"type": "string"}
 tools = [{"name": "read_file", "description": "Reads a file", "inputSchema": {"type": "object", "properties": {"path": text}, "required": ["path"]}},
@@ -58,38 +66,7 @@ def call(name, arguments):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(arguments["content"])
     return "written"
-for line in sys.stdin:
-    message = json.loads(line)
-    if "id" not in message:
-        continue
-    answer = {"jsonrpc": "2.0", "id": message["id"]}
-    if message["method"] == "initialize":
-        answer["result"] = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": {"name": "files", "version": "1"}}
-    elif message["method"] == "tools/list":
-        answer["result"] = {"tools": tools}
-    elif message["method"] == "tools/call":
-        answer["result"] = {"content": [{"type": "text", "text": call(**message["params"])}]} if set(message["params"]) == {"name", "arguments"} else \
-            {"content": [{"type": "text", "text": call(message["params"]["name"], message["params"]["arguments"])}]}
-    else:
-        answer["error"] = {"code": -32601, "message": "Method not found"}
-    print(json.dumps(answer), flush=True)
-"""
-# Reading, analysing, drawing and writing back, as a model writes it that has been told nothing of packages.
-ANALYSIS = """
-import pandas as pd
-import matplotlib.pyplot as plt
-from mcp import mcp_filesystem
-
-csv_content = await mcp_filesystem.read_file(path="/data/sales.csv")
-df = pd.read_csv(pd.io.common.StringIO(csv_content))
-monthly = df.groupby("month")["revenue"].sum()
-plt.bar(monthly.index, monthly.values)
-plt.title("Monthly Revenue")
-plt.savefig("/tmp/revenue.png")
-with open("/tmp/revenue.png", "rb") as f:
-    await mcp_filesystem.write_file(path="/reports/revenue.png", content=f.read())
-print(f"Analyzed {len(df)} records, saved chart")
-"""
+""" + SERVER
 
 
 class Place:

@@ -11,20 +11,19 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.jobs import job_over
 from tests.support.other_user import ORDINARY_USER, server_as
 from tests.support.raw_client import CellAnswer, RawClient, server_binary
 from tests.support.waiting import processes_with, until
 from tests.support.world import PACKAGE, VERSION, World, make_world
 
 DEADLINE = 120.0
-OVER = ("completed", "failed", "cancelled")
 USERS = ["root", "ordinary"] if os.geteuid() == 0 else ["self"]
 
 
@@ -102,16 +101,6 @@ def printed(answer: dict[str, Any]) -> str:
     assert answer["isolation"] == "sandbox"
     text: str = answer["stdout"]
     return text
-
-
-def job_over(client: RawClient, job_id: str) -> dict[str, Any]:
-    end = time.monotonic() + DEADLINE
-    while time.monotonic() < end:
-        job: dict[str, Any] = call(client, "py_job_status", job_id=job_id, incremental=False)["job"]
-        if job["status"] in OVER:
-            return job
-        time.sleep(0.05)
-    raise AssertionError(f"job {job_id} does not end")
 
 
 # --- every tool --------------------------------------------------------------------------------------

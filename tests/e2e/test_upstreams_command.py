@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.command_line import DEADLINE, Finished, pyember
 from tests.support.raw_client import server_binary
 from tests.support.world import World, make_world
 
-DEADLINE = 120.0
 UPSTREAM = str(Path(__file__).resolve().parents[1] / "support" / "upstream_server.py")
 SECRET = "a-very-secret-value"
 
@@ -41,18 +41,8 @@ def world(tmp_path: Path) -> World:
     return make_world(tmp_path)
 
 
-class Finished:
-    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
-        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
-
-    def __repr__(self) -> str:
-        return f"<exit {self.code}\n{self.out}\n--- stderr\n{self.err}>"
-
-
 def upstreams(world: World, *arguments: str, **variables: str) -> Finished:
-    return Finished(subprocess.run([server_binary(), "upstreams", *arguments], cwd=world.work,
-                                   env={**world.variables(), **variables}, stdin=subprocess.DEVNULL,
-                                   capture_output=True, text=True, timeout=DEADLINE))
+    return pyember(world, "upstreams", *arguments, **variables)
 
 
 def as_json(world: World, *arguments: str, **variables: str) -> Any:
@@ -130,8 +120,9 @@ def test_the_list_starts_nothing_and_knows_the_tools_once_they_were_tried(world:
     assert "tools not known yet" in upstreams(world).out
     assert upstreams(world, "test").code == 0
     one = as_json(world)["servers"][0]
-    assert "echo" in one["tools"] and one["schema_tokens"] > 0, one
-    assert f"{len(one['tools'])} tools, about" in upstreams(world).out
+    assert "echo" in one["tools"] and one["schema_tokens"] > 0 and one["start_seconds"] > 0, one
+    listing = upstreams(world).out
+    assert f"{len(one['tools'])} tools, about" in listing and ", started in " in listing
 
 
 def test_what_is_wrong_with_the_configuration_is_listed_and_ends_nothing(world: World) -> None:

@@ -3,6 +3,7 @@ session for each test in every room."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -69,26 +70,32 @@ def code_client(world: World) -> Iterator[RawClient]:
         assert client.alive(), "the server died during the tests of this module"
 
 
-@pytest.fixture(scope="module")
-def code_client_of(code_client: RawClient, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], RawClient]]:
-    """The server that has such a room."""
+@contextlib.contextmanager
+def servers_of_rooms(server: RawClient, places: dict[str, str], folders: pytest.TempPathFactory) -> Iterator[Callable[[str], RawClient]]:
+    """Tells which server has a room: this one, or one for containers, which is started when it is wanted."""
     opened: list[RawClient] = []
 
     def find(room: str) -> RawClient:
         if room != "container":
-            return code_client
+            return server
         if not opened:
             of_battery = next(each for each in rooms.ROOMS if each.name == "container rootful")
             if why := of_battery.missing():
                 pytest.skip(f"no {of_battery.name}: {why}")
-            places = {"PYEMBER_UV": find_uv(), "PYEMBER_UPSTREAMS": str(world.configuration), **world.environment}
-            opened.append(of_battery.start(places, tmp_path_factory.mktemp("hold"), []))
+            opened.append(of_battery.start({"PYEMBER_UV": find_uv(), **places}, folders.mktemp("hold"), []))
         return opened[0]
 
     yield find
-    for server in opened:
-        with server:
-            assert server.alive()
+    for each in opened:
+        with each:
+            assert each.alive()
+
+
+@pytest.fixture(scope="module")
+def code_client_of(code_client: RawClient, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], RawClient]]:
+    places = {"PYEMBER_UPSTREAMS": str(world.configuration), **world.environment}
+    with servers_of_rooms(code_client, places, tmp_path_factory) as find:
+        yield find
 
 
 @pytest.fixture(params=ROOMS_OF_CODE)

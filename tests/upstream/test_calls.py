@@ -15,10 +15,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.hostile.escapes import rooms  # noqa: E402
 from tests.sessions.prompt import Prompt, until  # noqa: E402
 from tests.support.raw_client import CellAnswer, RawClient, server_binary  # noqa: E402
-from tests.support.world import find_uv  # noqa: E402
+from tests.upstream.conftest import servers_of_rooms  # noqa: E402
 
 UPSTREAM = ROOT / "tests" / "support" / "upstream_server.py"
 ROOMS = ["inprocess", "process", "sandbox", "container"]
@@ -76,24 +75,8 @@ def client(folder: Path) -> Iterator[RawClient]:
 
 @pytest.fixture(scope="module")
 def client_of(client: RawClient, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], RawClient]]:
-    """The server that has such a room."""
-    opened: list[RawClient] = []
-
-    def find(room: str) -> RawClient:
-        if room != "container":
-            return client
-        if not opened:
-            of_battery = next(each for each in rooms.ROOMS if each.name == "container rootful")
-            if why := of_battery.missing():
-                pytest.skip(f"no {of_battery.name}: {why}")
-            places = {"PYEMBER_UV": find_uv(), "PYEMBER_UPSTREAMS": configuration(folder)}
-            opened.append(of_battery.start(places, tmp_path_factory.mktemp("hold"), []))
-        return opened[0]
-
-    yield find
-    for server in opened:
-        with server:
-            assert server.alive()
+    with servers_of_rooms(client, {"PYEMBER_UPSTREAMS": configuration(folder)}, tmp_path_factory) as find:
+        yield find
 
 
 @pytest.fixture(params=ROOMS)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.sessions.prompt import Prompt
+from tests.support.analysis import ANALYSIS
 from tests.support.raw_client import RawClient
 from tests.upstream.conftest import World
 
@@ -27,25 +28,6 @@ docs = await runtime.query_tool_docs(server_name)
 # Step 3: call the tool
 result = await mcp_servers[server_name].list_events(start_date="2025-01-01", end_date="2025-01-31")
 print(result)
-"""
-
-ANALYSIS = """
-import pandas as pd
-import matplotlib.pyplot as plt
-from mcp import mcp_filesystem
-
-csv_content = await mcp_filesystem.read_file(path="/data/sales.csv")
-df = pd.read_csv(pd.io.common.StringIO(csv_content))
-monthly = df.groupby("month")["revenue"].sum()
-
-plt.bar(monthly.index, monthly.values)
-plt.title("Monthly Revenue")
-plt.savefig("/tmp/revenue.png")
-
-with open("/tmp/revenue.png", "rb") as f:
-    await mcp_filesystem.write_file(path="/reports/revenue.png", content=f.read())
-
-print(f"Analyzed {len(df)} records, saved chart")
 """
 
 ORCHESTRATION = r"""
