@@ -49,8 +49,10 @@ inline constexpr std::size_t kMaximumBytesInFlight = 256u << 20;  // lines of th
 inline constexpr std::size_t kMaximumSubscriptions = 64;          // streams open at once
 inline constexpr std::size_t kMaximumSubscribedUris = 256;        // per stream
 inline constexpr std::size_t kMaximumUriBytes = 4096;
-inline constexpr std::size_t kPageSize = 100;               // entries of one page of a list
-static_assert(kMaximumLineBytes >= 3 * kMaximumCodeBytes);  // non-ASCII code is escaped threefold
+inline constexpr std::size_t kPageSize = 100;                 // entries of one page of a list
+inline constexpr std::size_t kCompletionValues = 100;         // of one answer; MCP says so
+inline constexpr std::size_t kMaximumCompletionBytes = 1024;  // of what was typed so far
+static_assert(kMaximumLineBytes >= 3 * kMaximumCodeBytes);    // non-ASCII code is escaped threefold
 static_assert(kMaximumRequestsInFlight > kMaximumQueuedCells);
 static_assert(kMaximumBytesInFlight >= 8 * kMaximumLineBytes);
 
@@ -320,6 +322,8 @@ inline constexpr double kSmartAsyncSeconds = 20.0;           // SMART_ASYNC_TIME
 inline constexpr std::size_t kJobAnswerBytes = 4u << 20;     // of get_job_output, both streams
 inline constexpr std::size_t kListedOutputCharacters = 400;  // of a result in a list of jobs
 inline constexpr std::size_t kIncrementalReaders = 1024;     // jobs whose last read is remembered
+inline constexpr std::size_t kJobViewTailBytes = 64u << 10;  // of a stream, of many runs, in a view
+inline constexpr std::size_t kPromptOutputBytes = 16u << 10;  // of a job's stream, in a prompt
 
 // --- command line --------------------------------------------------------------------------------
 inline constexpr std::chrono::milliseconds kDoctorCommandDeadline = 5s;  // `uv --version` and such
