@@ -231,6 +231,10 @@ void App::add_resources() {
                                             {std::string(JobResources::kScheme), &*job_resources_}};
   if (options_.profile == Profile::Code) {
     routes.insert(routes.begin(), {std::string(kCapabilityUri), &capabilities_});
+  } else {
+    live_jobs_.emplace(loop_, *jobs_);
+    routes.emplace_back(LiveJobs::kScheme, &*live_jobs_);
+    routes.emplace_back(kViewScheme, &views_);
   }
   resources_.emplace(std::move(routes));
 }

@@ -8,6 +8,8 @@
 #include <string>
 
 #include "embed/runtime.h"
+#include "host/apps/live_jobs.h"
+#include "host/apps/view_resources.h"
 #include "host/jobs/job_registry.h"
 #include "host/jobs/job_resources.h"
 #include "host/loop/event_loop.h"
@@ -105,6 +107,8 @@ class App {
   std::optional<JobRegistry> jobs_;
   std::optional<OutputResources> output_resources_;
   std::optional<JobResources> job_resources_;
+  std::optional<LiveJobs> live_jobs_;  // of profiles with job tools, as the views are
+  ViewResources views_;
   std::optional<DisplayResources> display_resources_;
   std::optional<SessionFileResources> file_resources_;
   CapabilityResource capabilities_;  // of profile code

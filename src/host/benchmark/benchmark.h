@@ -60,6 +60,12 @@ class Benchmark {
   const std::string& output_folder() const {
     return current_folder_.empty() ? outcome_.output_folder : current_folder_;
   }
+  // Of the run that goes on; empty between two.
+  const std::string& current_folder() const { return current_folder_; }
+  // The samples that were taken, or are being taken if any are.
+  std::string samples_path() const {
+    return outcome_.samples_path.empty() ? current_folder_ + "/samples" : outcome_.samples_path;
+  }
 
  private:
   void go_on();

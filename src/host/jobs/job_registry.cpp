@@ -188,6 +188,14 @@ std::unique_ptr<JobOutput> JobRegistry::Impl::output(std::string_view id) {
   return text_output(foreign->second.partial_stdout, foreign->second.partial_stderr);
 }
 
+JobTraces JobRegistry::Impl::traces(std::string_view id) {
+  if (!open()) return {};
+  if (LiveJob* job = live(id); job != nullptr && job->work) return job->work->traces();
+  if (live(id) == nullptr && !store_->find(id)) return {};
+  const std::string folder = folders_.path(std::string(id));
+  return {folder, folder + "/samples", nullptr};
+}
+
 // --- forgetting --------------------------------------------------------------------------------
 
 std::size_t JobRegistry::Impl::prune(const std::vector<JobStatus>& statuses, double older_than) {
@@ -279,6 +287,7 @@ void JobRegistry::on_output(OutputCallback callback, OutputWanted wanted) {
 std::optional<Job> JobRegistry::find(std::string_view id) { return impl_->find(id); }
 JobPage JobRegistry::list(const JobFilter& filter) { return impl_->list(filter); }
 std::unique_ptr<JobOutput> JobRegistry::output(std::string_view id) { return impl_->output(id); }
+JobTraces JobRegistry::traces(std::string_view id) { return impl_->traces(id); }
 Result<void> JobRegistry::cancel(const std::string& id) { return impl_->cancel(id); }
 std::size_t JobRegistry::prune(const std::vector<JobStatus>& statuses, double older_than) {
   return impl_->prune(statuses, older_than);

@@ -14,6 +14,14 @@
 
 namespace pyember::host {
 
+// Where a job's run leaves what can be told of it while it goes on.
+struct JobTraces {
+  std::string
+      folder;  // of the files of the run that goes on (docs/runner.md); empty: there is none
+  std::string samples;  // the file with its memory over time, which need not exist
+  mcp::Json runs;       // of many runs in one job: what was measured so far; null: it is one run
+};
+
 // Something other than a run that a job stands for (a background cell). Owned by the registry
 // until the job is over; its output must stay readable through `output()` as long as it is owned,
 // and is copied into the job's folder when the job ends.
@@ -22,6 +30,7 @@ class JobWork {
   virtual ~JobWork() = default;
   virtual void cancel() = 0;  // must bring about JobRegistry::finish
   virtual std::unique_ptr<JobOutput> output() const = 0;
+  virtual JobTraces traces() const { return {}; }
 };
 
 struct JobFilter {
@@ -93,6 +102,7 @@ class JobRegistry {
   std::optional<Job> find(std::string_view id);
   JobPage list(const JobFilter& filter);
   std::unique_ptr<JobOutput> output(std::string_view id);
+  JobTraces traces(std::string_view id);
 
   // --- ending and forgetting jobs ---
   // TERM, grace, KILL on the whole tree. The job is Cancelled at once for every reader; the

@@ -46,6 +46,7 @@ class JobRegistry::Impl {
   std::optional<Job> find(std::string_view id);
   JobPage list(const JobFilter& filter);
   std::unique_ptr<JobOutput> output(std::string_view id);
+  JobTraces traces(std::string_view id);
   std::size_t prune(const std::vector<JobStatus>& statuses, double older_than);
   std::size_t remove(const std::vector<std::string>& ids);
 

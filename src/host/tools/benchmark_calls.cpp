@@ -50,9 +50,23 @@ class BenchmarkWork final : public JobWork {
   std::unique_ptr<JobOutput> output() const override {
     return folder_output(benchmark_->output_folder());
   }
+  JobTraces traces() const override {
+    return {benchmark_->current_folder(),
+            benchmark_->samples_path(),
+            {{"script", runs_of(Side::Baseline)}, {"compared", runs_of(Side::Candidate)}}};
+  }
   Benchmark& benchmark() { return *benchmark_; }
 
  private:
+  // [wall seconds, CPU seconds, bytes] of each run that counts.
+  Json runs_of(Side side) const {
+    Json runs = Json::array();
+    for (const Measurement& run : benchmark_->plan().measured(side)) {
+      runs.push_back({rounded(run.wall_seconds), rounded(run.cpu_seconds), run.peak_bytes});
+    }
+    return runs;
+  }
+
   std::unique_ptr<Benchmark> benchmark_;
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "host/apps/view_resources.h"
 #include "host/tools/arguments.h"
 #include "host/tools/benchmark_answer.h"
 #include "host/tools/script_schemas.h"
@@ -243,7 +244,7 @@ void add_benchmark_tools(mcp::ToolCatalog& catalog, const BenchmarkParts& parts)
   benchmark_tool.input_schema = benchmark_schema(parts.extended);
   benchmark_tool.output_schema =
       one_of({benchmark_result_schema(parts.extended), background_schema()});
-  benchmark_tool.meta = tags({"benchmark", "performance"});
+  benchmark_tool.meta = shown_by(kBenchmarkViewUri, tags({"benchmark", "performance"}));
   add(catalog, std::move(benchmark_tool), parts, benchmark);
   if (!parts.extended) return;
 
@@ -256,7 +257,7 @@ void add_benchmark_tools(mcp::ToolCatalog& catalog, const BenchmarkParts& parts)
   Json schema = dependencies_result_schema();
   schema["properties"]["profile"] = profile_schema();
   profile_tool.output_schema = one_of({std::move(schema), background_schema()});
-  profile_tool.meta = tags({"benchmark", "profile"});
+  profile_tool.meta = shown_by(kBenchmarkViewUri, tags({"benchmark", "profile"}));
   add(catalog, std::move(profile_tool), parts, profile);
 }
 

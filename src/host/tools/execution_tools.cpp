@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "host/apps/view_resources.h"
 #include "host/tools/arguments.h"
 #include "host/tools/executor_tools.h"
 #include "host/tools/script_schemas.h"
@@ -179,6 +180,7 @@ void add_execution_tools(mcp::ToolCatalog& catalog, const ExecutorParts& parts) 
     tool.output_schema = output_schema(kind);
     tool.annotations = hints(Effect::Runs);
     tool.meta = tags_of(kind);
+    if (kind.started) tool.meta = shown_by(kJobViewUri, std::move(tool.meta));
     tool.aliases = aliases_of(kind);
     tool.null_is_absent = true;
     tool.handler = [&kind, parts](const Call& call) { execute(kind, parts, call); };

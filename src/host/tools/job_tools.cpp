@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "host/apps/view_resources.h"
 #include "host/jobs/iso_time.h"
 #include "host/jobs/job_resources.h"
 #include "host/tools/arguments.h"
@@ -377,7 +378,7 @@ Listing output_listing(bool extended) {
                      {"next_cursor?", text_type()},
                      {"more?", type("boolean")}}),
           Effect::Reads,
-          tags({"jobs", "introspection"}),
+          shown_by(kJobViewUri, tags({"jobs", "introspection"})),
           get_job_output};
 }
 
@@ -425,7 +426,7 @@ std::vector<Listing> smart_async(bool extended) {
        InputSchema(extended).text("job_id").required("job_id").flag("incremental", true).take(),
        one_of({object_of({{"job", job_schema()}, {"incremental?", type("boolean")}}), not_found}),
        Effect::Reads,
-       tags({"jobs", "async"}),
+       shown_by(kJobViewUri, tags({"jobs", "async"})),
        job_status},
       {"py_list_jobs",
        "Jobs",
