@@ -49,6 +49,7 @@ inline constexpr std::size_t kMaximumBytesInFlight = 256u << 20;  // lines of th
 inline constexpr std::size_t kMaximumSubscriptions = 64;          // streams open at once
 inline constexpr std::size_t kMaximumSubscribedUris = 256;        // per stream
 inline constexpr std::size_t kMaximumUriBytes = 4096;
+inline constexpr std::size_t kTraceContextBytes = 8192;        // of one of its three texts
 inline constexpr std::size_t kPageSize = 100;                 // entries of one page of a list
 inline constexpr std::size_t kCompletionValues = 100;         // of one answer; MCP says so
 inline constexpr std::size_t kMaximumCompletionBytes = 1024;  // of what was typed so far

@@ -124,8 +124,8 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
   signal(SIGXFSZ, SIG_IGN);
   transport_.emplace(
       loop_, descriptors, journal_,
-      StdioTransport::Callbacks{[this](std::string_view bytes) { server_->receive(bytes); },
-                                [this](std::string_view line) { server_->receive_early(line); },
+      StdioTransport::Callbacks{[this](std::string_view bytes) { connection_->receive(bytes); },
+                                [this](std::string_view line) { connection_->receive_early(line); },
                                 [this] { input_ended(); }, [this] { end_soon(Ending::Stopping); }});
   SessionSettings sessions;
   sessions.maximum_sessions = options_.maximum_sessions;
@@ -162,7 +162,8 @@ App::App(Options options, PythonEnvironment environment, ProtocolDescriptors des
   publish_job_output();
   add_resources();
   add_tools();
-  server_.emplace(server_info(options_), tools_, *resources_, *transport_);
+  server_.emplace(server_info(options_), tools_, *resources_);
+  connection_.emplace(*server_, *transport_);
   signals_.emplace(loop_, std::initializer_list<int>{SIGTERM, SIGINT, SIGHUP, SIGUSR2},
                    [this](int number) { signalled(number); });
   tick_timer_.emplace(loop_, [this] { tick(); });
@@ -280,7 +281,7 @@ void App::resume() {
       revive(each.session, 1, "this server was started with --resume");
     }
   }
-  server_->resume(std::move(left));
+  connection_->resume(std::move(left));
 }
 
 std::unique_ptr<UpstreamGateway> App::make_gateway() {
@@ -345,7 +346,7 @@ embed::Runtime& App::runtime() {
 
 void App::input_ended() {
   spdlog::info("input_ended in_flight={}", server_->in_flight());
-  server_->receive_end();
+  connection_->receive_end();
   end_soon(Ending::Answering);
 }
 

@@ -34,6 +34,7 @@
 #include "host/transport/stdio.h"
 #include "host/upstream/lazy_gateway.h"
 #include "journal/journal.h"
+#include "mcp/connection.h"
 #include "mcp/server.h"
 
 namespace pyember::host {
@@ -116,6 +117,7 @@ class App {
   std::optional<ScriptExecutor> scripts_;
   mcp::ToolCatalog tools_;
   std::optional<mcp::Server> server_;
+  std::optional<mcp::Connection> connection_;  // the pipe's
   std::optional<TerminationSignals> signals_;
   std::optional<Timer> tick_timer_;
   std::optional<Timer> end_timer_;

@@ -63,13 +63,6 @@ std::optional<RpcError> check_required(const Json& meta) {
 
 }  // namespace
 
-bool shows_forms(const Json& capabilities) {
-  if (!capabilities.is_object()) return false;
-  const Json* elicitation = member(capabilities, "elicitation");
-  if (elicitation == nullptr || !elicitation->is_object()) return false;
-  return member(*elicitation, "form") != nullptr || member(*elicitation, "url") == nullptr;
-}
-
 bool carries_modern_meta(const Json& params) {
   const Json* meta = meta_of(params);
   return meta != nullptr && (member(*meta, meta_key::kProtocolVersion) != nullptr ||
@@ -77,18 +70,31 @@ bool carries_modern_meta(const Json& params) {
                              member(*meta, meta_key::kClientInfo) != nullptr);
 }
 
-ContextOrError read_modern_context(const Json& params) {
+std::optional<RpcError> check_modern_meta(const Json& params, const RequestHeaders* headers) {
+  if (headers != nullptr) {
+    if (auto error = check_version_there(*headers)) return error;
+  }
   const Json* found = meta_of(params);
   static const Json kNoMeta = Json::object();
   const Json& meta = found != nullptr ? *found : kNoMeta;
-  if (auto error = check_required(meta)) return std::move(*error);
+  if (auto error = check_required(meta)) return error;
   const auto& version = member(meta, meta_key::kProtocolVersion)->get_ref<const std::string&>();
+  if (headers != nullptr) {
+    if (auto error = check_version(*headers, version)) return error;
+  }
   if (version != to_string(kModernVersion)) return unsupported_version(version);
+  return std::nullopt;
+}
+
+ContextOrError read_modern_context(const Json& params) {
+  const Json& meta = *meta_of(params);
   RequestContext context;
   context.version = kModernVersion;
-  context.shows_questions = shows_forms(*member(meta, meta_key::kClientCapabilities));
+  context.client =
+      read_client_capabilities(*member(meta, meta_key::kClientCapabilities), kModernVersion);
   if (auto error = read_log_level(meta, context)) return std::move(*error);
   if (auto error = read_progress_token(meta, context)) return std::move(*error);
+  context.trace = read_trace_context(meta);
   return context;
 }
 
@@ -101,10 +107,11 @@ ContextOrError Handshake::read_context(const Json& params) const {
   RequestContext context;
   context.version = version_.value_or(kNewestHandshakeVersion);
   context.log_level = log_level;
-  context.shows_questions = shows_questions;
+  context.client = client;
   const Json* meta = meta_of(params);
   if (meta != nullptr) {
     if (auto error = read_progress_token(*meta, context)) return std::move(*error);
+    context.trace = read_trace_context(*meta);
   }
   return context;
 }

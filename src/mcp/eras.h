@@ -1,11 +1,14 @@
 #pragma once
 
+#include "mcp/client_capabilities.h"
 #include "mcp/errors.h"
 #include "mcp/json.h"
 #include "mcp/log_level.h"
 #include "mcp/protocol.h"
+#include "mcp/request_headers.h"
+#include "mcp/trace_context.h"
 
-#include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -19,21 +22,25 @@ struct RequestContext {
   Version version = kNewestHandshakeVersion;
   std::optional<LogLevel> log_level;  // log messages at or above it are wanted
   std::string progress_token;         // as JSON text; empty: no progress wanted
-  bool shows_questions = false;       // the client has elicitation, with forms
+  ClientCapabilities client;
+  std::shared_ptr<const TraceContext> trace;  // null: the client keeps none
 };
 
 using ContextOrError = std::variant<RequestContext, RpcError>;
 
-// Whether capabilities of a client's say that it shows forms to a person (PROTOCOL: MRTR-2).
-bool shows_forms(const Json& capabilities);
-
 // Whether a request belongs to the modern era: its _meta has one of that era's keys.
 bool carries_modern_meta(const Json& params);
 
-// The context of a modern request, or what is wrong with its _meta.
+// What keeps a request from being served by the modern era's rules, whatever its method: its _meta,
+// and, over HTTP, what its headers say of the version (in the order of ERA-4). `headers` may be
+// null.
+std::optional<RpcError> check_modern_meta(const Json& params, const RequestHeaders* headers);
+
+// The context of such a request, or what else is wrong with its _meta.
 ContextOrError read_modern_context(const Json& params);
 
-// What `initialize` opened, for the lifetime of the pipe. A second initialize starts it afresh.
+// What `initialize` opened, for the lifetime of the connection. A second initialize starts it
+// afresh.
 class Handshake {
  public:
   void open(Version version);
@@ -48,7 +55,7 @@ class Handshake {
   ContextOrError read_context(const Json& params) const;
 
   std::optional<LogLevel> log_level;
-  bool shows_questions = false;
+  ClientCapabilities client;
   std::set<std::string, std::less<>> subscribed_uris;
 
  private:

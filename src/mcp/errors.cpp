@@ -86,4 +86,16 @@ RpcError invalid_request(std::string message) {
   return {RpcCode::InvalidRequest, std::move(message), {}};
 }
 
+RpcError header_mismatch(std::string message) {
+  return {RpcCode::HeaderMismatch, std::move(message), {}};
+}
+
+RpcError forbidden_tool(std::string_view name) {
+  return {RpcCode::Forbidden,
+          fmt::format("Forbidden: this caller may not call the tool {}, because its token does not "
+                      "allow it. Use a token with the scope that the answer's challenge names.",
+                      in_quotes(name)),
+          {}};
+}
+
 }  // namespace pyember::mcp

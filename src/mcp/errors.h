@@ -16,8 +16,10 @@ enum class RpcCode : int {
   MethodNotFound = -32601,
   InvalidParams = -32602,
   InternalError = -32603,
+  HeaderMismatch = -32020,  // over HTTP only
   MissingCapability = -32021,
   UnsupportedVersion = -32022,
+  Forbidden = 403,  // over HTTP only: outside of what is reserved, as that of its status
   LegacyResourceNotFound = -32002,  // handshake eras only; the modern era says InvalidParams
 };
 
@@ -39,6 +41,8 @@ RpcError unknown_tool(std::string_view name);
 RpcError resource_not_found(std::string_view uri, Version version);
 RpcError invalid_params(std::string message);
 RpcError invalid_request(std::string message);
+RpcError header_mismatch(std::string message);
+RpcError forbidden_tool(std::string_view name);
 
 // A value a client sent, as messages show it: in quotes, valid UTF-8, at most 80 characters.
 std::string in_quotes(std::string_view text);

@@ -8,7 +8,8 @@ namespace pyember::mcp {
 
 void InFlight::add(std::shared_ptr<PendingRequest> request) {
   const std::string& id = request->from.id.text();
-  bytes_ += request->from.bytes;
+  ++totals_.requests;
+  totals_.bytes += request->from.bytes;
   const bool added = requests_.try_emplace(id, std::move(request)).second;
   CHECK(added);  // the server refuses an id that is in flight
 }
@@ -23,14 +24,18 @@ std::shared_ptr<PendingRequest> InFlight::take(const RequestId& id) {
   if (found == requests_.end()) return nullptr;
   auto request = std::move(found->second);
   requests_.erase(found);
-  bytes_ -= request->from.bytes;
+  --totals_.requests;
+  totals_.bytes -= request->from.bytes;
   return request;
 }
 
 std::vector<std::shared_ptr<PendingRequest>> InFlight::take_all() {
   std::vector<std::shared_ptr<PendingRequest>> all;
-  bytes_ = 0;
-  for (auto& [id, request] : std::exchange(requests_, {})) all.push_back(std::move(request));
+  for (auto& [id, request] : std::exchange(requests_, {})) {
+    --totals_.requests;
+    totals_.bytes -= request->from.bytes;
+    all.push_back(std::move(request));
+  }
   return all;
 }
 

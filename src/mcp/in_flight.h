@@ -24,13 +24,24 @@ class PendingRequest {
   const Recipient from;
 };
 
-// The requests in flight, by id: an id belongs to one of them until it is answered or cancelled.
-// Shared with completions, which hold them weakly: one that comes too late finds nothing.
+// How many are in flight on all connections of a server, and how many bytes they took on the wire:
+// about what they make their handlers hold.
+struct InFlightTotals {
+  std::size_t requests = 0;
+  std::size_t bytes = 0;
+};
+
+// A connection's requests in flight, by id: an id belongs to one of them until it is answered or
+// cancelled. Shared with completions, which hold them weakly: one that comes too late finds
+// nothing.
 class InFlight {
  public:
+  explicit InFlight(InFlightTotals& totals) : totals_(totals) {}
+  ~InFlight() { take_all(); }
+  InFlight(const InFlight&) = delete;
+  InFlight& operator=(const InFlight&) = delete;
+
   std::size_t size() const { return requests_.size(); }
-  // What the requests took on the wire: about what they make their handlers hold.
-  std::size_t bytes() const { return bytes_; }
   bool contains(const RequestId& id) const { return requests_.contains(id.text()); }
   std::shared_ptr<PendingRequest> find(const RequestId& id) const;  // null: there is none
   void add(std::shared_ptr<PendingRequest> request);
@@ -41,7 +52,7 @@ class InFlight {
 
  private:
   std::unordered_map<std::string, std::shared_ptr<PendingRequest>> requests_;
-  std::size_t bytes_ = 0;
+  InFlightTotals& totals_;
 };
 
 }  // namespace pyember::mcp

@@ -84,18 +84,18 @@ RpcError invalid_cursor() {
 
 // --- the beginning ---------------------------------------------------------------------------
 
-void Server::Impl::discover(Request&& request) {
+void Connection::Impl::discover(Request&& request) {
   std::string members =
       fmt::format(R"("supportedVersions":["{}"],"capabilities":)", to_string(kModernVersion));
   append_capabilities(members);
-  if (!info_.instructions.empty()) {
+  if (!server_.info.instructions.empty()) {
     members += R"(,"instructions":)";
-    append_json_string(members, info_.instructions);
+    append_json_string(members, server_.info.instructions);
   }
   responder_.result(request.from, members, kStatic);
 }
 
-void Server::Impl::initialize(Request&& request) {
+void Connection::Impl::initialize(Request&& request) {
   const std::string* requested = string_member(request.params, "protocolVersion");
   if (request.from.batch || requested == nullptr) {
     responder_.error(
@@ -109,26 +109,28 @@ void Server::Impl::initialize(Request&& request) {
   }
   const std::optional<Version> known = parse_version(*requested);
   const Version version = known && !is_modern(*known) ? *known : kNewestHandshakeVersion;
+  for (const std::string& uri : handshake_.subscribed_uris) server_.remove_subscriber(uri);
   handshake_.open(version);
   const auto capabilities = request.params.find("capabilities");
-  handshake_.shows_questions = knows_elicitation(version) && capabilities != request.params.end() &&
-                               shows_forms(*capabilities);
+  if (capabilities != request.params.end()) {
+    handshake_.client = read_client_capabilities(*capabilities, version);
+  }
   protocol_changed();
   std::string members =
       fmt::format(R"("protocolVersion":"{}","capabilities":)", to_string(version));
   append_capabilities(members);
   members += R"(,"serverInfo":)";
-  append_server_info(members, info_, version);
-  if (!info_.instructions.empty()) {
+  append_server_info(members, server_.info, version);
+  if (!server_.info.instructions.empty()) {
     members += R"(,"instructions":)";
-    append_json_string(members, info_.instructions);
+    append_json_string(members, server_.info.instructions);
   }
   responder_.result(request.from, members);
 }
 
-void Server::Impl::ping(Request&& request) { responder_.result(request.from, {}); }
+void Connection::Impl::ping(Request&& request) { responder_.result(request.from, {}); }
 
-void Server::Impl::set_log_level(Request&& request) {
+void Connection::Impl::set_log_level(Request&& request) {
   const std::string* name = string_member(request.params, "level");
   const std::optional<LogLevel> level = name != nullptr ? parse_log_level(*name) : std::nullopt;
   if (!level) {
@@ -145,8 +147,8 @@ void Server::Impl::set_log_level(Request&& request) {
 // --- tools -----------------------------------------------------------------------------------
 
 // The cursor's last entry; empty without a cursor. Answers the error itself.
-std::optional<std::string> Server::Impl::read_cursor_of(const Request& request,
-                                                        std::string_view list) {
+std::optional<std::string> Connection::Impl::read_cursor_of(const Request& request,
+                                                            std::string_view list) {
   const auto cursor = request.params.find("cursor");
   if (cursor == request.params.end()) return "";
   if (cursor->is_string()) {
@@ -157,35 +159,42 @@ std::optional<std::string> Server::Impl::read_cursor_of(const Request& request,
   return std::nullopt;
 }
 
-void Server::Impl::list_tools(Request&& request) {
+void Connection::Impl::list_tools(Request&& request) {
   const auto last = read_cursor_of(request, "tools");
   if (!last) return;
-  const auto& entries = tools_.entries();
-  std::size_t begin = 0;
+  const ToolCatalog::Entry* after = nullptr;
   if (!last->empty()) {
-    const auto* found = tools_.find(*last);
-    if (found == nullptr) return responder_.error(request.from, invalid_cursor());
-    begin = static_cast<std::size_t>(found - entries.data()) + 1;
+    after = server_.tools.find(*last);
+    if (after == nullptr) return responder_.error(request.from, invalid_cursor());
+  }
+  std::vector<const Tool*> tools;
+  for (const ToolCatalog::Entry& entry : server_.tools.entries()) {
+    if ((after == nullptr || &entry > after) && may_call(entry.tool)) tools.push_back(&entry.tool);
   }
   const Version version = request.from.context.version;
-  const auto append = [version](std::string& out, const ToolCatalog::Entry& entry) {
-    append_tool(out, entry.tool, version);
+  const auto append = [version](std::string& out, const Tool* tool) {
+    append_tool(out, *tool, version);
   };
-  const auto key = [](const ToolCatalog::Entry& entry) { return entry.tool.name; };
+  const auto key = [](const Tool* tool) { return tool->name; };
+  // What not everybody may see is not for others' caches (PROTOCOL: CACHE-2).
+  const CachePolicy cache = {kStatic.ttl_ms, !options_.may_call};
   responder_.result(request.from,
-                    page_text("tools", entries, begin, bounds_.page_size, append, key), kStatic);
+                    page_text("tools", tools, 0, server_.bounds.page_size, append, key), cache);
 }
 
-void Server::Impl::call_tool(Request&& request) {
+void Connection::Impl::call_tool(Request&& request) {
   const std::string* name = string_member(request.params, "name");
   if (name == nullptr) {
     return responder_.error(
         request.from,
         invalid_params("Invalid params: name is missing or not a string. Name the tool to call."));
   }
-  const ToolCatalog::Entry* entry = tools_.find(*name);
-  if (entry == nullptr && tools_.unknown()) {
-    return result_at_once(request.from, tools_.unknown()(*name));
+  const ToolCatalog::Entry* entry = server_.tools.find(*name);
+  if (entry != nullptr && !may_call(entry->tool)) {
+    return responder_.error(request.from, forbidden_tool(*name));
+  }
+  if (entry == nullptr && server_.tools.unknown()) {
+    return result_at_once(request.from, server_.tools.unknown()(*name));
   }
   if (entry == nullptr) return responder_.error(request.from, unknown_tool(*name));
   Json arguments = Json::object();
@@ -196,6 +205,10 @@ void Server::Impl::call_tool(Request&& request) {
         request.from,
         invalid_params(
             "Invalid params: arguments is not an object. Send the tool's arguments as {…}."));
+  }
+  if (request.headers != nullptr) {
+    const auto error = check_parameters(*request.headers, entry->parameter_headers, arguments);
+    if (error) return responder_.error(request.from, *error);
   }
   if (entry->tool.null_is_absent) arguments = without_nulls(std::move(arguments));
   if (!entry->tool.checks_arguments) {
@@ -212,20 +225,22 @@ void Server::Impl::call_tool(Request&& request) {
   if (admit(request.from)) start_call(std::move(request.from), entry->tool, std::move(arguments));
 }
 
-void Server::Impl::result_at_once(const Recipient& from, const ToolResult& result) {
+void Connection::Impl::result_at_once(const Recipient& from, const ToolResult& result) {
   std::string members;
   append_tool_result(members, result, from.context.version);
   responder_.result(from, members);
 }
 
-ToolCall::Options Server::Impl::options_for(const Recipient& from) {
+ToolCall::Options Connection::Impl::options_for(const Recipient& from) {
   ToolCall::Options options = {!from.context.progress_token.empty(), from.context.log_level};
-  options.can_ask = from.context.shows_questions && !from.batch;
+  options.can_ask = from.context.client.forms && !from.batch;
+  options.client = from.context.client;
+  options.trace = from.context.trace;
   if (from.ticket != kNoTicket) options.begun = responder_.output().begun_mark(from.ticket);
   return options;
 }
 
-void Server::Impl::start_call(Recipient&& from, const Tool& tool, Json&& arguments) {
+void Connection::Impl::start_call(Recipient&& from, const Tool& tool, Json&& arguments) {
   const ToolCall::Options options = options_for(from);
   const bool found_again = options.can_ask && is_modern(from.context.version);
   const std::size_t hash = found_again ? structural_hash(arguments) : 0;
@@ -246,41 +261,43 @@ void Server::Impl::start_call(Recipient&& from, const Tool& tool, Json&& argumen
 }
 
 // Whether one more request may be in flight. Answers the error itself.
-bool Server::Impl::admit(const Recipient& from) {
-  const bool fits = in_flight_.size() < bounds_.requests_in_flight &&
-                    in_flight_.bytes() + from.bytes <= bounds_.bytes_in_flight;
+bool Connection::Impl::admit(const Recipient& from) {
+  const InFlightTotals& now = server_.in_flight;
+  const bool fits = now.requests < server_.bounds.requests_in_flight &&
+                    now.bytes + from.bytes <= server_.bounds.bytes_in_flight;
   if (fits) return true;
   responder_.error(from, {RpcCode::InternalError,
                           fmt::format("Too many requests: {} of {} bytes are in flight, and this "
                                       "server takes at most {} of {} bytes. Wait for answers, then "
                                       "send this one again.",
-                                      in_flight_.size(), in_flight_.bytes(),
-                                      bounds_.requests_in_flight, bounds_.bytes_in_flight),
+                                      now.requests, now.bytes, server_.bounds.requests_in_flight,
+                                      server_.bounds.bytes_in_flight),
                           {}});
   return false;
 }
 
 // --- resources -------------------------------------------------------------------------------
 
-void Server::Impl::list_resources(Request&& request) {
+void Connection::Impl::list_resources(Request&& request) {
   const auto last = read_cursor_of(request, "resources");
   if (!last) return;
   // One more than a page shows tells whether another page follows.
-  const std::vector<Resource> entries = resources_.list(*last, bounds_.page_size + 1);
+  const std::vector<Resource> entries = server_.resources.list(*last, server_.bounds.page_size + 1);
   const Version version = request.from.context.version;
   const auto append = [version](std::string& out, const Resource& resource) {
     append_resource(out, resource, version);
   };
   const auto key = [](const Resource& resource) { return resource.uri; };
   responder_.result(request.from,
-                    page_text("resources", entries, 0, bounds_.page_size, append, key), kChanging);
+                    page_text("resources", entries, 0, server_.bounds.page_size, append, key),
+                    kChanging);
 }
 
-void Server::Impl::list_templates(Request&& request) {
+void Connection::Impl::list_templates(Request&& request) {
   constexpr std::string_view kList = "resourceTemplates";
   const auto last = read_cursor_of(request, kList);
   if (!last) return;
-  const std::vector<ResourceTemplate> entries = resources_.templates();
+  const std::vector<ResourceTemplate> entries = server_.resources.templates();
   const auto key = [](const ResourceTemplate& each) { return each.uri_template; };
   std::size_t begin = 0;
   if (!last->empty()) {
@@ -291,12 +308,13 @@ void Server::Impl::list_templates(Request&& request) {
   const auto append = [version](std::string& out, const ResourceTemplate& each) {
     append_template(out, each, version);
   };
-  responder_.result(request.from, page_text(kList, entries, begin, bounds_.page_size, append, key),
+  responder_.result(request.from,
+                    page_text(kList, entries, begin, server_.bounds.page_size, append, key),
                     kStatic);
 }
 
 // Answers the error itself.
-std::optional<std::string> Server::Impl::read_uri(const Request& request) {
+std::optional<std::string> Connection::Impl::read_uri(const Request& request) {
   const std::string* uri = string_member(request.params, "uri");
   if (uri != nullptr && !uri->empty() && uri->size() <= limits::kMaximumUriBytes) return *uri;
   responder_.error(request.from, invalid_params(fmt::format(
@@ -306,69 +324,74 @@ std::optional<std::string> Server::Impl::read_uri(const Request& request) {
   return std::nullopt;
 }
 
-void Server::Impl::read_resource(Request&& request) {
+void Connection::Impl::read_resource(Request&& request) {
   std::optional<std::string> uri = read_uri(request);
   if (!uri || !admit(request.from)) return;
   const auto pending = std::make_shared<PendingRequest>(std::move(request.from));
   in_flight_.add(pending);
   // Held weakly: a read that was cancelled, answered, or has outlived the server, is not found.
   std::weak_ptr<PendingRequest> weak = pending;
-  resources_.read(*uri, [this, weak, uri = *uri](Result<std::vector<ResourceContent>> contents) {
-    const auto alive = weak.lock();
-    if (alive && in_flight_.contains(alive->from.id)) finish_read(*alive, uri, contents);
-  });
+  server_.resources.read(*uri,
+                         [this, weak, uri = *uri](Result<std::vector<ResourceContent>> contents) {
+                           const auto alive = weak.lock();
+                           if (!alive || !in_flight_.contains(alive->from.id)) return;
+                           const auto kept = shared_from_this();
+                           finish_read(*alive, uri, contents);
+                         });
 }
 
-void Server::Impl::subscribe(Request&& request) {
+void Connection::Impl::subscribe(Request&& request) {
   const std::optional<std::string> uri = read_uri(request);
   if (!uri) return;
-  if (!resources_.subscribable(*uri)) {
+  if (!server_.resources.subscribable(*uri)) {
     return responder_.error(request.from, resource_not_found(*uri, request.from.context.version));
   }
   const bool is_new = !handshake_.subscribed_uris.contains(*uri);
-  if (is_new && handshake_.subscribed_uris.size() >= bounds_.uris_per_subscription) {
+  if (is_new && handshake_.subscribed_uris.size() >= server_.bounds.uris_per_subscription) {
     return responder_.error(
         request.from, {RpcCode::InternalError,
                        fmt::format("Too many subscriptions: {} resources are subscribed to, which "
                                    "is the most this server takes. Unsubscribe from one first.",
-                                   bounds_.uris_per_subscription),
+                                   server_.bounds.uris_per_subscription),
                        {}});
   }
+  if (is_new) server_.add_subscriber(*uri);
   handshake_.subscribed_uris.insert(*uri);
   protocol_changed();
   responder_.result(request.from, {});
 }
 
-void Server::Impl::unsubscribe(Request&& request) {
+void Connection::Impl::unsubscribe(Request&& request) {
   const std::optional<std::string> uri = read_uri(request);
   if (!uri) return;
-  handshake_.subscribed_uris.erase(*uri);
+  if (handshake_.subscribed_uris.erase(*uri) > 0) server_.remove_subscriber(*uri);
   protocol_changed();
   responder_.result(request.from, {});
 }
 
 // --- subscriptions ---------------------------------------------------------------------------
 
-void Server::Impl::listen(Request&& request) {
+void Connection::Impl::listen(Request&& request) {
   FilterOrError filter =
-      read_filter(request.params, bounds_.uris_per_subscription,
-                  [this](std::string_view uri) { return resources_.subscribable(uri); });
+      read_filter(request.params, server_.bounds.uris_per_subscription,
+                  [this](std::string_view uri) { return server_.resources.subscribable(uri); });
   if (const auto* error = std::get_if<RpcError>(&filter)) {
     return responder_.error(request.from, *error);
   }
-  if (subscriptions_.size() >= bounds_.subscriptions) {
+  if (subscriptions_.size() >= server_.bounds.subscriptions) {
     return responder_.error(
         request.from,
         {RpcCode::InternalError,
          fmt::format(
              "Too many subscriptions: {} are open, which is the most this server takes. Cancel one "
              "first.",
-             bounds_.subscriptions),
+             server_.bounds.subscriptions),
          {}});
   }
   if (!admit(request.from)) return;
   const Subscription& added = subscriptions_.emplace_back(
       Subscription{request.from.id, std::move(std::get<SubscriptionFilter>(filter))});
+  for (const std::string& uri : added.filter.uris) server_.add_subscriber(uri);
   in_flight_.add(std::make_shared<PendingRequest>(std::move(request.from)));
   if (resuming_) return;  // the client has been told
   responder_.notification(
@@ -379,7 +402,8 @@ void Server::Impl::listen(Request&& request) {
 // --- answers ---------------------------------------------------------------------------------
 
 // `request` is in the table and leaves it here: `taken` keeps it alive to the end.
-void Server::Impl::finish(const PendingRequest& request, const ToolResult& result) {
+void Connection::Impl::finish(const PendingRequest& request, const ToolResult& result) {
+  const auto kept = shared_from_this();
   const auto taken = in_flight_.take(request.from.id);
   std::string members;
   members.reserve(kUsualResultBytes);
@@ -388,14 +412,15 @@ void Server::Impl::finish(const PendingRequest& request, const ToolResult& resul
   end_subscriptions_if_over();
 }
 
-void Server::Impl::finish(const PendingRequest& request, const RpcError& error) {
+void Connection::Impl::finish(const PendingRequest& request, const RpcError& error) {
+  const auto kept = shared_from_this();
   const auto taken = in_flight_.take(request.from.id);
   responder_.error(request.from, error);
   end_subscriptions_if_over();
 }
 
-void Server::Impl::finish_read(const PendingRequest& request, const std::string& uri,
-                               const Result<std::vector<ResourceContent>>& contents) {
+void Connection::Impl::finish_read(const PendingRequest& request, const std::string& uri,
+                                   const Result<std::vector<ResourceContent>>& contents) {
   const Version version = request.from.context.version;
   if (!contents.ok()) {
     const Error& error = contents.error();

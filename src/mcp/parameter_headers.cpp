@@ -98,17 +98,6 @@ class Walk {
   std::string mistake_;
 };
 
-const Json* value_at(const Json& arguments, const std::vector<std::string>& path) {
-  const Json* place = &arguments;
-  for (const std::string& name : path) {
-    if (!place->is_object()) return nullptr;
-    const auto member = place->find(name);
-    if (member == place->end()) return nullptr;
-    place = &*member;
-  }
-  return place;
-}
-
 }  // namespace
 
 Result<std::vector<ParameterHeader>> parameter_headers(const Json& input_schema) {
@@ -117,11 +106,22 @@ Result<std::vector<ParameterHeader>> parameter_headers(const Json& input_schema)
   return walk.take();
 }
 
+const Json* parameter_value(const ParameterHeader& header, const Json& arguments) {
+  const Json* place = &arguments;
+  for (const std::string& name : header.path) {
+    if (!place->is_object()) return nullptr;
+    const auto member = place->find(name);
+    if (member == place->end()) return nullptr;
+    place = &*member;
+  }
+  return place;
+}
+
 std::vector<std::pair<std::string, std::string>> header_values(
     const std::vector<ParameterHeader>& headers, const Json& arguments) {
   std::vector<std::pair<std::string, std::string>> values;
   for (const ParameterHeader& header : headers) {
-    const Json* const value = value_at(arguments, header.path);
+    const Json* const value = parameter_value(header, arguments);
     if (value == nullptr) continue;
     if (value->is_string()) {
       values.emplace_back(header.name, value->get_ref<const std::string&>());

@@ -24,4 +24,7 @@ Result<std::vector<ParameterHeader>> parameter_headers(const Json& input_schema)
 std::vector<std::pair<std::string, std::string>> header_values(
     const std::vector<ParameterHeader>& headers, const Json& arguments);
 
+// The value it repeats, whatever its type; null: the arguments have none.
+const Json* parameter_value(const ParameterHeader& header, const Json& arguments);
+
 }  // namespace pyember::mcp

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string_view>
 
-// The words of the protocol: versions and what each of them knows, keys of _meta.
+// The words of the protocol: versions and what each of them knows, keys of _meta, extensions.
 namespace pyember::mcp {
 
 // In rising order, so that "known since" is a comparison.
@@ -38,6 +38,7 @@ constexpr bool knows_titles(Version version) { return version >= Version::V2025_
 constexpr bool knows_structured_content(Version version) { return version >= Version::V2025_06_18; }
 constexpr bool knows_resource_links(Version version) { return version >= Version::V2025_06_18; }
 constexpr bool knows_elicitation(Version version) { return version >= Version::V2025_06_18; }
+constexpr bool knows_url_elicitation(Version version) { return version >= Version::V2025_11_25; }
 constexpr bool knows_item_meta(Version version) { return version >= Version::V2025_06_18; }
 constexpr bool knows_server_description(Version version) { return version >= Version::V2025_11_25; }
 
@@ -51,5 +52,10 @@ inline constexpr std::string_view kServerInfo = "io.modelcontextprotocol/serverI
 inline constexpr std::string_view kSubscriptionId = "io.modelcontextprotocol/subscriptionId";
 inline constexpr std::string_view kProgressToken = "progressToken";
 }  // namespace meta_key
+
+namespace extension {
+inline constexpr std::string_view kTasks = "io.modelcontextprotocol/tasks";
+inline constexpr std::string_view kUi = "io.modelcontextprotocol/ui";
+}  // namespace extension
 
 }  // namespace pyember::mcp

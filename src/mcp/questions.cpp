@@ -111,7 +111,7 @@ std::size_t structural_hash(const Json& value) {
 
 // --- asking ----------------------------------------------------------------------------------
 
-void Server::Impl::ask(PendingCall& pending) {
+void Connection::Impl::ask(PendingCall& pending) {
   if (ended_) return pending.call().refuse_questions(client_gone());
   if (is_modern(pending.from.context.version)) {
     ask_instead_of_answer(pending);
@@ -121,7 +121,7 @@ void Server::Impl::ask(PendingCall& pending) {
 }
 
 // As a request of ours.
-void Server::Impl::ask_beside(PendingCall& pending) {
+void Connection::Impl::ask_beside(PendingCall& pending) {
   auto shown = std::count_if(asked_.begin(), asked_.end(), [&pending](const auto& each) {
     return each.second.pending == &pending;
   });
@@ -137,8 +137,8 @@ void Server::Impl::ask_beside(PendingCall& pending) {
 }
 
 // As the answer to the call, which then waits to be made again.
-void Server::Impl::ask_instead_of_answer(PendingCall& pending) {
-  if (!make_room_for_waiting()) return pending.call().refuse_questions(too_many_waiting());
+void Connection::Impl::ask_instead_of_answer(PendingCall& pending) {
+  if (!server_.waiting.make_room()) return pending.call().refuse_questions(too_many_waiting());
   const auto taken = in_flight_.take(pending.from.id);
   std::string requests;
   for (const ToolCall::OpenQuestion& each : to_be_asked(pending.call())) {
@@ -146,29 +146,21 @@ void Server::Impl::ask_instead_of_answer(PendingCall& pending) {
                             requests.empty() ? "" : ",", key_of(each.number),
                             question_params(*each.question, true));
   }
-  waiting_.push_back(std::make_unique<WaitingCall>(random_hex(kNameBytes), pending));
-  WaitingCall& waiting = *waiting_.back();
-  pending.call().move_to(waiting, {.can_ask = true});
+  auto waiting = std::make_unique<WaitingCall>(random_hex(kNameBytes), pending.tool(),
+                                               pending.arguments_hash(), pending.call());
+  const std::string state = waiting->state;
+  ToolCall::Options options;
+  options.can_ask = true;
+  options.client = pending.from.context.client;
+  options.trace = pending.from.context.trace;
+  pending.call().move_to(*waiting, std::move(options));
+  server_.waiting.add(std::move(waiting));
   protocol_changed();
-  responder_.input_required(pending.from, requests, waiting.state);
+  responder_.input_required(pending.from, requests, state);
   end_subscriptions_if_over();
 }
 
-bool Server::Impl::make_room_for_waiting() {
-  if (waiting_.size() < limits::kWaitingCalls) return true;
-  const auto answered = std::find_if(waiting_.begin(), waiting_.end(),
-                                     [](const auto& each) { return each->call == nullptr; });
-  if (answered == waiting_.end()) return false;
-  waiting_.erase(answered);
-  return true;
-}
-
-std::size_t Server::Impl::waiting() const {
-  return static_cast<std::size_t>(std::count_if(
-      waiting_.begin(), waiting_.end(), [](const auto& each) { return each->call != nullptr; }));
-}
-
-void Server::Impl::withdraw(PendingCall& pending, std::uint64_t question) {
+void Connection::Impl::withdraw(PendingCall& pending, std::uint64_t question) {
   const auto found = std::find_if(asked_.begin(), asked_.end(), [&](const auto& each) {
     return each.second.pending == &pending && each.second.question.number == question;
   });
@@ -181,8 +173,8 @@ void Server::Impl::withdraw(PendingCall& pending, std::uint64_t question) {
   if (pending.call().can_ask()) ask_beside(pending);
 }
 
-void Server::Impl::take_back(const RequestId* about, const std::string& name,
-                             std::string_view why) {
+void Connection::Impl::take_back(const RequestId* about, const std::string& name,
+                                 std::string_view why) {
   responder_.notification(about, "notifications/cancelled",
                           fmt::format(R"({{"requestId":"{}","reason":"{}"}})", name, why));
 }
@@ -190,7 +182,7 @@ void Server::Impl::take_back(const RequestId* about, const std::string& name,
 // --- answers, handshake era ------------------------------------------------------------------
 
 // To a question that is open; anything else is ignored.
-void Server::Impl::handle_response(Message&& message) {
+void Connection::Impl::handle_response(Message&& message) {
   if (asked_.empty() || message.id.empty()) return;
   const Result<Json> id = parse_json(message.id.text());
   if (!id || !id.value().is_string()) return;
@@ -209,13 +201,12 @@ void Server::Impl::handle_response(Message&& message) {
 // --- answers, modern era ---------------------------------------------------------------------
 
 // The call that `state` names goes on with this request. Answers the error itself.
-void Server::Impl::call_again(Request&& request, const Tool& tool, const Json& arguments,
-                              const Json& state) {
+void Connection::Impl::call_again(Request&& request, const Tool& tool, const Json& arguments,
+                                  const Json& state) {
   const std::string name = state.is_string() ? state.get<std::string>() : std::string();
-  const auto found = std::find_if(waiting_.begin(), waiting_.end(),
-                                  [&name](const auto& each) { return each->state == name; });
-  if (found == waiting_.end()) {
-    if (lost_states_.erase(name) == 0) {
+  const WaitingCall* const found = server_.waiting.find(name);
+  if (found == nullptr) {
+    if (!server_.waiting.take_lost(name)) {
       return responder_.error(request.from,
                               bad_state("no call waits under it: it was used, is not one that this "
                                         "server has given, or its call was given up"));
@@ -223,14 +214,13 @@ void Server::Impl::call_again(Request&& request, const Tool& tool, const Json& a
     protocol_changed();
     return result_at_once(request.from, lost_call(tool, arguments));
   }
-  if (&(*found)->tool != &tool || (*found)->arguments_hash != structural_hash(arguments)) {
+  if (&found->tool != &tool || found->arguments_hash != structural_hash(arguments)) {
     return responder_.error(request.from,
                             bad_state("the call that waits under it has another tool or other "
                                       "arguments"));
   }
   if (!admit(request.from)) return;
-  const std::unique_ptr<WaitingCall> waiting = std::move(*found);
-  waiting_.erase(found);
+  const std::unique_ptr<WaitingCall> waiting = server_.waiting.take(*found);
   if (waiting->call == nullptr) {
     protocol_changed();
     return answer_late(request.from, *waiting);
@@ -239,7 +229,7 @@ void Server::Impl::call_again(Request&& request, const Tool& tool, const Json& a
 }
 
 // The call was over before the answers came.
-void Server::Impl::answer_late(const Recipient& to, const WaitingCall& waiting) {
+void Connection::Impl::answer_late(const Recipient& to, const WaitingCall& waiting) {
   if (!waiting.outcome) {
     return responder_.error(to, bad_state("the call that waited under it was cancelled"));
   }
@@ -249,7 +239,7 @@ void Server::Impl::answer_late(const Recipient& to, const WaitingCall& waiting) 
   result_at_once(to, std::get<ToolResult>(*waiting.outcome));
 }
 
-void Server::Impl::go_on(Request&& request, WaitingCall& waiting) {
+void Connection::Impl::go_on(Request&& request, const WaitingCall& waiting) {
   const ToolCall::Options options = options_for(request.from);
   const auto pending = std::make_shared<PendingCall>(*this, std::move(request.from), waiting.tool,
                                                      waiting.arguments_hash);
@@ -278,22 +268,20 @@ void Server::Impl::go_on(Request&& request, WaitingCall& waiting) {
 // --- the end ---------------------------------------------------------------------------------
 
 // The client has closed its end: nobody answers, and nobody calls again.
-void Server::Impl::end_questions() {
+void Connection::Impl::end_questions() {
   while (!asked_.empty()) asked_.begin()->second.pending->call().refuse_questions(client_gone());
-  for (const auto& waiting : std::exchange(waiting_, {})) {
-    if (waiting->call != nullptr) waiting->call->cancel();
-  }
+  server_.waiting.cancel_all();
 }
 
 // --- after another server --------------------------------------------------------------------
 
-void Server::Impl::remember_questions(Json& state) const {
+void Connection::Impl::remember_questions(Json& state) const {
   for (const auto& [name, question] : asked_) state["asked"].push_back(name);
-  for (const auto& waiting : waiting_) state["waiting"].push_back(waiting->state);
-  for (const std::string& name : lost_states_) state["waiting"].push_back(name);
+  server_.waiting.for_each_state(
+      [&state](const std::string& name) { state["waiting"].push_back(name); });
 }
 
-void Server::Impl::restore_questions(const Json& state) {
+void Connection::Impl::restore_questions(const Json& state) {
   const auto asked = state.find("asked");
   if (asked != state.end() && asked->is_array()) {
     for (const Json& name : *asked) {
@@ -304,9 +292,7 @@ void Server::Impl::restore_questions(const Json& state) {
   const auto waiting = state.find("waiting");
   if (waiting == state.end() || !waiting->is_array()) return;
   for (const Json& name : *waiting) {
-    if (name.is_string() && lost_states_.size() < limits::kWaitingCalls) {
-      lost_states_.insert(name.get<std::string>());
-    }
+    if (name.is_string()) server_.waiting.add_lost(name.get<std::string>());
   }
 }
 

@@ -2,7 +2,8 @@
 
 #include "mcp/eras.h"
 #include "mcp/json_rpc.h"
-#include "mcp/server.h"
+#include "mcp/output.h"
+#include "mcp/request_headers.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -13,12 +14,14 @@
 
 namespace pyember::mcp {
 
+class Responder;
+
 // The answers to one JSON-RPC batch, gathered. Shared by the requests of the batch: when the last
 // of them is done (answered or cancelled) and lets go of it, the answers go out as one array; if
 // there is none, nothing does.
 class Batch {
  public:
-  Batch(Output& output, Ticket ticket) : output_(output), ticket_(ticket) {}
+  Batch(Responder& responder, Ticket ticket) : responder_(responder), ticket_(ticket) {}
   ~Batch();
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
@@ -26,9 +29,9 @@ class Batch {
   void add(const RequestId& request, std::string_view answer);
 
  private:
-  Output& output_;
+  Responder& responder_;
   const Ticket ticket_;
-  RequestId request_;  // one of those it answers
+  RequestId request_;  // the one that was answered last
   std::string answers_;
 };
 
@@ -46,6 +49,7 @@ struct Request {
   Recipient from;
   std::string method;
   Json params;
+  const RequestHeaders* headers = nullptr;  // it is to agree with; null: none
 };
 
 // How long a modern client may keep a result, and whether others may see it.
@@ -54,10 +58,11 @@ struct CachePolicy {
   bool is_public = false;
 };
 
-// Builds the outermost layer of everything that is sent.
+// Builds the outermost layer of everything that is sent on a connection.
 class Responder {
  public:
-  Responder(const ServerInfo& info, Output& output);
+  // `info_member`: "io.modelcontextprotocol/serverInfo":{…}, which outlives it.
+  Responder(const std::string& info_member, Output& output);
 
   // `members`: what the result consists of, as JSON text without the braces. A modern result gets
   // resultType, the cache fields and the server's info around it.
@@ -69,19 +74,26 @@ class Responder {
   // The last word on a subscription.
   void subscription_result(const Recipient& to);
   void error(const Recipient& to, const RpcError& error);
+  // The same to one whose id is another request's that is still in flight.
+  void error_beside(const Recipient& to, const RpcError& error);
   // `about`: the request it belongs to; null: none.
   void notification(const RequestId* about, std::string_view method, std::string_view params);
   // A request of ours, whose `id` is a string without anything to escape.
   void request(const RequestId& about, std::string_view id, std::string_view method,
                std::string_view params);
 
-  Output& output() { return output_; }
+  // Of a batch's answers, gathered.
+  void batch(const RequestId* about, std::string&& answers, Ticket ticket);
+
+  // Nothing is sent from now on, and nothing is asked of the output.
+  void close();
+  Output& output() { return *output_; }
 
  private:
   void send(const Recipient& to, std::string&& line, int error_code = 0);
 
-  Output& output_;
-  std::string server_info_meta_;  // "io.modelcontextprotocol/serverInfo":{…}
+  const std::string& info_member_;
+  Output* output_;
 };
 
 }  // namespace pyember::mcp

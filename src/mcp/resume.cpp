@@ -1,6 +1,6 @@
+#include "mcp/connection_impl.h"
 #include "mcp/json.h"
 #include "mcp/presentation.h"
-#include "mcp/server_impl.h"
 
 #include <fmt/format.h>
 
@@ -38,7 +38,7 @@ const std::string* text_member(const Json& object, std::string_view name) {
 
 // --- what is remembered of the handshake -----------------------------------------------------
 
-void Server::Impl::protocol_changed() {
+void Connection::Impl::protocol_changed() {
   if (resuming_ || closing_) return;
   Json state = Json::object();
   remember_questions(state);
@@ -46,42 +46,46 @@ void Server::Impl::protocol_changed() {
   responder_.output().protocol_changed(to_json_text(state));
 }
 
-void Server::Impl::remember_handshake(Json& state) const {
+void Connection::Impl::remember_handshake(Json& state) const {
   state["version"] = std::string(to_string(*handshake_.version()));
   state["confirmed"] = handshake_.is_confirmed();
-  state["shows_questions"] = handshake_.shows_questions;
+  state["client"] = to_json(handshake_.client);
   if (handshake_.log_level) state["log_level"] = std::string(to_string(*handshake_.log_level));
   state["uris"] = Json::array();
   for (const std::string& uri : handshake_.subscribed_uris) state["uris"].push_back(uri);
 }
 
-void Server::Impl::restore_protocol(const std::string& text) {
+void Connection::Impl::restore_protocol(const std::string& text) {
   const Result<Json> parsed = parse_json(text);
   if (!parsed.ok() || !parsed.value().is_object()) return;
   restore_handshake(parsed.value());
   restore_questions(parsed.value());
 }
 
-void Server::Impl::restore_handshake(const Json& state) {
+void Connection::Impl::restore_handshake(const Json& state) {
   const std::string* name = text_member(state, "version");
   const std::optional<Version> version = name != nullptr ? parse_version(*name) : std::nullopt;
   if (!version || is_modern(*version)) return;
   handshake_.open(*version);
   if (state.value("confirmed", false)) handshake_.confirm();
-  handshake_.shows_questions = state.value("shows_questions", false);
+  if (const auto client = state.find("client"); client != state.end()) {
+    handshake_.client = client_capabilities_from_json(*client);
+  }
   if (const std::string* level = text_member(state, "log_level")) {
     handshake_.log_level = parse_log_level(*level);
   }
   const auto uris = state.find("uris");
   if (uris == state.end() || !uris->is_array()) return;
   for (const Json& uri : *uris) {
-    if (uri.is_string()) handshake_.subscribed_uris.insert(uri.get<std::string>());
+    if (!uri.is_string()) continue;
+    const bool added = handshake_.subscribed_uris.insert(uri.get<std::string>()).second;
+    if (added) server_.add_subscriber(uri.get_ref<const std::string&>());
   }
 }
 
 // --- lines that were not answered ------------------------------------------------------------
 
-void Server::Impl::resume(Continuation&& from) {
+void Connection::Impl::resume(Continuation&& from) {
   resuming_ = true;
   restore_protocol(from.protocol);
   framer_.begin_at(from.position, from.overlong_beginning);
@@ -89,13 +93,13 @@ void Server::Impl::resume(Continuation&& from) {
     if (line.begun || line.truncated) {
       give_up(std::move(line));
     } else {
-      handle_line(line.text, parse_json(line.text), line.ticket);
+      handle_text(line.text, parse_json(line.text), line.ticket, nullptr);
     }
   }
   resuming_ = false;
 }
 
-void Server::Impl::give_up(KeptLine&& line) {
+void Connection::Impl::give_up(KeptLine&& line) {
   Result<Json> value = parse_json(line.text);
   if (line.truncated || !value.ok()) {
     return responder_.error({find_id(line.text, line.text), {}, nullptr, 0, line.ticket},
@@ -104,25 +108,30 @@ void Server::Impl::give_up(KeptLine&& line) {
   Json message = value.take();
   if (!message.is_array())
     return give_up_message(std::move(message), {{}, {}, nullptr, 0, line.ticket});
-  const auto batch = std::make_shared<Batch>(responder_.output(), line.ticket);
+  const auto batch = std::make_shared<Batch>(responder_, line.ticket);
   for (Json& each : message) give_up_message(std::move(each), {{}, {}, batch, 0, line.ticket});
 }
 
 // Of a batch some may not have begun; which, is not known. What does nothing twice is served.
-void Server::Impl::give_up_message(Json&& value, Recipient&& from) {
+void Connection::Impl::give_up_message(Json&& value, Recipient&& from) {
   const Json whole = value;
   Message message = read_message(std::move(value));
   const std::string* name =
       message.method == "tools/call" ? text_member(message.params, "name") : nullptr;
-  const ToolCatalog::Entry* entry = name != nullptr ? tools_.find(*name) : nullptr;
+  const ToolCatalog::Entry* entry = name != nullptr ? server_.tools.find(*name) : nullptr;
   if (message.kind != Message::Kind::Request || entry == nullptr ||
       entry->tool.begins == Tool::Begins::Never) {
-    return handle_message(Json(whole), std::move(from));
+    return handle_message(Json(whole), std::move(from), nullptr);
   }
   from.id = std::move(message.id);
-  ContextOrError context = carries_modern_meta(message.params)
-                               ? read_modern_context(message.params)
-                               : handshake_.read_context(message.params);
+  const bool modern = carries_modern_meta(message.params);
+  if (modern) {
+    if (const auto error = check_modern_meta(message.params, nullptr)) {
+      return responder_.error(from, *error);
+    }
+  }
+  ContextOrError context =
+      modern ? read_modern_context(message.params) : handshake_.read_context(message.params);
   if (const auto* error = std::get_if<RpcError>(&context)) return responder_.error(from, *error);
   from.context = std::move(std::get<RequestContext>(context));
   static const Json kNone = Json::object();
@@ -134,7 +143,7 @@ void Server::Impl::give_up_message(Json&& value, Recipient&& from) {
   responder_.result(from, members);
 }
 
-void Server::Impl::forget(const Recipient& from) {
+void Connection::Impl::forget(const Recipient& from) {
   if (!from.batch && from.ticket != kNoTicket) responder_.output().forget(from.ticket);
 }
 

@@ -1,152 +1,54 @@
 #pragma once
 
-#include "mcp/eras.h"
-#include "mcp/in_flight.h"
-#include "mcp/json_rpc.h"
-#include "mcp/line_framer.h"
-#include "mcp/responder.h"
-#include "mcp/server.h"
-#include "mcp/subscriptions.h"
-
+#include <cstddef>
 #include <functional>
 #include <map>
-#include <memory>
-#include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
-// Internal to the server's sources (server.cpp: from bytes to a method; methods.cpp: the methods;
-// questions.cpp: what calls ask the client; resume.cpp: going on after another server).
+#include "mcp/connection.h"
+#include "mcp/in_flight.h"
+#include "mcp/server.h"
+#include "mcp/waiting_calls.h"
+
+// Internal to the sources of the server and its connections.
 namespace pyember::mcp {
 
-// What a call answers whose server died when it had begun.
-ToolResult lost_call(const Tool& tool, const Json& arguments);
-
-// Equal for equal values, whatever the order of their members; for nothing but comparing.
-std::size_t structural_hash(const Json& value);
-
-class Server::Impl : public LineFramer::Receiver {
+// What the connections of one server share.
+class Server::Impl {
  public:
-  Impl(ServerInfo info, ToolCatalog& tools, ResourceCatalog& resources, Output& output,
-       ServerBounds bounds);
-  ~Impl() override;
+  Impl(ServerInfo server_info, ToolCatalog& tool_catalog, ResourceCatalog& resource_catalog,
+       ServerBounds server_bounds);
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
-  void resume(Continuation&& from);
-  void receive(std::string_view bytes) { framer_.receive(bytes); }
-  void receive_early(std::string_view line);
-  void receive_end();
-  std::size_t in_flight() const { return in_flight_.size(); }
-  std::size_t waiting() const;
+  void join(Connection::Impl& connection);
+  void leave(Connection::Impl& connection);
+  // Those there are now, one after another. Each is kept until it was visited; one that leaves
+  // meanwhile is left out, one that joins is not visited.
+  void for_each(const std::function<void(Connection::Impl&)>& visit);
 
-  void resource_updated(std::string_view uri);
-  bool has_subscriber(std::string_view uri) const;
-  void list_changed(std::string_view method, bool SubscriptionFilter::*wanted);
-  void log(LogLevel level, std::string_view logger, const Json& data);
+  // URIs that someone has subscribed to, counted.
+  void add_subscriber(std::string_view uri);
+  void remove_subscriber(std::string_view uri);
+  bool has_subscriber(std::string_view uri) const { return subscribers_.contains(uri); }
 
-  // From pending requests, when their answer is known.
-  void finish(const PendingRequest& request, const ToolResult& result);
-  void finish(const PendingRequest& request, const RpcError& error);
-  void finish_read(const PendingRequest& request, const std::string& uri,
-                   const Result<std::vector<ResourceContent>>& contents);
-  void notify_progress(const Recipient& from, double progress, std::optional<double> total,
-                       std::string_view message);
-  // `about`: the request it belongs to; null: none.
-  void notify_log(const RequestId* about, LogLevel level, std::string_view logger,
-                  const Json& data);
+  const ServerInfo info;
+  const std::string info_member;  // "io.modelcontextprotocol/serverInfo":{…}
+  const ServerBounds bounds;
+  ToolCatalog& tools;
+  ResourceCatalog& resources;
+  InFlightTotals in_flight;
+  WaitingCalls waiting;
 
  private:
-  class PendingCall;
-  class WaitingCall;
-  struct AskedQuestion {
-    PendingCall* pending;  // takes its questions back before it goes
-    ToolCall::OpenQuestion question;
-  };
-  enum class Era { Both, Modern, Handshake };
-  struct Method {
-    std::string_view name;
-    void (Impl::*serve)(Request&&);
-    Era era;
-  };
-  static const Method* find_method(std::string_view name);
-
-  // LineFramer::Receiver
-  void line(std::string_view text) override;
-  void overlong_line(std::string_view beginning, std::string_view end) override;
-
-  // From a message to its method.
-  void handle_line(std::string_view text, Result<Json>&& value, Ticket ticket);
-  void handle_batch(Json&& messages, std::size_t bytes, Ticket ticket);
-  void handle_message(Json&& value, Recipient&& from);
-  void handle_request(Request&& request);
-  void handle_modern_request(Request&& request);
-  void handle_handshake_request(Request&& request);
-  void handle_notification(const Message& message);
-  void handle_response(Message&& message);
-  void cancel(const Json& params);
-
-  // The methods.
-  void discover(Request&& request);
-  void initialize(Request&& request);
-  void ping(Request&& request);
-  void set_log_level(Request&& request);
-  void list_tools(Request&& request);
-  void call_tool(Request&& request);
-  void list_resources(Request&& request);
-  void list_templates(Request&& request);
-  void read_resource(Request&& request);
-  void subscribe(Request&& request);
-  void unsubscribe(Request&& request);
-  void listen(Request&& request);
-
-  // Questions to the client (questions.cpp).
-  void ask(PendingCall& pending);
-  void ask_beside(PendingCall& pending);
-  void ask_instead_of_answer(PendingCall& pending);
-  bool make_room_for_waiting();
-  void withdraw(PendingCall& pending, std::uint64_t question);
-  void take_back(const RequestId* about, const std::string& name, std::string_view why);
-  void call_again(Request&& request, const Tool& tool, const Json& arguments, const Json& state);
-  void answer_late(const Recipient& to, const WaitingCall& waiting);
-  void go_on(Request&& request, WaitingCall& waiting);
-  void end_questions();
-  void remember_questions(Json& state) const;
-  void restore_questions(const Json& state);
-
-  // After another server (resume.cpp).
-  void restore_protocol(const std::string& text);
-  void restore_handshake(const Json& state);
-  void remember_handshake(Json& state) const;
-  void give_up(KeptLine&& line);
-  void give_up_message(Json&& value, Recipient&& from);
-  void protocol_changed();
-  void forget(const Recipient& from);
-
-  // What methods share.
-  bool admit(const Recipient& from);
-  std::optional<std::string> read_uri(const Request& request);
-  std::optional<std::string> read_cursor_of(const Request& request, std::string_view list);
-  void start_call(Recipient&& from, const Tool& tool, Json&& arguments);
-  ToolCall::Options options_for(const Recipient& from);
-  void result_at_once(const Recipient& from, const ToolResult& result);
-  void end_subscriptions_if_over();
-
-  const ServerInfo info_;
-  const ServerBounds bounds_;
-  ToolCatalog& tools_;
-  ResourceCatalog& resources_;
-  Responder responder_;
-  LineFramer framer_;
-  Handshake handshake_;
-  InFlight in_flight_;
-  std::vector<Subscription> subscriptions_;                  // each is in flight as well
-  std::map<std::string, AskedQuestion, std::less<>> asked_;  // by the ids of our requests
-  std::vector<std::unique_ptr<WaitingCall>> waiting_;        // in the order they began to wait
-  std::set<std::string> lost_states_;                        // of calls of a server that died
-  bool ended_ = false;
-  bool closing_ = false;
-  bool resuming_ = false;
+  // A place of one that left is null while they are visited.
+  std::vector<Connection::Impl*> connections_;
+  std::size_t visits_ = 0;  // one may begin within another
+  bool has_gaps_ = false;
+  std::map<std::string, std::size_t, std::less<>> subscribers_;
 };
 
 }  // namespace pyember::mcp

@@ -1,9 +1,12 @@
 #pragma once
 
+#include "mcp/client_capabilities.h"
 #include "mcp/errors.h"
 #include "mcp/json.h"
 #include "mcp/log_level.h"
+#include "mcp/parameter_headers.h"
 #include "mcp/question.h"
+#include "mcp/trace_context.h"
 
 #include <atomic>
 #include <cstdint>
@@ -64,6 +67,8 @@ class ToolCall {
     std::optional<LogLevel> log_level;  // nothing below it is sent; nullopt: nothing at all
     std::atomic<std::uint8_t>* begun = nullptr;  // set when it begins; null: nobody wants to know
     bool can_ask = false;                        // the client shows questions to a person
+    ClientCapabilities client = {};
+    std::shared_ptr<const TraceContext> trace = nullptr;  // null: the client keeps none
   };
 
   ToolCall(Json arguments, Options options, ToolCallSink& sink);
@@ -98,6 +103,11 @@ class ToolCall {
 
   void complete(ToolResult result);
   void fail(RpcError error);
+
+  // What the client can do, as it said with this call or at the beginning; and where the call
+  // stands in the client's trace (null: it keeps none), for whoever works for it.
+  const ClientCapabilities& client() const { return options_.client; }
+  const std::shared_ptr<const TraceContext>& trace() const { return options_.trace; }
 
   // Whether the person behind the client can be asked: it says that it shows forms, and waits for
   // this call's answer.
@@ -177,20 +187,21 @@ struct Tool {
 class Schema;
 
 // The tools of a server, in the order they were added (which is the order they are listed in).
-// Not changed by calls: the same list for every caller.
+// Not changed by calls.
 class ToolCatalog {
  public:
   struct Entry {
     Tool tool;
     std::unique_ptr<const Schema> schema;  // compiled input schema
+    std::vector<ParameterHeader> parameter_headers;
   };
 
   ToolCatalog();
   ~ToolCatalog();
   ToolCatalog(ToolCatalog&&) noexcept;
 
-  // A bad tool (name or alias taken or malformed, schema with keywords we don't check) is our bug:
-  // CHECK.
+  // A bad tool (name or alias taken or malformed, schema with keywords we don't check or with a
+  // misplaced x-mcp-header) is our bug: CHECK.
   void add(Tool tool);
   const Entry* find(std::string_view name) const;  // by its name or an alias
   const std::vector<Entry>& entries() const { return entries_; }

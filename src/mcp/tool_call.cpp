@@ -36,7 +36,7 @@ Error too_many_questions() {
 
 ToolCall::ToolCall(Json arguments, Options options, ToolCallSink& sink)
     : arguments_(std::move(arguments)),
-      options_(options),
+      options_(std::move(options)),
       sink_(&sink),
       last_progress_(-std::numeric_limits<double>::infinity()) {}
 
@@ -138,7 +138,7 @@ void ToolCall::withdraw(std::uint64_t question) {
 void ToolCall::move_to(ToolCallSink& sink, Options options) {
   CHECK(state_ == State::Open);
   sink_ = &sink;
-  options_ = options;
+  options_ = std::move(options);
   begin();  // whoever asks has begun
 }
 

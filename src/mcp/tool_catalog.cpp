@@ -58,7 +58,9 @@ void ToolCatalog::add(Tool tool) {
       tool.annotations.is_object() && tool.annotations.value("readOnlyHint", false);
   if (reads_only && tool.begins == Tool::Begins::WhenCalled) tool.begins = Tool::Begins::Never;
   auto schema = std::make_unique<const Schema>(tool.input_schema);
-  entries_.push_back({std::move(tool), std::move(schema)});
+  Result<std::vector<ParameterHeader>> headers = parameter_headers(tool.input_schema);
+  CHECK(headers.ok());
+  entries_.push_back({std::move(tool), std::move(schema), headers.take()});
 }
 
 const ToolCatalog::Entry* ToolCatalog::find(std::string_view name) const {

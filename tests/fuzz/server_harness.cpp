@@ -65,7 +65,8 @@ void happen(ScriptedServer& scripted, unsigned char event) {
 }
 
 void check_serving(ScriptedServer& scripted) {
-  scripted.server.receive("\n{\"jsonrpc\":\"2.0\",\"id\":\"never used\",\"method\":\"ping\"}\n");
+  scripted.connection.receive(
+      "\n{\"jsonrpc\":\"2.0\",\"id\":\"never used\",\"method\":\"ping\"}\n");
   const auto& lines = scripted.output.lines;
   CHECK(std::find(lines.begin(), lines.end(),
                   R"({"jsonrpc":"2.0","id":"never used","result":{}})") != lines.end());
@@ -79,7 +80,7 @@ void drive_server(std::string_view bytes) {
   while (!bytes.empty()) {
     const auto first = static_cast<unsigned char>(bytes.front());
     const std::size_t size = std::min<std::size_t>(bytes.size(), 1 + first * 8u);
-    scripted.server.receive(bytes.substr(0, size));
+    scripted.connection.receive(bytes.substr(0, size));
     bytes.remove_prefix(size);
     happen(scripted, first);
     check_output(scripted);
@@ -87,7 +88,7 @@ void drive_server(std::string_view bytes) {
   check_serving(scripted);
   while (!scripted.tools.held.empty()) answer_one(scripted);
   scripted.resources.read_late();
-  scripted.server.receive_end();
+  scripted.connection.receive_end();
   check_output(scripted);
   CHECK(scripted.server.in_flight() == 0);
 }

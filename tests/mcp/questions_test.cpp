@@ -1,7 +1,7 @@
 #include "base/limits.h"
+#include "mcp/connection_impl.h"
 #include "mcp/question.h"
 #include "mcp/server.h"
-#include "mcp/server_impl.h"
 #include "support/catch.h"
 #include "support/scripted_server.h"
 
@@ -40,7 +40,7 @@ class Client {
   }
   void send(Json message) {
     message["jsonrpc"] = "2.0";
-    scripted.server.receive(mcp::to_json_text(message) + "\n");
+    scripted.connection.receive(mcp::to_json_text(message) + "\n");
   }
   void call(const Json& id, const std::string& key = "k") {
     send({{"id", id}, {"method", "tools/call"}, {"params", params(key)}});
@@ -251,7 +251,7 @@ TEST_CASE("Questions: when the client closes its end, nobody answers") {
   client.call(1);
   std::vector<std::shared_ptr<Fate>> fates;
   for (int i = 0; i < 12; ++i) fates.push_back(client.ask("?"));
-  client.scripted.server.receive_end();
+  client.scripted.connection.receive_end();
   for (const auto& fate : fates) CHECK_THAT(fate->said, Contains("closed its end"));
   CHECK_THAT(client.ask("?")->said, Contains("closed its end"));
   CHECK(client.scripted.server.in_flight() == 1);
@@ -485,7 +485,7 @@ TEST_CASE("Questions: at the end of input calls that wait are cancelled") {
   client.modern_call(1);
   const auto fate = client.ask("Really?");
   client.take();
-  client.scripted.server.receive_end();
+  client.scripted.connection.receive_end();
   CHECK(client.scripted.tools.cancelled == std::vector<std::string>{"k"});
   CHECK_THAT(fate->said, Contains("over"));
 }
@@ -565,7 +565,7 @@ TEST_CASE("Questions: a server that follows one that died takes its questions ba
   before.ask("Really?");
   const Json id = before.take()["id"];
   Client after;
-  after.scripted.server.resume({.protocol = before.scripted.output.protocol});
+  after.scripted.connection.resume({.protocol = before.scripted.output.protocol});
   const Json notice = after.take();
   CHECK(notice["method"] == "notifications/cancelled");
   CHECK(notice["params"]["requestId"] == id);
@@ -581,7 +581,7 @@ TEST_CASE("Questions: a call that waited when its server died is lost, and says 
   before.ask("Really?");
   const Json state = before.take()["result"]["requestState"];
   Client after;
-  after.scripted.server.resume({.protocol = before.scripted.output.protocol});
+  after.scripted.connection.resume({.protocol = before.scripted.output.protocol});
   CHECK(after.quiet());
   const Json again = {{"requestState", state}, {"inputResponses", {{"q1", after.accept()}}}};
   after.modern_call(2, again);
@@ -596,7 +596,7 @@ TEST_CASE("Questions: a call that waited when its server died is lost, and says 
 
 TEST_CASE("Questions: what is no state of a server's is none after it died, either") {
   Client after;
-  after.scripted.server.resume(
+  after.scripted.connection.resume(
       {.protocol = R"({"asked":[7,"a"],"waiting":{"x":1},"version":"2025-11-25"})"});
   CHECK(after.take()["params"]["requestId"] == "a");
   CHECK(after.quiet());

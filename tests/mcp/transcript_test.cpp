@@ -148,9 +148,9 @@ class Player {
     if (step.verb == "??") return check_fact(step.rest);
     expect_silence();
     if (step.verb == "->")
-      scripted_.server.receive(step.rest + '\n');
+      scripted_.connection.receive(step.rest + '\n');
     else if (step.verb == "=>")
-      scripted_.server.receive(unescaped(step.rest));
+      scripted_.connection.receive(unescaped(step.rest));
     else if (step.verb == "!!")
       happen(step.rest);
     else if (step.verb != "option")
@@ -190,7 +190,7 @@ class Player {
     else if (what == "log" && words >> second) {
       scripted_.server.log(pyember::mcp::parse_log_level(first).value(), "world", second);
     } else if (what == "end")
-      scripted_.server.receive_end();
+      scripted_.connection.receive_end();
     else
       FAIL("unknown event");
   }

@@ -138,6 +138,7 @@ void ScriptedResources::read_late() {
 
 ScriptedServer::ScriptedServer(mcp::ServerBounds bounds)
     : server({"scripted", "Scripted", "1.0", "For tests.", "https://example.org", "Be kind."},
-             tools.catalog, resources, output, bounds) {}
+             tools.catalog, resources, bounds),
+      connection(server, output) {}
 
 }  // namespace pyember::test

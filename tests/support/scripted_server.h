@@ -1,5 +1,6 @@
 #pragma once
 
+#include "mcp/connection.h"
 #include "mcp/server.h"
 
 #include <deque>
@@ -71,6 +72,7 @@ struct ScriptedServer {
   ScriptedTools tools;
   ScriptedResources resources;
   mcp::Server server;
+  mcp::Connection connection;
 };
 
 }  // namespace pyember::test

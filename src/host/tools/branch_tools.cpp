@@ -59,7 +59,7 @@ mcp::Tool fork_tool(SessionRegistry& registry) {
       "sockets, children).";
   tool.input_schema = {{"type", "object"},
                        {"properties",
-                        {{"session", described("string", "to be copied, default 'main'")},
+                        {{"session", session_argument("to be copied, default 'main'")},
                          {"name", described("string", "of the new session")}}},
                        {"required", {"name"}},
                        {"additionalProperties", false}};
@@ -134,7 +134,7 @@ mcp::Tool undo_tool(SessionRegistry& registry) {
       "files, network or processes.";
   tool.input_schema = {{"type", "object"},
                        {"properties",
-                        {{"session", described("string", "default 'main'")},
+                        {{"session", session_argument()},
                          {"steps",
                           {{"type", "integer"},
                            {"minimum", 1},

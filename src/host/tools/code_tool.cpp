@@ -260,7 +260,7 @@ Json input_schema(const CodeToolSettings& settings) {
                            {"maximum", seconds(settings.maximum_timeout)},
                            {"default", seconds(settings.default_timeout)},
                            {"description", "seconds"}};
-  properties["session"] = {{"type", "string"}, {"description", "default main"}};
+  properties["session"] = session_argument("default main");
   return {{"type", "object"}, {"properties", properties}, {"required", {"code"}}};
 }
 

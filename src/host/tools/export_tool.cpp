@@ -234,7 +234,7 @@ void add_export_tool(mcp::ToolCatalog& catalog, const ExportParts& parts) {
   tool.input_schema = {
       {"type", "object"},
       {"properties",
-       {{"session", described("string", "default 'main'")},
+       {{"session", session_argument()},
         {"format", {{"type", "string"}, {"enum", {"script", "notebook", "pytest"}}}},
         {"path",
          described("string",

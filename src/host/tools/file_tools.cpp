@@ -100,7 +100,7 @@ mcp::Tool put_tool(const FileToolParts& parts) {
       "os.environ['PYEMBER_SESSION_FOLDER'].";
   tool.input_schema = {{"type", "object"},
                        {"properties",
-                        {{"session", described("string", "default 'main'")},
+                        {{"session", session_argument()},
                          {"path", described("string", "relative to the folder")},
                          {"content", described("string", "text")},
                          {"base64", described("string", "bytes, instead of content")}}},
@@ -121,7 +121,7 @@ mcp::Tool list_tool(const FileToolParts& parts) {
   tool.title = "List files";
   tool.description = "Lists the files in a session's folder with the links to read them.";
   tool.input_schema = {{"type", "object"},
-                       {"properties", {{"session", described("string", "default 'main'")}}},
+                       {"properties", {{"session", session_argument()}}},
                        {"additionalProperties", false}};
   tool.output_schema = object_of({{"session", text_type()},
                                   {"folder", text_type()},

@@ -186,9 +186,8 @@ mcp::Tool run_python_tool(SessionRegistry& registry, ProgressTicker& ticker, Job
   properties["code"] = {
       {"type", "string"},
       {"description", "Python source; the value of a last expression is the result"}};
-  properties["session"] = {
-      {"type", "string"},
-      {"description", "name of the session, default 'main'; a new name opens one"}};
+  properties["session"] =
+      session_argument("name of the session, default 'main'; a new name opens one");
   properties["timeout"] = {
       {"type", "number"},
       {"description",

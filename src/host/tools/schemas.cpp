@@ -57,6 +57,12 @@ Json described(const char* name, const char* description) {
   return schema;
 }
 
+Json session_argument(const char* description) {
+  Json schema = described("string", description);
+  schema["x-mcp-header"] = "Session";
+  return schema;
+}
+
 Json annotations(Hints hints) {
   return {{"readOnlyHint", hints.read_only},
           {"destructiveHint", hints.destructive},

@@ -20,6 +20,9 @@ mcp::Json one_of(std::vector<mcp::Json> schemas);
 // A list, which structured answers wrap as {"result": […]}.
 mcp::Json wrapped_list(mcp::Json items);
 mcp::Json described(const char* type, const char* description);
+// The argument that names a session: over HTTP it stands in the header Mcp-Param-Session as well,
+// so that who stands between can send a session's calls to the same place.
+mcp::Json session_argument(const char* description = "default 'main'");
 
 // All of MCP's annotations, for a tool that touches the server's own sessions and files only.
 struct Hints {

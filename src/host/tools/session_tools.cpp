@@ -297,7 +297,7 @@ Members session_members() {
 }
 
 Json input(bool with_cell) {
-  Json properties = {{"session", described("string", "default 'main'")}};
+  Json properties = {{"session", session_argument()}};
   if (with_cell) {
     properties["cell"] = {{"type", "integer"},
                           {"minimum", 1},

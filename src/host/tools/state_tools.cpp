@@ -318,7 +318,7 @@ mcp::Tool save_tool(const StateTools& tools) {
   tool.input_schema = {
       {"type", "object"},
       {"properties",
-       {{"session", described("string", "default 'main'")},
+       {{"session", session_argument()},
         {"path", described("string", "file to write; default: a store under the session's name")}}},
       {"additionalProperties", false}};
   tool.output_schema = object_of({{"session", text_type()},
@@ -345,7 +345,7 @@ mcp::Tool restore_tool(const StateTools& tools) {
   tool.input_schema = {
       {"type", "object"},
       {"properties",
-       {{"session", described("string", "default 'main'")},
+       {{"session", session_argument()},
         {"path", described("string", "file to read; default: what is stored under the name")},
         {"replace", described("boolean", "end the session of that name first; default false")}}},
       {"additionalProperties", false}};
