@@ -39,6 +39,8 @@ LIBRARY_ROOMS = {
     "libcurl": (re.compile(r"^curl/"), ("host/upstream/http_",)),
     "spdlog": (re.compile(r"^spdlog/"), ("base/", "host/")),
     "libseccomp": (re.compile(r"^seccomp\.h$"), ("host/boundaries/",)),
+    "libmicrohttpd": (re.compile(r"^microhttpd\.h$"), ("http_module/",)),
+    "cjose": (re.compile(r"^cjose/"), ("http_module/",)),
     "toml++": (re.compile(r"^toml\+\+/"), ("host/upstream/config/",)),
     "CLI11": (re.compile(r"^CLI/"), ("cli/",)),
 }

@@ -15,6 +15,7 @@ header:spdlog/spdlog.h|libspdlog-dev|spdlog-devel|spdlog
 header:nlohmann/json.hpp|nlohmann-json3-dev|json-devel|nlohmann-json
 header:sqlite3.h|libsqlite3-dev|sqlite-devel|sqlite
 cmd:curl-config|libcurl4-openssl-dev|libcurl-devel|curl
+header:cjose/cjose.h|libcjose-dev libjansson-dev libssl-dev|cjose-devel|cjose
 header:toml++/toml.h|libtomlplusplus-dev|tomlplusplus-devel|tomlplusplus
 header:CLI/CLI.hpp|libcli11-dev|cli11-devel|cli11
 header:catch2/catch_all.hpp,catch2/catch.hpp|catch2|catch-devel|catch2

@@ -108,6 +108,7 @@ def all_suites(build: Path, reports: Path, node: str | None) -> list[Suite]:
                      environment={"PYEMBER_PACKAGES": str(build / "packages")}, beside=True),
         pytest_suite("upstream-servers", "tests/upstream_servers", reports, environment=server, beside=True),
         pytest_suite("upstream", "tests/upstream", reports, environment=server, beside=True),
+        pytest_suite("http-gate", "tests/http_gate", reports, environment=server, beside=True),
         pytest_suite("upstream-http", "tests/upstream_http", reports, environment=server, beside=True),
         pytest_suite("containers", "tests/containers", reports, environment=server, beside=True),
         pytest_suite("escapes", "tests/hostile/escapes", reports, environment=server, beside=True),

@@ -91,9 +91,7 @@ Authenticator::Authenticator(EventLoop& loop, const GateSettings& settings,
   CHECK(read_key != nullptr);
   client_ = std::make_unique<HttpClient>(loop);
   keys_ = std::make_unique<IssuerKeys>(
-      *client_,
-      IssuerKeys::Source{settings_.oauth_issuer, settings_.oauth_keys, settings_.oauth_audience},
-      read_key);
+      *client_, IssuerKeys::Source{settings_.oauth_issuer, settings_.oauth_keys}, read_key);
   keys_->fetch_first();
 }
 

@@ -105,8 +105,8 @@ void IssuerKeys::take_metadata(const Result<Fetched>& answer) {
     return fail("its metadata is another's");
   }
   const std::optional<HttpUrl> keys = parse_http_url(mcp::text_in(json, "jwks_uri"));
-  const std::optional<HttpUrl> server = parse_http_url(source_.server);
-  if (!keys || !server || !may_be_asked(*keys, *server)) {
+  const std::optional<HttpUrl> issuer = parse_http_url(source_.issuer);
+  if (!keys || !issuer || !may_be_asked(*keys, *issuer)) {
     return fail("its metadata names no keys at an address of https");
   }
   fetch_keys(keys->text());

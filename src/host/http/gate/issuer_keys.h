@@ -23,8 +23,7 @@ class IssuerKeys {
  public:
   struct Source {
     std::string issuer;
-    std::string keys;    // where they are; empty: the issuer's metadata says it
-    std::string server;  // ours: what may_be_asked() is told
+    std::string keys;  // where they are; empty: the issuer's metadata says it
   };
   IssuerKeys(HttpClient& client, Source source, ReadPublicKey read_key);
 

@@ -1,14 +1,13 @@
 #include "host/http/gate/settings.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <cmath>
 
 #include "host/http/gate/allowed_names.h"
+#include "host/http/listening_sockets.h"
 #include "host/upstream/http_library.h"
 #include "host/upstream/http_url.h"
-#include "host/upstream/oauth_metadata.h"
 
 namespace pyember::host {
 
@@ -97,14 +96,6 @@ Result<void> check_oauth(const GateSettings& settings) {
 }
 
 }  // namespace
-
-bool is_loopback(const std::string& address) {
-  if (address == "localhost" || address == "::1") return true;
-  in_addr parsed{};
-  if (inet_pton(AF_INET, address.c_str(), &parsed) != 1) return false;
-  constexpr std::uint32_t kLoopbackNet = 127;
-  return ntohl(parsed.s_addr) >> 24 == kLoopbackNet;
-}
 
 Result<void> check_gate(const GateSettings& settings) {
   if (auto names = check_names(settings); !names) return names;

@@ -10,7 +10,7 @@ namespace pyember::host {
 
 // Who may come in over HTTP, as the command line says it (docs/http-security.md).
 struct GateSettings {
-  std::string address = "127.0.0.1";  // listened on: a literal of IPv4 or IPv6, or "localhost"
+  std::string address = "localhost";  // listened on: ListenAddress::host
   std::string path = "/mcp";          // of the endpoint
   bool tls = false;
   std::vector<std::string> allowed_hosts;    // --allowed-host: names, with a port or without
@@ -25,9 +25,6 @@ struct GateSettings {
   bool has_oauth() const { return !oauth_issuer.empty(); }
   bool authenticates() const { return has_tokens() || has_oauth(); }
 };
-
-// Whether only this machine can reach it.
-bool is_loopback(const std::string& address);
 
 // Why a server may not be started like this: it would be open to others, or nobody could ever come
 // in. The message says which option mends it.
