@@ -248,12 +248,15 @@ void Connection::Impl::cancel(const Json& params) {
 }
 
 const Connection::Impl::Method* Connection::Impl::find_method(std::string_view name) {
-  static constexpr std::array<Method, 12> kMethods = {{
+  static constexpr std::array<Method, 15> kMethods = {{
       {"tools/call", &Impl::call_tool, Era::Both},
       {"tools/list", &Impl::list_tools, Era::Both},
       {"resources/read", &Impl::read_resource, Era::Both},
       {"resources/list", &Impl::list_resources, Era::Both},
       {"resources/templates/list", &Impl::list_templates, Era::Both},
+      {"prompts/list", &Impl::list_prompts, Era::Both},
+      {"prompts/get", &Impl::get_prompt, Era::Both},
+      {"completion/complete", &Impl::complete_argument, Era::Both},
       {"server/discover", &Impl::discover, Era::Modern},
       {"subscriptions/listen", &Impl::listen, Era::Modern},
       {"initialize", &Impl::initialize, Era::Handshake},

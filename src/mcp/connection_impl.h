@@ -5,6 +5,7 @@
 #include "mcp/in_flight.h"
 #include "mcp/json_rpc.h"
 #include "mcp/line_framer.h"
+#include "mcp/prompts.h"
 #include "mcp/responder.h"
 #include "mcp/server_impl.h"
 #include "mcp/subscriptions.h"
@@ -101,6 +102,9 @@ class Connection::Impl : public LineFramer::Receiver, public std::enable_shared_
   void read_resource(Request&& request);
   void subscribe(Request&& request);
   void unsubscribe(Request&& request);
+  void list_prompts(Request&& request);
+  void get_prompt(Request&& request);
+  void complete_argument(Request&& request);
   void listen(Request&& request);
 
   // Questions to the client (questions.cpp).
@@ -129,10 +133,13 @@ class Connection::Impl : public LineFramer::Receiver, public std::enable_shared_
   bool admit(const Recipient& from);
   std::optional<std::string> read_uri(const Request& request);
   std::optional<std::string> read_cursor_of(const Request& request, std::string_view list);
+  void call_or_go_on(Request&& request, const Tool& tool, Json&& arguments);
   void start_call(Recipient&& from, const Tool& tool, Json&& arguments);
   ToolCall::Options options_for(const Recipient& from);
   void result_at_once(const Recipient& from, const ToolResult& result);
   void end_subscriptions_if_over();
+
+  void finish_completion(const PendingRequest& request, const Result<Completion>& found);
 
   bool may_call(const Tool& tool) const {
     return !options_.may_call || options_.may_call(tool.name);

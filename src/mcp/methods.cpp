@@ -1,5 +1,6 @@
 #include "base/limits.h"
 #include "mcp/cursor.h"
+#include "mcp/method_parts.h"
 #include "mcp/pending_call.h"
 #include "mcp/presentation.h"
 #include "mcp/schema.h"
@@ -14,16 +15,7 @@
 namespace pyember::mcp {
 namespace {
 
-constexpr std::int64_t kHourMs = 3'600'000;
-constexpr CachePolicy kStatic = {kHourMs, true};  // the same for this server's whole life
-constexpr CachePolicy kChanging = {0, false};     // may be different the next moment
-constexpr std::size_t kUsualResultBytes = 512;    // of a call that prints little
-
-const std::string* string_member(const Json& object, std::string_view name) {
-  const auto found = object.find(name);
-  if (found == object.end() || !found->is_string()) return nullptr;
-  return &found->get_ref<const std::string&>();
-}
+constexpr std::size_t kUsualResultBytes = 512;  // of a call that prints little
 
 std::string joined(const std::vector<std::string_view>& names) {
   std::string text;
@@ -54,32 +46,6 @@ Json without_nulls(Json&& arguments) {
   return kept;
 }
 
-void append_cursor(std::string& members, std::string_view list, std::string_view last) {
-  members += R"(,"nextCursor":)";
-  append_json_string(members, make_cursor(list, last));
-}
-
-// The text of one page of a list: `name`: [entries from `begin` on], nextCursor if more follow.
-template <typename Entries, typename Append, typename Key>
-std::string page_text(std::string_view name, const Entries& entries, std::size_t begin,
-                      std::size_t page_size, Append append, Key key) {
-  std::string members = fmt::format(R"("{}":[)", name);
-  const std::size_t end = std::min(entries.size(), begin + page_size);
-  for (std::size_t index = begin; index < end; ++index) {
-    if (index > begin) members += ',';
-    append(members, entries[index]);
-  }
-  members += ']';
-  if (end < entries.size()) append_cursor(members, name, key(entries[end - 1]));
-  return members;
-}
-
-RpcError invalid_cursor() {
-  return invalid_params(
-      "Invalid params: the cursor is not one that this list has given out. Start again without a "
-      "cursor.");
-}
-
 }  // namespace
 
 // --- the beginning ---------------------------------------------------------------------------
@@ -87,7 +53,7 @@ RpcError invalid_cursor() {
 void Connection::Impl::discover(Request&& request) {
   std::string members =
       fmt::format(R"("supportedVersions":["{}"],"capabilities":)", to_string(kModernVersion));
-  append_capabilities(members);
+  append_capabilities(members, server_.info.extensions, server_.prompts != nullptr);
   if (!server_.info.instructions.empty()) {
     members += R"(,"instructions":)";
     append_json_string(members, server_.info.instructions);
@@ -118,7 +84,7 @@ void Connection::Impl::initialize(Request&& request) {
   protocol_changed();
   std::string members =
       fmt::format(R"("protocolVersion":"{}","capabilities":)", to_string(version));
-  append_capabilities(members);
+  append_capabilities(members, server_.info.extensions, server_.prompts != nullptr);
   members += R"(,"serverInfo":)";
   append_server_info(members, server_.info, version);
   if (!server_.info.instructions.empty()) {
@@ -215,20 +181,25 @@ void Connection::Impl::call_tool(Request&& request) {
     const std::vector<std::string> problems = entry->schema->check(arguments);
     if (!problems.empty()) return result_at_once(request.from, arguments_refused(*entry, problems));
   }
+  call_or_go_on(std::move(request), entry->tool, std::move(arguments));
+}
+
+// A modern request that carries a state goes on with the call that waits under it.
+void Connection::Impl::call_or_go_on(Request&& request, const Tool& tool, Json&& arguments) {
   if (is_modern(request.from.context.version)) {
     const auto state = request.params.find("requestState");
     if (state != request.params.end()) {
       const Json given_state = std::move(*state);
-      return call_again(std::move(request), entry->tool, arguments, given_state);
+      return call_again(std::move(request), tool, arguments, given_state);
     }
   }
-  if (admit(request.from)) start_call(std::move(request.from), entry->tool, std::move(arguments));
+  if (admit(request.from)) start_call(std::move(request.from), tool, std::move(arguments));
 }
 
 void Connection::Impl::result_at_once(const Recipient& from, const ToolResult& result) {
   std::string members;
   append_tool_result(members, result, from.context.version);
-  responder_.result(from, members);
+  responder_.result(from, members, std::nullopt, result.meta);
 }
 
 ToolCall::Options Connection::Impl::options_for(const Recipient& from) {
@@ -389,8 +360,10 @@ void Connection::Impl::listen(Request&& request) {
          {}});
   }
   if (!admit(request.from)) return;
-  const Subscription& added = subscriptions_.emplace_back(
-      Subscription{request.from.id, std::move(std::get<SubscriptionFilter>(filter))});
+  auto& wanted = std::get<SubscriptionFilter>(filter);
+  wanted.prompts_list_changed = wanted.prompts_list_changed && server_.prompts != nullptr;
+  const Subscription& added =
+      subscriptions_.emplace_back(Subscription{request.from.id, std::move(wanted)});
   for (const std::string& uri : added.filter.uris) server_.add_subscriber(uri);
   in_flight_.add(std::make_shared<PendingRequest>(std::move(request.from)));
   if (resuming_) return;  // the client has been told
@@ -408,7 +381,7 @@ void Connection::Impl::finish(const PendingRequest& request, const ToolResult& r
   std::string members;
   members.reserve(kUsualResultBytes);
   append_tool_result(members, result, request.from.context.version);
-  responder_.result(request.from, members);
+  responder_.result(request.from, members, std::nullopt, result.meta);
   end_subscriptions_if_over();
 }
 

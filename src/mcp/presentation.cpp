@@ -1,6 +1,7 @@
 #include "mcp/presentation.h"
 
 #include <string_view>
+#include <utility>
 
 namespace pyember::mcp {
 namespace {
@@ -64,6 +65,27 @@ void append_content(std::string& out, const Json& content, Version version) {
   out += ']';
 }
 
+// Messages hold one content block each.
+void append_prompt_result(std::string& out, const ToolResult& result, Version version) {
+  if (result.structured.is_string()) {
+    out += R"("description":)";
+    append_json(out, result.structured);
+    out += ',';
+  }
+  out += R"("messages":[)";
+  bool first = true;
+  for (const Json& message : result.content) {
+    if (!first) out += ',';
+    first = false;
+    const Json& block = message["content"];
+    const bool as_text = !knows_resource_links(version) && is_resource_link(block);
+    ObjectText text(out);
+    text.optional_json("role", message["role"]);
+    text.optional_json("content", as_text ? link_as_text(block) : block);
+  }
+  out += ']';
+}
+
 }  // namespace
 
 void append_server_info(std::string& out, const ServerInfo& info, Version version) {
@@ -76,9 +98,17 @@ void append_server_info(std::string& out, const ServerInfo& info, Version versio
   text.optional_string("websiteUrl", info.website_url);
 }
 
-void append_capabilities(std::string& out) {
-  out += R"({"logging":{},"resources":{"listChanged":true,"subscribe":true},)"
-         R"("tools":{"listChanged":true}})";
+void append_capabilities(std::string& out, const Json& extensions, bool has_prompts) {
+  out += '{';
+  if (has_prompts) out += R"("completions":{},)";
+  if (!extensions.is_null()) {
+    out += R"("extensions":)";
+    append_json(out, extensions);
+    out += ',';
+  }
+  out += R"("logging":{},)";
+  if (has_prompts) out += R"("prompts":{"listChanged":true},)";
+  out += R"("resources":{"listChanged":true,"subscribe":true},"tools":{"listChanged":true}})";
 }
 
 void append_tool(std::string& out, const Tool& tool, Version version) {
@@ -111,7 +141,25 @@ void append_template(std::string& out, const ResourceTemplate& resource, Version
   text.optional_string("mimeType", resource.mime_type);
 }
 
+void append_prompt(std::string& out, const Prompt& prompt, Version version) {
+  ObjectText text(out);
+  text.string("name", prompt.name);
+  if (knows_titles(version)) text.optional_string("title", prompt.title);
+  text.optional_string("description", prompt.description);
+  if (prompt.arguments.empty()) return;
+  Json arguments = Json::array();
+  for (const PromptArgument& each : prompt.arguments) {
+    Json one = Json::object();
+    one["name"] = each.name;
+    if (!each.description.empty()) one["description"] = each.description;
+    if (each.required) one["required"] = true;
+    arguments.push_back(std::move(one));
+  }
+  text.optional_json("arguments", arguments);
+}
+
 void append_tool_result(std::string& out, const ToolResult& result, Version version) {
+  if (result.is_prompt) return append_prompt_result(out, result, version);
   out += R"("content":)";
   append_content(out, result.content, version);
   if (knows_structured_content(version) && !result.structured.is_null()) {

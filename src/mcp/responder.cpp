@@ -29,6 +29,16 @@ class Nowhere final : public Output {
   void send(std::string&&, const Envelope&) override {}
 };
 
+void append_more_members(std::string& line, const Json& members) {
+  if (!members.is_object()) return;
+  for (const auto& [name, value] : members.items()) {
+    line += ',';
+    append_json_string(line, name);
+    line += ':';
+    append_json(line, value);
+  }
+}
+
 }  // namespace
 
 Batch::~Batch() {
@@ -54,7 +64,7 @@ void Responder::close() {
 }
 
 void Responder::result(const Recipient& to, std::string_view members,
-                       std::optional<CachePolicy> cache) {
+                       std::optional<CachePolicy> cache, const Json& meta) {
   constexpr std::size_t kEnvelope = 160;
   std::string line = begin_result(to.id, members.size() + info_member_.size() + kEnvelope);
   if (is_modern(to.context.version)) {
@@ -64,9 +74,15 @@ void Responder::result(const Recipient& to, std::string_view members,
     if (cache) append_cache(line, *cache);
     line += R"(,"_meta":{)";
     line += info_member_;
+    append_more_members(line, meta);
     line += '}';
   } else {
     line += members;
+    if (meta.is_object()) {
+      if (!members.empty()) line += ',';
+      line += R"("_meta":)";
+      append_json(line, meta);
+    }
   }
   line += "}}";
   send(to, std::move(line));

@@ -65,9 +65,10 @@ class Responder {
   Responder(const std::string& info_member, Output& output);
 
   // `members`: what the result consists of, as JSON text without the braces. A modern result gets
-  // resultType, the cache fields and the server's info around it.
+  // resultType, the cache fields and the server's info around it. `meta`: more for its _meta; null:
+  // nothing.
   void result(const Recipient& to, std::string_view members,
-              std::optional<CachePolicy> cache = std::nullopt);
+              std::optional<CachePolicy> cache = std::nullopt, const Json& meta = nullptr);
   // A modern result that is none yet: `requests`, JSON members without the braces, are to be
   // answered in a call that carries `state`.
   void input_required(const Recipient& to, std::string_view requests, std::string_view state);

@@ -89,6 +89,7 @@ Server::Server(ServerInfo info, ToolCatalog& tools, ResourceCatalog& resources, 
 
 Server::~Server() = default;
 
+void Server::offer_prompts(PromptCatalog& prompts) { impl_->offer_prompts(prompts); }
 std::size_t Server::in_flight() const { return impl_->in_flight.requests; }
 std::size_t Server::waiting() const { return impl_->waiting.running(); }
 bool Server::has_subscriber(std::string_view uri) const { return impl_->has_subscriber(uri); }
@@ -108,6 +109,13 @@ void Server::resources_list_changed() {
 void Server::tools_list_changed() {
   impl_->for_each([](Connection::Impl& each) {
     each.list_changed("notifications/tools/list_changed", &SubscriptionFilter::tools_list_changed);
+  });
+}
+
+void Server::prompts_list_changed() {
+  impl_->for_each([](Connection::Impl& each) {
+    each.list_changed("notifications/prompts/list_changed",
+                      &SubscriptionFilter::prompts_list_changed);
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include "mcp/json.h"
 #include "mcp/log_level.h"
+#include "mcp/prompts.h"
 #include "mcp/resources.h"
 #include "mcp/tool.h"
 
@@ -18,7 +19,8 @@ struct ServerInfo {
   std::string version;
   std::string description;
   std::string website_url;
-  std::string instructions;  // how a model should use this server; empty: none
+  std::string instructions;   // how a model should use this server; empty: none
+  Json extensions = nullptr;  // capabilities.extensions: settings by the extension's id; null: none
 };
 
 // Bounds on what clients may make the server hold; the defaults come from base/limits.h.
@@ -45,6 +47,10 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
+  // Before there are connections: the server has prompts and completes arguments, from now on. It
+  // outlives the server.
+  void offer_prompts(PromptCatalog& prompts);
+
   // Requests of all connections that are not answered yet.
   std::size_t in_flight() const;
 
@@ -57,6 +63,7 @@ class Server {
   bool has_subscriber(std::string_view uri) const;  // to save work nobody wants
   void resources_list_changed();
   void tools_list_changed();
+  void prompts_list_changed();
 
   // A log message that belongs to no request: only the handshake era can receive it, at or above
   // the level it asked for with logging/setLevel.

@@ -24,6 +24,8 @@ class Server::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
+  void offer_prompts(PromptCatalog& catalog);
+
   void join(Connection::Impl& connection);
   void leave(Connection::Impl& connection);
   // Those there are now, one after another. Each is kept until it was visited; one that leaves
@@ -40,6 +42,8 @@ class Server::Impl {
   const ServerBounds bounds;
   ToolCatalog& tools;
   ResourceCatalog& resources;
+  PromptCatalog* prompts = nullptr;  // null: the server has none
+  Tool prompt_tool;                  // what a prompts/get is in flight as (prompt_methods.cpp)
   InFlightTotals in_flight;
   WaitingCalls waiting;
 

@@ -11,8 +11,9 @@ namespace {
 
 RpcError bad_filter(std::string_view problem) {
   return invalid_params(fmt::format(
-      "Invalid params: {}. Send notifications as an object with any of toolsListChanged (a bool), "
-      "resourcesListChanged (a bool) and resourceSubscriptions (a list of URIs).",
+      "Invalid params: {}. Send notifications as an object with any of toolsListChanged, "
+      "resourcesListChanged, promptsListChanged (bools) and resourceSubscriptions (a list of "
+      "URIs).",
       problem));
 }
 
@@ -46,6 +47,7 @@ Json SubscriptionFilter::to_json() const {
   Json json = Json::object();
   if (tools_list_changed) json["toolsListChanged"] = true;
   if (resources_list_changed) json["resourcesListChanged"] = true;
+  if (prompts_list_changed) json["promptsListChanged"] = true;
   if (!uris.empty()) json["resourceSubscriptions"] = uris;
   return json;
 }
@@ -58,13 +60,12 @@ FilterOrError read_filter(const Json& params, std::size_t maximum_uris,
   SubscriptionFilter filter;
   for (const auto& [name, value] : wanted->items()) {
     std::optional<RpcError> error;
-    bool unused = false;
     if (name == "toolsListChanged")
       error = read_flag(value, name, filter.tools_list_changed);
     else if (name == "resourcesListChanged")
       error = read_flag(value, name, filter.resources_list_changed);
     else if (name == "promptsListChanged")
-      error = read_flag(value, name, unused);
+      error = read_flag(value, name, filter.prompts_list_changed);
     else if (name == "resourceSubscriptions")
       error = read_uris(value, maximum_uris, subscribable, filter);
     if (error) return std::move(*error);

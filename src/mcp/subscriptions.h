@@ -18,6 +18,7 @@ namespace pyember::mcp {
 struct SubscriptionFilter {
   bool tools_list_changed = false;
   bool resources_list_changed = false;
+  bool prompts_list_changed = false;
   std::set<std::string, std::less<>> uris;
 
   Json to_json() const;  // as it is acknowledged

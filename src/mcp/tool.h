@@ -26,6 +26,8 @@ struct ToolResult {
   Json content = Json::array();  // content blocks
   Json structured;               // structuredContent; null: none
   bool is_error = false;
+  Json meta = nullptr;     // the result's _meta: for programs, not for models; null: none
+  bool is_prompt = false;  // of a prompt (mcp/prompts.h): content are messages, structured a text
 };
 
 // A content block {"type":"text","text":…}.
