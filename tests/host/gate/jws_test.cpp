@@ -170,6 +170,12 @@ TEST_CASE("read_claims: a token says whose it is", "[gate]") {
   }
 }
 
+TEST_CASE("read_claims: a token that is bound to a key is not for who bears it", "[gate]") {
+  mcp::Json claims = good();
+  claims["cnf"] = {{"jkt", "AAAA"}};
+  CHECK(says(claims, "bound"));
+}
+
 TEST_CASE("read_claims: scopes, as several providers write them", "[gate]") {
   const auto scopes = [](const char* name, const mcp::Json& value) {
     mcp::Json claims = good();

@@ -1,8 +1,11 @@
 #include "host/http/gate/public_key.h"
 
 #include <memory>
+#include <random>
 #include <string>
+#include <vector>
 
+#include "host/http/gate/jws.h"
 #include "signed_tokens.h"
 #include "support/catch.h"
 
@@ -92,4 +95,34 @@ TEST_CASE("PublicKey: signatures of any length are only wrong", "[gate]") {
       CHECK_FALSE(key->verifies(unsigned_part + std::string(length, 'A'), each.algorithm));
     }
   }
+}
+
+// The library asserts on some base64: what read_jws() accepts must not reach that.
+TEST_CASE("PublicKey: no token that is read stops the process", "[gate]") {
+  const unsigned seed = std::random_device()();
+  INFO("seed " << seed);
+  std::mt19937 random(seed);
+  std::vector<std::unique_ptr<PublicKey>> keys;
+  for (const char* key : {kRsaKey, kP256Key, kP521Key}) keys.push_back(read(key));
+  const std::string letters = "AZaz09-_.=+/ \n\x80";
+  std::size_t asked = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    std::string token = kSignedTokens[random() % std::size(kSignedTokens)].token;
+    for (unsigned changes = random() % 3; changes > 0; --changes) {
+      const std::size_t at = random() % token.size();
+      // Mostly behind the header, where the token stays readable.
+      const std::size_t behind = token.size() - 1 - random() % (token.size() / 2);
+      const char letter = letters[random() % letters.size()];
+      if (random() % 3 == 0) {
+        token.erase(behind, 1 + random() % 5);
+      } else {
+        token[std::min(random() % 4 == 0 ? at : behind, token.size() - 1)] = letter;
+      }
+    }
+    const auto jws = read_jws(token);
+    if (!jws) continue;
+    ++asked;
+    (void)keys[random() % keys.size()]->verifies(token, jws.value().algorithm);
+  }
+  CHECK(asked > 1'000);
 }

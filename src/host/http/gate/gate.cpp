@@ -110,6 +110,7 @@ HttpReply Gate::Impl::preflight(std::string_view origin) const {
 }
 
 void Gate::Impl::admit(const mcp::HttpRequest& request, Admitted done) {
+  if (!settings.authenticates()) return done(Caller{});
   std::string network = network_of(request.peer);
   const bool tired = failures.look(network, now_ns()).has_value();
   authenticator.authenticate(
@@ -123,7 +124,7 @@ void Gate::Impl::conclude(const std::string& network, Authenticator::Outcome out
                           const Admitted& done) {
   const std::uint64_t now = now_ns();
   if (Caller* caller = std::get_if<Caller>(&outcome)) {
-    const bool rated = settings.authenticates() && settings.requests_per_second > 0;
+    const bool rated = settings.requests_per_second > 0;
     const RateLimit::Wait wait = rated ? requests.take(caller->principal, now) : std::nullopt;
     if (!wait) return done(std::move(*caller));
     spdlog::info("http_refused reason=rate caller={}", caller->shown);

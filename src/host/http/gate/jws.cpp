@@ -153,6 +153,9 @@ Result<AccessClaims> read_claims(const Json& claims, const Expected& expected, s
   }
   if (now >= *expires + leeway) return wrong("The access token has expired.");
   if (now + leeway < *begins) return wrong("The access token is not valid yet.");
+  if (claims.contains("cnf")) {
+    return wrong("The access token is bound to a key of its client, which is not checked here.");
+  }
   AccessClaims read{mcp::text_in(claims, "sub"), scopes_in(claims), *expires};
   if (read.subject.empty() || read.subject.size() > limits::kSubjectBytes) {
     return wrong("The access token does not say whose it is.");

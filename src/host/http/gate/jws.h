@@ -42,7 +42,8 @@ struct AccessClaims {
 };
 
 // Checked: iss, aud, exp, nbf, sub; `now` in seconds since 1970, and clocks may differ by
-// limits::kClockLeeway.
+// limits::kClockLeeway. A token that only who has a key may use (cnf) is refused: a thief would have
+// to show nothing here.
 Result<AccessClaims> read_claims(const mcp::Json& claims, const Expected& expected,
                                  std::int64_t now);
 
