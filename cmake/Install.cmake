@@ -17,6 +17,9 @@ endif()
 if(TARGET pyember-enter)
   install(TARGETS pyember-enter RUNTIME DESTINATION "${pyember_lib}" COMPONENT pyember)
 endif()
+if(TARGET pyember-http)
+  install(TARGETS pyember-http LIBRARY DESTINATION "${pyember_lib}" COMPONENT pyember)
+endif()
 install(DIRECTORY "${CMAKE_SOURCE_DIR}/python/" DESTINATION "${pyember_lib}" COMPONENT pyember
         FILES_MATCHING PATTERN "*.py" PATTERN "__pycache__" EXCLUDE PATTERN ".*_cache" EXCLUDE)
 install(DIRECTORY "${CMAKE_BINARY_DIR}/bundled/" DESTINATION "${pyember_lib}/bundled" COMPONENT pyember

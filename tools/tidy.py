@@ -26,6 +26,7 @@ ARROWS = {
     "supervisor": {"supervisor", "journal", "mcp", "base"},
     "host": {"host", "embed", "mcp", "journal", "base"},
     "cli": {"cli", "host", "supervisor", "journal", "embed", "mcp", "base"},
+    "http_module": {"http_module", "host", "mcp", "base"},
     "runner": {"runner", "base"},
     "sandbox": {"sandbox", "base"},
 }

@@ -123,6 +123,10 @@ std::string find_runner() { return find_program_of_ours("PYEMBER_RUNNER", "pyemb
 
 std::string find_enter() { return find_program_of_ours("PYEMBER_ENTER", "pyember-enter"); }
 
+std::string find_http_module() {
+  return find_program_of_ours("PYEMBER_HTTP_MODULE", "pyember-http.so");
+}
+
 std::string find_jobs_directory() {
   if (std::string given = variable("PYTHON_MCP_META"); !given.empty()) return absolute(given);
   return home_folder() + "/.python_mcp/meta";

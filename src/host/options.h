@@ -83,6 +83,10 @@ std::string find_runner();
 // it is not there, and there are no sandboxes.
 std::string find_enter();
 
+// pyember-http.so, as the runner: PYEMBER_HTTP_MODULE, else beside the program, else in lib/pyember.
+// Empty: it is not there, and HTTP can't be served.
+std::string find_http_module();
+
 // Where the jobs are kept: PYTHON_MCP_META, else ~/.python_mcp/meta. Need not exist yet.
 std::string find_jobs_directory();
 

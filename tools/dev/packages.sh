@@ -21,8 +21,9 @@ header:CLI/CLI.hpp|libcli11-dev|cli11-devel|cli11
 header:catch2/catch_all.hpp,catch2/catch.hpp|catch2|catch-devel|catch2
 file:/etc/ssl/certs/ca-certificates.crt,/etc/ssl/cert.pem|ca-certificates|ca-certificates|
 "
-# Sandboxes are Linux's alone.
+# Sandboxes are Linux's alone, and so is serving HTTP.
 readonly LINUX_BUILD_PACKAGES="
+header:microhttpd.h|libmicrohttpd-dev|libmicrohttpd-devel|
 header:seccomp.h|libseccomp-dev|libseccomp-devel|
 "
 readonly FUZZ_PACKAGES="
