@@ -105,6 +105,7 @@ HttpEndpoint::Impl::~Impl() {
 
 void HttpEndpoint::Impl::handle(const std::shared_ptr<HttpExchange>& exchange,
                                 HttpCaller&& caller) {
+  if (exchange->is_gone()) return;
   const HttpRequest& request = exchange->request();
   if (const std::optional<Refusal> refusal = at_once(request)) {
     return refuse(*exchange, {}, *refusal);

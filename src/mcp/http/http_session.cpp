@@ -69,7 +69,7 @@ bool HttpSession::take_requests(Stream& stream, const Json& message) {
     RequestId id = id_of_request(each);
     if (id.empty() || !taken.empty()) return;
     if (requests_.emplace(id.text(), stream.number).second) {
-      stream.requests.push_back(id.text());
+      stream.requests.push_back(std::move(id));
     } else {
       taken = std::move(id);
     }
@@ -81,14 +81,14 @@ bool HttpSession::take_requests(Stream& stream, const Json& message) {
 }
 
 void HttpSession::serve(std::uint64_t number, Json&& message, std::string_view text) {
-  std::vector<Json> cancels;
+  std::vector<RequestId> cancels;
   for_each_message(message, [&cancels](const Json& each) {
-    if (method_of(each) == kCancelled) cancels.push_back(each);
+    if (RequestId id = cancelled_by(each); !id.empty()) cancels.push_back(std::move(id));
   });
   serving_ = &streams_.at(number);
   connection_.receive_message(std::move(message), text, nullptr);
   serving_ = nullptr;
-  for (const Json& cancel : cancels) cancelled(cancel);
+  for (const RequestId& id : cancels) cancelled(id);
   const auto stream = streams_.find(number);
   if (stream == streams_.end() || !stream->second.requests.empty()) return;
   if (stream->second.reply != nullptr) stream->second.reply->accept();
@@ -97,16 +97,11 @@ void HttpSession::serve(std::uint64_t number, Json&& message, std::string_view t
 
 // The connection sends nothing more for that request, so the stream that has no other to answer is
 // over.
-void HttpSession::cancelled(const Json& message) {
-  const auto params = message.find("params");
-  if (params == message.end() || !params->is_object()) return;
-  const auto member = params->find("requestId");
-  if (member == params->end()) return;
-  const RequestId id = RequestId::from(*member).value_or(RequestId());
+void HttpSession::cancelled(const RequestId& id) {
   Stream* stream = stream_of(id);
   if (stream == nullptr) return;
   requests_.erase(id.text());
-  std::erase(stream->requests, id.text());
+  std::erase(stream->requests, id);
   if (!stream->requests.empty()) return;
   if (stream->reply != nullptr) stream->reply->end();
   forget(*stream);
@@ -221,7 +216,7 @@ void HttpSession::prime(Stream& stream) {
 }
 
 void HttpSession::forget(Stream& stream) {
-  for (const std::string& id : stream.requests) requests_.erase(id);
+  for (const RequestId& id : stream.requests) requests_.erase(id.text());
   if (serving_ == &stream) serving_ = nullptr;
   streams_.erase(stream.number);
 }
@@ -255,7 +250,8 @@ void HttpSession::end(const Refusal& why) {
   for (auto& [number, stream] : std::exchange(streams_, {})) {
     if (stream.reply == nullptr) continue;
     if (stream.reply->is_undecided()) {
-      stream.reply->refuse({}, why);
+      stream.reply->refuse(stream.requests.size() == 1 ? stream.requests.front() : RequestId(),
+                           why);
     } else {
       stream.reply->end();
     }

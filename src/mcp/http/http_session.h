@@ -70,7 +70,7 @@ class HttpSession final : public Output {
   struct Stream {
     std::uint64_t number = 0;
     std::unique_ptr<Reply> reply = nullptr;  // null: nobody hears it
-    std::vector<std::string> requests = {};  // ids of those that it still has to answer
+    std::vector<RequestId> requests = {};    // ids of those that it still has to answer
     bool resumable = false;                  // the client was told an id of its events
     bool waited = false;                     // for a tick
   };
@@ -79,7 +79,7 @@ class HttpSession final : public Output {
   Stream& open(std::unique_ptr<Reply> reply);
   bool take_requests(Stream& stream, const Json& message);
   void serve(std::uint64_t number, Json&& message, std::string_view text);
-  void cancelled(const Json& message);
+  void cancelled(const RequestId& id);
   bool may_call(std::string_view tool);
 
   // A message's way.

@@ -35,4 +35,13 @@ RequestId id_of_request(const Json& message) {
   return member(message, "method") == nullptr ? RequestId() : id_of(message);
 }
 
+RequestId cancelled_by(const Json& message) {
+  if (method_of(message) != "notifications/cancelled" || !is_notification(message)) return {};
+  const Json* version = member(message, "jsonrpc");
+  const Json* params = member(message, "params");
+  if (version == nullptr || *version != "2.0" || params == nullptr) return {};
+  const Json* id = member(*params, "requestId");
+  return id == nullptr ? RequestId() : RequestId::from(*id).value_or(RequestId());
+}
+
 }  // namespace pyember::mcp

@@ -34,12 +34,15 @@ bool ModernCall::may_call(std::string_view tool) {
 
 void ModernCall::serve(const HttpRequest& request, Result<Json>&& message, std::string_view text) {
   const RequestHeaders headers = read_headers(request);
-  listens_ = message.ok() && method_of(message.value()) == kListen;
+  if (message.ok()) {
+    id_ = id_of(message.value());
+    listens_ = method_of(message.value()) == kListen;
+  }
   connection_.receive_message(std::move(message), text, &headers);
 }
 
 void ModernCall::abandon(const Refusal& why) {
-  if (reply_.is_undecided()) reply_.refuse({}, why);
+  if (reply_.is_undecided()) reply_.refuse(id_, why);
 }
 
 void ModernCall::send(std::string&& message, const Envelope& envelope) {

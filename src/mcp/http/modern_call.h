@@ -45,6 +45,7 @@ class ModernCall final : public Output {
   const HttpCaller caller_;
   const std::function<void(ModernCall&)> over_;
   Reply reply_;
+  RequestId id_;
   bool listens_ = false;
   std::string refused_tool_;  // the last one that the caller may not call
   Connection connection_;     // the first to go: it speaks to what stands above

@@ -123,6 +123,18 @@ TEST_CASE("HTTP: a client that hangs up has cancelled its request") {
   CHECK(exchange->events().size() == (progress ? 1 : 0));
 }
 
+TEST_CASE("HTTP: a client that has gone before it was let in is not served") {
+  HttpClient client;
+  const Json message =
+      HttpClient::modern(1, "tools/call", {{"name", "hold"}, {"arguments", {{"key", "k"}}}});
+  const auto exchange =
+      std::make_shared<test::FakeExchange>("POST", message.dump(), HttpClient::head_of(message));
+  exchange->go_away();
+  client.endpoint->handle(exchange, {});
+  CHECK(client.scripted.tools.held.empty());
+  CHECK(client.endpoint->is_idle());
+}
+
 TEST_CASE("HTTP: a client that goes after its answer has cancelled nothing") {
   HttpClient client;
   const Exchange exchange = client.tool(1, "hold", {{"key", "k"}});
@@ -394,6 +406,7 @@ TEST_CASE("HTTP: an endpoint that goes refuses who still waits, and cancels the 
   client.scripted.tools.held.at("l")->progress(1, std::nullopt, "");
   client.endpoint.reset();
   CHECK(call->status == 503);
+  CHECK(call->json()["id"] == 2);
   CHECK_FALSE(stream->over);  // broken off
   CHECK(client.scripted.tools.cancelled.size() == 2);
   call->go_away();

@@ -106,6 +106,7 @@ TEST_CASE("HTTP session: DELETE ends it, and what is in flight") {
   CHECK(client.remove()->status == 204);
   CHECK(stream->over);
   CHECK(call->status == 404);
+  CHECK(call->json()["id"] == 1);
   CHECK(reporting->over);
   CHECK(client.scripted.tools.cancelled.size() == 2);
   CHECK(client.request(3, "ping")->status == 404);
@@ -280,12 +281,17 @@ TEST_CASE("HTTP session: going away cancels nothing; a notification does") {
 
   const Exchange call = client.session_tool(2, "hold", {{"key", "b"}});
   const Exchange reporting = client.session_tool(3, "hold", {{"key", "c"}});
+  const Exchange kept = client.session_tool(4, "hold", {{"key", "d"}});
   client.scripted.tools.held.at("c")->progress(1, std::nullopt, "");
   client.notify("notifications/cancelled", {{"requestId", 2}});
   client.notify("notifications/cancelled", {{"requestId", 3}});
   client.notify("notifications/cancelled", {{"requestId", 99}});
   client.notify("notifications/cancelled", Json::object());
+  client.in_session({{"method", "notifications/cancelled"}, {"params", {{"requestId", 4}}}});
+  client.request(5, "notifications/cancelled", {{"requestId", 4}});
   CHECK(client.scripted.tools.cancelled == std::vector<std::string>{"b", "c"});
+  client.scripted.tools.answer("d");
+  CHECK(kept->json()["id"] == 4);
   for (const Exchange& exchange : {call, reporting}) {
     CHECK(exchange->over);
     const Methods told = methods(exchange);
