@@ -102,6 +102,8 @@ int main(int argc, char** argv) {
       _exit(cli::upgrade(line.upgrade));
     case cli::CommandLine::Command::Upstreams:
       _exit(cli::manage_upstreams(line.upstreams));
+    case cli::CommandLine::Command::Tokens:
+      _exit(cli::manage_tokens(line.tokens));
     case cli::CommandLine::Command::Serve:
       break;
   }

@@ -164,6 +164,39 @@ CLI::App* add_upstreams(CLI::App& app, UpstreamsCommand& command) {
   return upstreams;
 }
 
+CLI::App* add_tokens(CLI::App& app, TokensCommand& command) {
+  using Action = TokensCommand::Action;
+  CLI::App* tokens =
+      app.add_subcommand("tokens", "List, make and remove the tokens that let clients of HTTP in");
+  tokens->fallthrough(false)->require_subcommand(0, 1);
+  const auto action = [&](const char* name, const char* description, Action which) {
+    CLI::App* sub = tokens->add_subcommand(name, description);
+    sub->callback([&command, which] { command.action = which; });
+    return sub;
+  };
+  const auto common = [&](CLI::App* on) {
+    on->add_option("--file", command.file, "Where they are (else tokens.json of the configuration)")
+        ->type_name("FILE");
+    on->add_flag("--json", command.json, "Print JSON");
+  };
+  common(tokens);  // `pyember tokens` alone lists
+  common(action("list", "List tokens; what they are is not kept", Action::List));
+  CLI::App* add = action("add", "Make a token, and print it this once", Action::Add);
+  common(add);
+  add->add_option("name", command.name, "Whose it is; one caller may have several")->required();
+  add->add_option("--scope", command.scopes,
+                  "What it lets its bearer call: tools:*, sessions, scripts, code, tool:NAME (may be "
+                  "repeated; else everything)")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add->add_option("--expires", command.expires, "When it ends: 90d, 12h, 30m, never")
+      ->capture_default_str();
+  CLI::App* remove = action("remove", "Remove tokens; servers that run notice", Action::Remove);
+  common(remove);
+  remove->add_option("token", command.removed, "Ids, or names for all of theirs")->required();
+  return tokens;
+}
+
 }  // namespace
 
 CommandLine parse_command_line(int argc, char** argv) {
@@ -193,6 +226,7 @@ CommandLine parse_command_line(int argc, char** argv) {
   const CLI::App* doctor = serves ? nullptr : add_doctor(app, line.doctor);
   const CLI::App* upgrade = serves ? nullptr : add_upgrade(app, line.upgrade);
   const CLI::App* upstreams = serves ? nullptr : add_upstreams(app, line.upstreams);
+  const CLI::App* tokens = serves ? nullptr : add_tokens(app, line.tokens);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -207,6 +241,7 @@ CommandLine parse_command_line(int argc, char** argv) {
   if (jobs != nullptr && jobs->parsed()) line.command = CommandLine::Command::Jobs;
   if (doctor != nullptr && doctor->parsed()) line.command = CommandLine::Command::Doctor;
   if (upgrade != nullptr && upgrade->parsed()) line.command = CommandLine::Command::Upgrade;
+  if (tokens != nullptr && tokens->parsed()) line.command = CommandLine::Command::Tokens;
   if (upstreams != nullptr && upstreams->parsed()) {
     line.command = CommandLine::Command::Upstreams;
     line.upstreams.files = line.options.upstream_files;

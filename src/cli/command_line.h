@@ -5,6 +5,7 @@
 #include "cli/doctor/doctor.h"
 #include "cli/jobs_command.h"
 #include "cli/run_command.h"
+#include "cli/tokens_command.h"
 #include "cli/upgrade_command.h"
 #include "cli/upstreams_command.h"
 #include "host/options.h"
@@ -13,7 +14,7 @@ namespace pyember::cli {
 
 // What the command line and the PYEMBER_* variables say.
 struct CommandLine {
-  enum class Command { Serve, Run, Jobs, Doctor, Upgrade, Upstreams };
+  enum class Command { Serve, Run, Jobs, Doctor, Upgrade, Upstreams, Tokens };
 
   Command command = Command::Serve;
   host::Options options;  // of serve
@@ -22,6 +23,7 @@ struct CommandLine {
   DoctorOptions doctor;
   UpgradeCommand upgrade;
   UpstreamsCommand upstreams;
+  TokensCommand tokens;
   std::optional<int> exit_code;  // --help, --version or a mistake: printed already, end with this
 };
 

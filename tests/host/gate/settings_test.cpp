@@ -1,6 +1,10 @@
 #include "host/http/gate/settings.h"
 
+#include <sys/stat.h>
+
+#include "host/http/gate/token_file.h"
 #include "support/catch.h"
+#include "temporary_folder.h"
 
 using namespace pyember::host;
 
@@ -9,7 +13,11 @@ namespace {
 GateSettings with_tokens(const char* address) {
   GateSettings settings;
   settings.address = address;
-  settings.token_file = "/tokens.json";
+  static const TemporaryFolder folder;
+  settings.token_file = folder.path + "/tokens.json";
+  REQUIRE(TokenFile(settings.token_file).change([](std::vector<AccessToken>&) {
+    return pyember::Result<void>();
+  }));
   return settings;
 }
 
@@ -46,6 +54,16 @@ TEST_CASE("check_gate: who listens everywhere says under which names", "[gate]")
   settings.allowed_hosts = {"python.example"};
   CHECK(check_gate(settings));
   CHECK(check_gate(with_oauth("0.0.0.0")));
+}
+
+TEST_CASE("check_gate: a file of tokens must be there and be nobody else's", "[gate]") {
+  GateSettings settings = with_tokens("127.0.0.1");
+  CHECK(check_gate(settings));
+  REQUIRE(chmod(settings.token_file.c_str(), 0644) == 0);
+  CHECK(says(check_gate(settings), "0600"));
+  REQUIRE(chmod(settings.token_file.c_str(), 0600) == 0);
+  settings.token_file += ".other";
+  CHECK(says(check_gate(settings), "pyember tokens add"));
 }
 
 TEST_CASE("check_gate: names and origins must be some", "[gate]") {

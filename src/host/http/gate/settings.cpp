@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "host/http/gate/allowed_names.h"
+#include "host/http/gate/token_file.h"
 #include "host/http/listening_sockets.h"
 #include "host/upstream/http_library.h"
 #include "host/upstream/http_url.h"
@@ -101,6 +102,10 @@ Result<void> check_gate(const GateSettings& settings) {
   if (auto names = check_names(settings); !names) return names;
   if (auto oauth = check_oauth(settings); !oauth) return oauth;
   if (auto openness = check_openness(settings); !openness) return openness;
+  if (settings.has_tokens()) {
+    const Result<std::vector<AccessToken>> tokens = TokenFile(settings.token_file).read();
+    if (!tokens) return tokens.error();
+  }
   const double rate = settings.requests_per_second;
   if (std::isfinite(rate) && rate >= 0) return {};
   return wrong(

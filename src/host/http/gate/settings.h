@@ -26,8 +26,8 @@ struct GateSettings {
   bool authenticates() const { return has_tokens() || has_oauth(); }
 };
 
-// Why a server may not be started like this: it would be open to others, or nobody could ever come
-// in. The message says which option mends it.
+// Why a server may not be started like this: it would be open to others, or nobody could come in,
+// as with a file of tokens that can't be read. The message says which option mends it.
 Result<void> check_gate(const GateSettings& settings);
 
 }  // namespace pyember::host
