@@ -307,10 +307,13 @@ inline constexpr std::size_t kQuestionsAtOnce = 8;     // of one call; others wa
 inline constexpr std::size_t kMaximumQuestions = 256;  // of one call, with those that wait
 inline constexpr std::size_t kWaitingCalls = 64;       // asked something, not called again yet
 inline constexpr std::chrono::milliseconds kWaitingCallLifetime = 3600s;  // then it is given up
+inline constexpr std::size_t kMaximumRoots = 1024;     // folders that a client tells
 inline constexpr std::size_t kFormFields = 32;         // of one form; people fill it in
 inline constexpr std::size_t kFormChoices = 256;       // of one field
 inline constexpr std::size_t kFormBytes = 32u << 10;   // all in all
 inline constexpr std::size_t kQuestionTextBytes = 4u << 10;           // that code asks
+inline constexpr std::size_t kSamplingBytes = 1u << 20;               // that code asks a model
+inline constexpr std::chrono::milliseconds kLongestQuestion = 3600s;  // as long as calls wait
 inline constexpr std::chrono::nanoseconds kHeldForQuestions = 3600s;  // a cell's timeout, at most
 
 // --- host: scripts -----------------------------------------------------------------------------

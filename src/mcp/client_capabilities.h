@@ -17,6 +17,8 @@ struct ClientCapabilities {
 
   // Whether there is anything that it can be asked.
   bool can_be_asked() const { return forms || urls || sampling || roots; }
+  // For where it can be asked nothing.
+  void forget_questions() { forms = urls = sampling = roots = false; }
   bool operator==(const ClientCapabilities&) const = default;
 };
 

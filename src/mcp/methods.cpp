@@ -204,8 +204,8 @@ void Connection::Impl::result_at_once(const Recipient& from, const ToolResult& r
 
 ToolCall::Options Connection::Impl::options_for(const Recipient& from) {
   ToolCall::Options options = {!from.context.progress_token.empty(), from.context.log_level};
-  options.can_ask = from.context.client.forms && !from.batch;
   options.client = from.context.client;
+  if (from.batch) options.client.forget_questions();
   options.trace = from.context.trace;
   if (from.ticket != kNoTicket) options.begun = responder_.output().begun_mark(from.ticket);
   return options;
@@ -213,7 +213,7 @@ ToolCall::Options Connection::Impl::options_for(const Recipient& from) {
 
 void Connection::Impl::start_call(Recipient&& from, const Tool& tool, Json&& arguments) {
   const ToolCall::Options options = options_for(from);
-  const bool found_again = options.can_ask && is_modern(from.context.version);
+  const bool found_again = options.client.can_be_asked() && is_modern(from.context.version);
   const std::size_t hash = found_again ? structural_hash(arguments) : 0;
   const auto pending = std::make_shared<PendingCall>(*this, std::move(from), tool, hash);
   const auto call = std::make_shared<ToolCall>(std::move(arguments), options, *pending);

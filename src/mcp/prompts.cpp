@@ -14,9 +14,9 @@ std::string PromptCall::argument(std::string_view name) const {
   return found == arguments_.end() ? std::string() : found->second;
 }
 
-bool PromptCall::can_ask() const { return call_->can_ask(); }
+bool PromptCall::can_ask(InputRequest::Kind kind) const { return call_->can_ask(kind); }
 
-std::uint64_t PromptCall::ask(Question question, WhenAnswered answered) {
+std::uint64_t PromptCall::ask(InputRequest question, WhenAnswered answered) {
   return call_->ask(std::move(question), std::move(answered));
 }
 

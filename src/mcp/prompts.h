@@ -62,8 +62,8 @@ class PromptCall {
   // The argument's value; empty: it was not given.
   std::string argument(std::string_view name) const;
 
-  bool can_ask() const;
-  std::uint64_t ask(Question question, WhenAnswered answered);
+  bool can_ask(InputRequest::Kind kind = InputRequest::Kind::Form) const;
+  std::uint64_t ask(InputRequest question, WhenAnswered answered);
 
   void complete(PromptResult result);
   void fail(RpcError error);

@@ -9,14 +9,14 @@
 #include <functional>
 #include <utility>
 
-// Questions of calls to the person behind the client.
+// What calls ask of the client: of the person behind it, of its model, of itself.
 //
 // In the handshake era they are requests of ours, sent while the call's own goes on. In the modern
 // era a server sends none: the call's request is answered with the questions (input_required), the
 // call goes on without one, and the client calls again with the answers and the state it was given
-// (PROTOCOL: MRTR-3). That state is a random name of the waiting call, good for one use: it says
-// nothing, can't be guessed, and what it stands for never leaves the server. So there is nothing in
-// it to protect, and a call is only found again by the tool and the arguments it was made with.
+// (PROTOCOL: MRTR-3). That state is the name of the waiting call, good for one use, with the time
+// until which it waits, sealed together with the tool and the arguments (request_state.h): what the
+// call stands for never leaves the server, and is only found again by who makes the same call.
 //
 // What is open is told to who keeps the protocol's state. A server that follows one that died takes
 // questions back which nobody can hear the answer of, and knows the calls that are lost.
@@ -41,7 +41,7 @@ Error too_many_waiting() {
 Error no_longer_asked() {
   return {ErrorCode::Unavailable,
           "The question got no answer, because the client has called again without the capability "
-          "to show it. Use a client that has elicitation."};
+          "that it needs. Use a client that declares the same with each request."};
 }
 
 Error refused(const Json& error) {
@@ -54,6 +54,7 @@ Error refused(const Json& error) {
                   told ? in_quotes(message->get_ref<const std::string&>()) : "without a reason")};
 }
 
+// Why a call's own end can't be told.
 RpcError bad_state(std::string_view why) {
   return invalid_params(
       fmt::format("Invalid params: requestState can't be used, because {}. Send the call again "
@@ -61,8 +62,9 @@ RpcError bad_state(std::string_view why) {
                   why));
 }
 
-std::string question_params(const Question& question, bool with_mode) {
-  std::string params = with_mode ? R"({"mode":"form","message":)" : R"({"message":)";
+// Versions before that of addresses know no modes; the others take a form for granted.
+std::string form_params(const InputRequest& question, Version version) {
+  std::string params = is_modern(version) ? R"({"mode":"form","message":)" : R"({"message":)";
   append_json_string(params, question.message);
   params += R"(,"requestedSchema":)";
   append_json(params, question.requested_schema);
@@ -70,7 +72,41 @@ std::string question_params(const Question& question, bool with_mode) {
   return params;
 }
 
-std::string key_of(std::uint64_t question) { return fmt::format("q{}", question); }
+std::string address_params(const InputRequest& question, Version version) {
+  std::string params = R"({"mode":"url","message":)";
+  append_json_string(params, question.message);
+  params += R"(,"url":)";
+  append_json_string(params, question.url);
+  if (!is_modern(version)) {
+    params += fmt::format(R"(,"elicitationId":"{}")", random_hex(kNameBytes));
+  }
+  params += '}';
+  return params;
+}
+
+std::string question_params(const InputRequest& question, Version version) {
+  switch (question.kind) {
+    case InputRequest::Kind::Form:
+      return form_params(question, version);
+    case InputRequest::Kind::Url:
+      return address_params(question, version);
+    case InputRequest::Kind::Sampling:
+      return to_json_text(question.params);
+    case InputRequest::Kind::Roots:
+      break;
+  }
+  return "{}";
+}
+
+std::string key_of(const ToolCall::OpenQuestion& question) {
+  return question.question->key.empty() ? fmt::format("q{}", question.number)
+                                        : question.question->key;
+}
+
+// What a state of this call is sealed for.
+RequestStates::Subject subject_of(const Tool& tool, std::size_t arguments_hash) {
+  return {"tools/call", tool.name, arguments_hash};
+}
 
 // Of all questions that are open: those the client has, and then as many as may be shown.
 std::vector<ToolCall::OpenQuestion> to_be_asked(ToolCall& call) {
@@ -131,33 +167,35 @@ void Connection::Impl::ask_beside(PendingCall& pending) {
     const std::string name = random_hex(kNameBytes);
     asked_.emplace(name, AskedQuestion{&pending, *next});
     protocol_changed();
-    responder_.request(pending.from.id, name, "elicitation/create",
-                       question_params(*next->question, false));
+    responder_.request(pending.from.id, name, method_of(next->question->kind),
+                       question_params(*next->question, pending.from.context.version));
   }
 }
 
 // As the answer to the call, which then waits to be made again.
 void Connection::Impl::ask_instead_of_answer(PendingCall& pending) {
-  if (!server_.waiting.make_room()) return pending.call().refuse_questions(too_many_waiting());
+  if (!server_.waiting.make_room(server_.states.now()))
+    return pending.call().refuse_questions(too_many_waiting());
   const auto taken = in_flight_.take(pending.from.id);
   std::string requests;
   for (const ToolCall::OpenQuestion& each : to_be_asked(pending.call())) {
-    requests += fmt::format(R"({}"{}":{{"method":"elicitation/create","params":{}}})",
-                            requests.empty() ? "" : ",", key_of(each.number),
-                            question_params(*each.question, true));
+    if (!requests.empty()) requests += ',';
+    append_json_string(requests, key_of(each));
+    requests += fmt::format(R"(:{{"method":"{}","params":{}}})", method_of(each.question->kind),
+                            question_params(*each.question, pending.from.context.version));
   }
   auto waiting = std::make_unique<WaitingCall>(random_hex(kNameBytes), pending.tool(),
                                                pending.arguments_hash(), pending.call());
-  const std::string state = waiting->state;
+  waiting->until = server_.states.now() + limits::kWaitingCallLifetime;
+  const std::string state =
+      server_.states.seal(waiting->state, subject_of(pending.tool(), pending.arguments_hash()));
   ToolCall::Options options;
-  options.can_ask = true;
   options.client = pending.from.context.client;
   options.trace = pending.from.context.trace;
   pending.call().move_to(*waiting, std::move(options));
   server_.waiting.add(std::move(waiting));
   protocol_changed();
-  responder_.input_required(pending.from, requests, state);
-  end_subscriptions_if_over();
+  responder_.input_required(pending.from, requests, state);  // the last: it may end all of this
 }
 
 void Connection::Impl::withdraw(PendingCall& pending, std::uint64_t question) {
@@ -170,7 +208,7 @@ void Connection::Impl::withdraw(PendingCall& pending, std::uint64_t question) {
   if (closing_ || ended_) return;
   protocol_changed();
   take_back(&pending.from.id, name, "the answer is not wanted any more");
-  if (pending.call().can_ask()) ask_beside(pending);
+  if (!pending.over()) ask_beside(pending);
 }
 
 void Connection::Impl::take_back(const RequestId* about, const std::string& name,
@@ -190,10 +228,9 @@ void Connection::Impl::handle_response(Message&& message) {
   if (found == asked_.end()) return;
   const auto [pending, question] = asked_.extract(found).mapped();
   protocol_changed();
-  Result<Answer> answer = message.result
-                              ? read_answer(*message.result, question.question->requested_schema)
-                              : Result<Answer>(refused(message.failure));
-  if (pending->call().can_ask()) ask_beside(*pending);
+  Result<Answer> answer = message.result ? read_answer(*message.result, *question.question)
+                                         : Result<Answer>(refused(message.failure));
+  if (!pending->over()) ask_beside(*pending);
   // The last thing that is done with the call, which may be over by it.
   pending->call().answer_question(question.number, std::move(answer));
 }
@@ -203,21 +240,24 @@ void Connection::Impl::handle_response(Message&& message) {
 // The call that `state` names goes on with this request. Answers the error itself.
 void Connection::Impl::call_again(Request&& request, const Tool& tool, const Json& arguments,
                                   const Json& state) {
-  const std::string name = state.is_string() ? state.get<std::string>() : std::string();
+  const std::size_t hash = structural_hash(arguments);
+  const auto opened =
+      server_.states.open(state.is_string() ? state.get_ref<const std::string&>() : std::string(),
+                          subject_of(tool, hash));
+  if (const auto* refused = std::get_if<RequestStates::Refused>(&opened)) {
+    return responder_.error(request.from, bad_state(refused->why));
+  }
+  const std::string& name = std::get<std::string>(opened);
+  server_.waiting.give_up_late(server_.states.now());
   const WaitingCall* const found = server_.waiting.find(name);
   if (found == nullptr) {
     if (!server_.waiting.take_lost(name)) {
       return responder_.error(request.from,
-                              bad_state("no call waits under it: it was used, is not one that this "
-                                        "server has given, or its call was given up"));
+                              bad_state("no call waits under it any more: it was used, or its call "
+                                        "was given up"));
     }
     protocol_changed();
     return result_at_once(request.from, lost_call(tool, arguments));
-  }
-  if (&found->tool != &tool || found->arguments_hash != structural_hash(arguments)) {
-    return responder_.error(request.from,
-                            bad_state("the call that waits under it has another tool or other "
-                                      "arguments"));
   }
   if (!admit(request.from)) return;
   const std::unique_ptr<WaitingCall> waiting = server_.waiting.take(*found);
@@ -253,16 +293,16 @@ void Connection::Impl::go_on(Request&& request, const WaitingCall& waiting) {
   for (const ToolCall::OpenQuestion& each : call.sent_questions()) {
     if (pending->over()) return;
     if (responses == request.params.end() || !responses->is_object()) break;
-    const auto response = responses->find(key_of(each.number));
+    const auto response = responses->find(key_of(each));
     if (response == responses->end()) continue;
     // One that does not fit its form is asked for again, with what was not answered.
-    Result<Answer> answer = read_answer(*response, each.question->requested_schema);
+    Result<Answer> answer = read_answer(*response, *each.question);
     if (answer) call.answer_question(each.number, std::move(answer));
   }
   pending->takes_answers = false;
   if (pending->over()) return;
-  if (!options.can_ask) return call.refuse_questions(no_longer_asked());
-  if (call.has_questions()) ask(*pending);
+  call.refuse_undeclared(no_longer_asked());
+  if (!pending->over() && call.has_questions()) ask(*pending);
 }
 
 // --- the end ---------------------------------------------------------------------------------
@@ -279,6 +319,7 @@ void Connection::Impl::remember_questions(Json& state) const {
   for (const auto& [name, question] : asked_) state["asked"].push_back(name);
   server_.waiting.for_each_state(
       [&state](const std::string& name) { state["waiting"].push_back(name); });
+  if (state.contains("waiting")) state["seal"] = server_.states.key();
 }
 
 void Connection::Impl::restore_questions(const Json& state) {
@@ -294,6 +335,8 @@ void Connection::Impl::restore_questions(const Json& state) {
   for (const Json& name : *waiting) {
     if (name.is_string()) server_.waiting.add_lost(name.get<std::string>());
   }
+  const auto seal = state.find("seal");
+  if (seal != state.end() && seal->is_string()) server_.states.set_key(seal->get<std::string>());
 }
 
 }  // namespace pyember::mcp

@@ -9,6 +9,7 @@
 
 #include "mcp/connection.h"
 #include "mcp/in_flight.h"
+#include "mcp/request_state.h"
 #include "mcp/server.h"
 #include "mcp/waiting_calls.h"
 
@@ -45,6 +46,7 @@ class Server::Impl {
   PromptCatalog* prompts = nullptr;  // null: the server has none
   Tool prompt_tool;                  // what a prompts/get is in flight as (prompt_methods.cpp)
   InFlightTotals in_flight;
+  RequestStates states;
   WaitingCalls waiting;
 
  private:

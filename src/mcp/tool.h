@@ -68,8 +68,7 @@ class ToolCall {
     bool wants_progress = false;
     std::optional<LogLevel> log_level;  // nothing below it is sent; nullopt: nothing at all
     std::atomic<std::uint8_t>* begun = nullptr;  // set when it begins; null: nobody wants to know
-    bool can_ask = false;                        // the client shows questions to a person
-    ClientCapabilities client = {};
+    ClientCapabilities client = {};              // as far as it may be asked
     std::shared_ptr<const TraceContext> trace = nullptr;  // null: the client keeps none
   };
 
@@ -111,15 +110,16 @@ class ToolCall {
   const ClientCapabilities& client() const { return options_.client; }
   const std::shared_ptr<const TraceContext>& trace() const { return options_.trace; }
 
-  // Whether the person behind the client can be asked: it says that it shows forms, and waits for
-  // this call's answer.
-  bool can_ask() const { return state_ == State::Open && options_.can_ask; }
+  // Whether the client can be asked that: it says so, and waits for this call's answer.
+  bool can_ask(InputRequest::Kind kind = InputRequest::Kind::Form) const {
+    return state_ == State::Open && can_be_asked(options_.client, kind);
+  }
   // Asks a question while the call goes on; the call has begun by that. `answered` is called once:
   // when the answer comes, or with an error, which may be before ask() returns (nobody can be
   // asked) or when the call is answered or cancelled first. There is no deadline: who asks keeps
   // one and withdraws. At most limits::kQuestionsAtOnce of a call are shown at the same time.
   // Returns the question's number; 0: it was refused at once.
-  std::uint64_t ask(Question question, WhenAnswered answered);
+  std::uint64_t ask(InputRequest question, WhenAnswered answered);
   // Its answer is not wanted any more; `answered` is not called. Nothing, if there is none.
   void withdraw(std::uint64_t question);
 
@@ -132,7 +132,7 @@ class ToolCall {
   // Valid until it is answered or withdrawn.
   struct OpenQuestion {
     std::uint64_t number;
-    const Question* question;
+    const InputRequest* question;
   };
   std::optional<OpenQuestion> take_question();
   std::vector<OpenQuestion> sent_questions() const;
@@ -140,11 +140,13 @@ class ToolCall {
   void answer_question(std::uint64_t number, Result<Answer> answer);
   // All that are open have no answer: nobody is there to give one.
   void refuse_questions(const Error& why);
+  // The same for those that the client says it can't be asked (any more).
+  void refuse_undeclared(const Error& why);
 
  private:
   enum class State { Open, Answered, Cancelled };
   struct Asking {
-    Question question;
+    InputRequest question;
     WhenAnswered answered;
     bool sent = false;
   };
@@ -152,6 +154,7 @@ class ToolCall {
       std::map<std::uint64_t, Asking>;  // by number: in the order in which they were asked
 
   ToolCallSink& leave(State state, Asked& dropped);
+  void refuse(Asked refused, const Error& why);
 
   Json arguments_;
   Options options_;

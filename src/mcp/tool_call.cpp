@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -14,10 +15,26 @@
 namespace pyember::mcp {
 namespace {
 
-Error nobody_to_ask() {
+Error nobody_to_ask(InputRequest::Kind kind) {
+  const char* why = nullptr;
+  switch (kind) {
+    case InputRequest::Kind::Form:
+      why = "shows no questions (it does not declare the capability elicitation with forms)";
+      break;
+    case InputRequest::Kind::Url:
+      why = "opens no addresses (it does not declare the capability elicitation with url)";
+      break;
+    case InputRequest::Kind::Sampling:
+      why = "asks no model for us (it does not declare the capability sampling)";
+      break;
+    case InputRequest::Kind::Roots:
+      why = "does not tell the folders it works in (it does not declare the capability roots)";
+      break;
+  }
   return {ErrorCode::Unavailable,
-          "Nobody was asked, because this client shows no questions (it does not declare the "
-          "capability elicitation with forms). Use a client that does, or do without the answer."};
+          fmt::format("Nobody was asked, because this client {}. Use a client that does, or do "
+                      "without the answer.",
+                      why)};
 }
 
 Error call_is_over() {
@@ -112,11 +129,11 @@ void ToolCall::cancel() {
 
 // --- questions -------------------------------------------------------------------------------
 
-std::uint64_t ToolCall::ask(Question question, WhenAnswered answered) {
-  if (state_ != State::Open || !options_.can_ask ||
-      questions_.size() >= limits::kMaximumQuestions) {
+std::uint64_t ToolCall::ask(InputRequest question, WhenAnswered answered) {
+  const bool declared = can_be_asked(options_.client, question.kind);
+  if (state_ != State::Open || !declared || questions_.size() >= limits::kMaximumQuestions) {
     answered(state_ != State::Open ? call_is_over()
-             : !options_.can_ask   ? nobody_to_ask()
+             : !declared           ? nobody_to_ask(question.kind)
                                    : too_many_questions());
     return 0;
   }
@@ -161,6 +178,22 @@ std::vector<ToolCall::OpenQuestion> ToolCall::sent_questions() const {
 void ToolCall::refuse_questions(const Error& why) {
   Asked refused;
   refused.swap(questions_);
+  refuse(std::move(refused), why);
+}
+
+void ToolCall::refuse_undeclared(const Error& why) {
+  Asked refused;
+  for (auto each = questions_.begin(); each != questions_.end();) {
+    const auto next = std::next(each);
+    if (!can_be_asked(options_.client, each->second.question.kind)) {
+      refused.insert(questions_.extract(each));
+    }
+    each = next;
+  }
+  refuse(std::move(refused), why);
+}
+
+void ToolCall::refuse(Asked refused, const Error& why) {
   for (const auto& [number, each] : refused) {
     if (each.sent) sink_->call_withdraws(number);
   }

@@ -7,7 +7,19 @@
 
 namespace pyember::mcp {
 
-bool WaitingCalls::make_room() {
+void WaitingCalls::give_up_late(Time now) {
+  std::vector<std::unique_ptr<WaitingCall>> late;
+  for (auto& each : calls_) {
+    if (each->until < now) late.push_back(std::move(each));
+  }
+  std::erase(calls_, nullptr);
+  for (const auto& each : late) {
+    if (each->call != nullptr) each->call->cancel();
+  }
+}
+
+bool WaitingCalls::make_room(Time now) {
+  give_up_late(now);
   if (calls_.size() < limits::kWaitingCalls) return true;
   const auto answered = std::find_if(calls_.begin(), calls_.end(),
                                      [](const auto& each) { return each->call == nullptr; });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -36,7 +37,8 @@ class WaitingCall : public ToolCallSink {
   const std::string state;  // of its request
   const Tool& tool;
   const std::size_t arguments_hash;
-  ToolCall* call;  // null: it has been answered, or cancelled
+  std::chrono::system_clock::time_point until{};  // then it is given up
+  ToolCall* call;                                 // null: it has been answered, or cancelled
   std::optional<std::variant<ToolResult, RpcError>> outcome;
 };
 
@@ -48,9 +50,13 @@ class WaitingCalls {
   WaitingCalls(const WaitingCalls&) = delete;
   WaitingCalls& operator=(const WaitingCalls&) = delete;
 
+  using Time = std::chrono::system_clock::time_point;
+
+  // Cancels and forgets those whose client has not come back in time.
+  void give_up_late(Time now);
   // False: as many wait as may, and all of them still run. Else there is room for one more, for
   // which one that nobody has come for may have been given up.
-  bool make_room();
+  bool make_room(Time now);
   void add(std::unique_ptr<WaitingCall> call);
   WaitingCall* find(std::string_view state);  // null: there is none
   std::unique_ptr<WaitingCall> take(const WaitingCall& call);

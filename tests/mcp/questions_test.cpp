@@ -99,7 +99,9 @@ struct HandshakeClient : Client {
 // --- answers ------------------------------------------------------------------------------------
 
 TEST_CASE("Answers: what a client says is read with care") {
-  const auto read = [](const char* text) { return mcp::read_answer(Json::parse(text), kForm); };
+  const auto read = [](const char* text) {
+    return mcp::read_answer(Json::parse(text), {"Really?", kForm});
+  };
   CHECK(read(R"({"action":"accept","content":{"all":true}})").value().content["all"] == true);
   CHECK(read(R"({"action":"accept"})").value().content == Json::object());
   CHECK(read(R"({"action":"accept","content":null})").ok());
@@ -375,8 +377,16 @@ TEST_CASE("Questions: a state is good once, for the call that it was given to") 
     return answer["error"]["code"] == -32602;
   };
   SECTION("a state that was not given") {
-    for (const Json& wrong : {Json("x"), Json(""), Json(7), Json(nullptr), Json::object(),
-                              Json(state.get<std::string>() + "0")}) {
+    const auto& text = state.get_ref<const std::string&>();
+    const std::size_t seal = text.rfind('.');
+    std::string later = text;
+    ++later[seal - 1];  // of its expiry
+    std::string other = text;
+    other[0] = other[0] == '0' ? '1' : '0';
+    for (const Json& wrong :
+         {Json("x"), Json(""), Json(7), Json(nullptr), Json::object(), Json(text + "0"),
+          Json(later), Json(other), Json(text.substr(0, seal)), Json(text.substr(0, 32))}) {
+      CAPTURE(wrong);
       client.modern_call(2, {{"requestState", wrong}});
       CHECK(refused());
     }

@@ -43,7 +43,7 @@ class QuestionService final : public CallService {
 
   std::unique_ptr<Open> take(std::uint64_t id);
   void unanswered(std::uint64_t id, std::chrono::milliseconds waited);
-  void answered(std::uint64_t id, Result<mcp::Answer> answer);
+  void answered(std::uint64_t id, mcp::InputRequest::Kind kind, Result<mcp::Answer> answer);
 
   EventLoop& loop_;
   const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);

@@ -21,8 +21,8 @@ namespace {
 class Client final : public mcp::ToolCallSink {
  public:
   explicit Client(bool can_ask)
-      : call(std::make_shared<mcp::ToolCall>(Json::object(),
-                                             mcp::ToolCall::Options{.can_ask = can_ask}, *this)) {}
+      : call(std::make_shared<mcp::ToolCall>(
+            Json::object(), mcp::ToolCall::Options{.client = {.forms = can_ask}}, *this)) {}
   ~Client() override { call->complete({}); }
 
   void call_progress(double, std::optional<double>, std::string_view) override {}
