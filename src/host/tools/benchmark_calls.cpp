@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "host/apps/view_resources.h"
 #include "host/benchmark/benchmark.h"
 #include "host/jobs/job_folders.h"
 #include "host/tools/benchmark_answer.h"
@@ -53,7 +54,10 @@ class BenchmarkWork final : public JobWork {
   JobTraces traces() const override {
     return {benchmark_->current_folder(),
             benchmark_->samples_path(),
-            {{"script", runs_of(Side::Baseline)}, {"compared", runs_of(Side::Candidate)}}};
+            {{"over", benchmark_->plan().runs_over()},
+             {"expected", benchmark_->plan().runs_expected()},
+             {"script", runs_of(Side::Baseline)},
+             {"compared", runs_of(Side::Candidate)}}};
   }
   Benchmark& benchmark() { return *benchmark_; }
 
@@ -106,7 +110,7 @@ class BenchmarkCalls::Run : public std::enable_shared_from_this<Run> {
   void single_launched(const Result<void>& outcome);
   void single_ended(const Job& job);
   void many_ended(const BenchmarkOutcome& outcome);
-  void answer_with_curve(Json result, const std::string& samples_path);
+  void answer_with_curve(Json result, Json samples);
   void answer(Json result, Json images);
   void environment_failed(Side side, const PreparationFailure& failure);
   void budget_used_up();
@@ -131,8 +135,9 @@ class BenchmarkCalls::Run : public std::enable_shared_from_this<Run> {
   std::optional<ScriptRequest> requests_[2];
   std::optional<PreparedScript> scripts_[2];
   RunFacts facts_;
-  std::string job_id_;              // empty: none yet
-  bool starting_ = false;           // a single run
+  Json curve_;             // samples of the memory, for a view; null: there are none, or no view
+  std::string job_id_;     // empty: none yet
+  bool starting_ = false;  // a single run
   Benchmark* benchmark_ = nullptr;  // the registry's work, until it has ended
   Timer budget_timer_;
   Timer timeout_timer_;
@@ -269,8 +274,8 @@ void BenchmarkCalls::Run::single_ended(const Job& job) {
         !job.error.empty() ? job.error : "The benchmark was lost. Run it again.";
     return fail(fault_of(Error{ErrorCode::Unavailable, why}));
   }
-  answer_with_curve(std::move(result),
-                    JobFolders(owner_.places_.jobs_directory).path(job_id_) + "/samples");
+  const std::string samples = JobFolders(owner_.places_.jobs_directory).path(job_id_) + "/samples";
+  answer_with_curve(std::move(result), options_.settings.curve ? read_samples(samples) : Json());
 }
 
 // --- many runs
@@ -335,17 +340,15 @@ void BenchmarkCalls::Run::many_ended(const BenchmarkOutcome& outcome) {
   if (!started) {
     return fail(fault_of(Error{ErrorCode::Unavailable, outcome.last.error}));
   }
-  draw_curve(owner_.services_, std::move(samples),
-             [weak = weak_from_this(), result = std::move(result)](Json images) mutable {
-               if (const auto run = weak.lock()) run->answer(std::move(result), std::move(images));
-             });
+  answer_with_curve(std::move(result), std::move(samples));
 }
 
 // --- the answer
 // ------------------------------------------------------------------------------------
 
-void BenchmarkCalls::Run::answer_with_curve(Json result, const std::string& samples_path) {
-  Json samples = options_.settings.curve ? read_samples(samples_path) : Json();
+// For people a picture, for a client that shows views what it draws itself.
+void BenchmarkCalls::Run::answer_with_curve(Json result, Json samples) {
+  if (call_->client().ui) curve_ = samples;
   draw_curve(owner_.services_, std::move(samples),
              [weak = weak_from_this(), result = std::move(result)](Json images) mutable {
                if (const auto run = weak.lock()) run->answer(std::move(result), std::move(images));
@@ -358,6 +361,7 @@ void BenchmarkCalls::Run::answer(Json result, Json images) {
   if (is_foreground()) {
     mcp::ToolResult told = tool_answer(options_.run.form, std::move(result), benchmark_markdown);
     for (Json& image : images) told.content.push_back(std::move(image));
+    if (curve_.is_array()) told.meta[kMemoryCurveMeta] = std::move(curve_);
     call_->complete(std::move(told));
     if (!keep) jobs_.remove({job_id_});
   }

@@ -52,7 +52,8 @@ function told(state, error) {
     return;
   }
   if (!over) setStatus(state.job.status);
-  setProgress(state.running ? state.job.progress : null);
+  const many = state.runs && { current: state.runs.over, total: state.runs.expected };
+  setProgress(state.running ? state.job.progress ?? many : null);
   show($("stop"), state.running);
   if (state.samples) showMemory(state.samples);
   if (state.running) {
