@@ -175,6 +175,12 @@ HttpReply Gate::insufficient_scope(const Caller& caller, std::string_view tool) 
   return impl_->challenges.insufficient(scope + scope_for(tool));
 }
 
+mcp::HttpFields Gate::scope_challenge(const Caller& caller, std::string_view tool) const {
+  HttpReply reply = insufficient_scope(caller, tool);
+  std::erase_if(reply.fields, [](const auto& each) { return each.name != "WWW-Authenticate"; });
+  return std::move(reply.fields);
+}
+
 mcp::HttpFields Gate::fields_for(const mcp::HttpRequest& request) const {
   const std::optional<std::string_view> origin = request.header("origin");
   if (!origin || !impl_->names.names_origin(*origin)) return {};

@@ -37,8 +37,10 @@ class Gate {
   using Admitted = std::function<void(std::variant<Caller, HttpReply>)>;
   void admit(const mcp::HttpRequest& request, Admitted done);
 
-  // The refusal of a tool that the caller's scopes don't let them call (403), naming what would.
+  // The refusal of a tool that the caller's scopes don't let them call (403), naming what would; and
+  // its challenge alone, for who has an answer already.
   HttpReply insufficient_scope(const Caller& caller, std::string_view tool) const;
+  mcp::HttpFields scope_challenge(const Caller& caller, std::string_view tool) const;
 
   // Fields to be added to every response to this request: what lets a page of an allowed origin
   // read it.
