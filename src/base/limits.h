@@ -394,6 +394,8 @@ inline constexpr std::size_t kHttpRedirects = 3;             // of one request, 
 inline constexpr std::size_t kHttpSessionIdBytes = 4096;
 inline constexpr std::size_t kHttpResumptions = 10;  // of one answer whose stream broke, in a row
 inline constexpr std::chrono::milliseconds kHttpEndDeadline = 2s;  // to delete a session
+inline constexpr std::chrono::milliseconds kHttpStreamPatience = 1s;  // for a stream of the
+                                                                       // server's own messages
 inline constexpr std::size_t kSseIdBytes = 4096;                   // of an event
 inline constexpr std::chrono::milliseconds kSseFirstRetry = 1s;    // unless the server says so; …
 inline constexpr std::chrono::milliseconds kSseLongestRetry = 60s;  // … doubled up to this

@@ -207,6 +207,7 @@ class Client {
   std::int64_t last_id_ = 0;
   std::int64_t probe_id_ = 0;
   bool probed_again_ = false;
+  std::string probe_failure_;       // what the transport said of it
   std::int64_t listen_id_ = 0;      // 0: not listening
   std::size_t received_bytes_ = 0;  // of the message that is looked at
   std::optional<Json> late_discovery_;

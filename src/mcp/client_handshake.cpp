@@ -107,6 +107,7 @@ void Client::handle_discovered(ClientAnswer answer) {
 
 void Client::refused_probe(const ClientError& error) {
   if (!is_modern_error(error)) {
+    if (error.kind == ClientError::Kind::Transport) probe_failure_ = error.message;
     initialize();
     return;
   }
@@ -155,6 +156,8 @@ void Client::handle_initialized(ClientAnswer answer) {
     if (late_discovery_ && accept_discovered(*late_discovery_)) return;
     if (settings_.try_handshake && probe_id_ == 0) {
       probe();  // it may speak another era than it did last time
+    } else if (is_modern_error(*answer.error) && !probe_failure_.empty()) {
+      fail(probe_failure_);  // it is of the modern era, and that is why it was not reached in it
     } else if (answer.error->message.ends_with('.') &&
                answer.error->kind == ClientError::Kind::Transport) {
       fail(answer.error->message);  // says all there is to say

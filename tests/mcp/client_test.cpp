@@ -521,6 +521,17 @@ TEST_CASE("Client: a version that was refused though it is served is tried once 
   CHECK(talk.next_json()["method"] == "initialize");
 }
 
+TEST_CASE("Client: a modern server that refused the probe is not taken for an older one",
+          "[client]") {
+  Talk talk({"1.0", true, false});
+  talk.client.start();
+  talk.client.request_failed(*talk.next().id, {ErrorCode::Unavailable, "It wants a login."});
+  const Json handshake = talk.next_json();
+  REQUIRE(handshake["method"] == "initialize");
+  talk.refuse(handshake, -32020, "MCP-Protocol-Version is missing");
+  CHECK(talk.failure == "It wants a login.");
+}
+
 TEST_CASE("Client: a request for input is an error that says so", "[client]") {
   Talk talk;
   talk.begin_modern();

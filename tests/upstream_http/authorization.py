@@ -26,6 +26,7 @@ class Authorization:
     """What to do, and what was done. Change the switches before the server is asked."""
 
     metadata_header: bool = True  # the challenge says where the metadata is
+    open_handshake: bool = False  # connections begin without a token, in the handshake era
     resource_metadata: bool = True
     issuer_metadata: bool = True
     challenge_scope: str = ""
@@ -82,6 +83,8 @@ class Authorization:
                 "authorization_response_iss_parameter_supported": True}
 
     def serve(self, asked: Asked, to: Answering) -> None:
+        if self.open_handshake and asked.json["method"] in ("initialize", "notifications/initialized"):
+            return to.answer(200, result(asked, {}))
         header = asked.headers.get("authorization", "")
         grant = self.tokens.get(header.removeprefix("Bearer "))
         if grant is None:

@@ -110,6 +110,12 @@ def test_the_scope_is_what_the_server_asks_for_or_else_all_it_has(
         assert fields["resource"] == [server.url]
 
 
+def test_the_scope_is_asked_for_by_a_server_that_lets_handshakes_pass_without_a_token(tokens: Path) -> None:
+    does = Authorization(open_handshake=True, challenge_scope="read", scopes_supported=["everything"])
+    with serving(does) as server:
+        assert log_in(server, tokens) == "read"
+
+
 @pytest.mark.parametrize("method", ["none", "client_secret_post", "client_secret_basic"])
 def test_a_client_that_was_registered_by_hand_is_used(tokens: Path, method: str) -> None:
     does = Authorization(registration=False, auth_methods=[method])

@@ -89,9 +89,21 @@ ensure_requirements() {
   fi
 }
 
-# Sets and exports NODE (22 or newer) and installs the TypeScript SDKs beside their tests.
+# ensure_npm_packages FOLDER WHAT: what FOLDER/package-lock.json names is installed there.
+ensure_npm_packages() {
+  local folder="$ROOT/$1"
+  if ! up_to_date "$folder/node_modules/pyember.stamp" "$(cat "$folder/package-lock.json")"; then
+    say "installing $2 beside $1"
+    (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2) ||
+      die "npm could not install $1/package.json; see its message above."
+    cp "$folder/package-lock.json" "$folder/node_modules/pyember.stamp"
+  fi
+}
+
+# Sets and exports NODE (22 or newer) and installs, beside the tests of each, the TypeScript SDKs and
+# the conformance suites.
 ensure_node() {
-  local tests="$ROOT/tests/e2e/typescript" major=0
+  local major=0
   ensure_packages "$NPM_PACKAGES"
   if have node; then major="$(node --version | sed 's/^v\([0-9]*\).*/\1/')"; fi
   if [ "$major" -ge 22 ]; then
@@ -100,12 +112,8 @@ ensure_node() {
     install_node
   fi
   export NODE
-  if ! up_to_date "$tests/node_modules/pyember.stamp" "$(cat "$tests/package-lock.json")"; then
-    say "installing the TypeScript SDKs beside tests/e2e/typescript"
-    (cd "$tests" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2) ||
-      die "npm could not install tests/e2e/typescript/package.json; see its message above."
-    cp "$tests/package-lock.json" "$tests/node_modules/pyember.stamp"
-  fi
+  ensure_npm_packages tests/e2e/typescript "the TypeScript SDKs"
+  ensure_npm_packages tests/conformance "the conformance suites"
 }
 
 # Node 22 from npm: a package that holds nothing but the binary.
@@ -131,16 +139,10 @@ install_node() {
 # The official MCP servers that tests/upstream_servers reaches: npm's beside those tests, Python's in
 # environments of their own, two because one of them works with an older SDK only.
 ensure_upstreams() {
-  local tests="$ROOT/tests/upstream_servers"
   ensure_embedded_python
   ensure_upstream_environment upstreams
   ensure_upstream_environment upstreams-handshake
-  if ! up_to_date "$tests/node_modules/pyember.stamp" "$(cat "$tests/package-lock.json")"; then
-    say "installing the official MCP servers beside tests/upstream_servers"
-    (cd "$tests" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2) ||
-      die "npm could not install tests/upstream_servers/package.json; see its message above."
-    cp "$tests/package-lock.json" "$tests/node_modules/pyember.stamp"
-  fi
+  ensure_npm_packages tests/upstream_servers "the official MCP servers"
 }
 
 # ensure_upstream_environment NAME: tools/dev/requirements-NAME.txt is installed in .dev/NAME.

@@ -28,7 +28,9 @@ void HttpListening::ask() {
 }
 
 void HttpListening::reply_head(const HttpHead& head) {
-  if (head.status == 200) pause_ = limits::kSseFirstRetry;
+  if (head.status != 200) return;
+  pause_ = limits::kSseFirstRetry;
+  owner_.listening_begun();
 }
 
 void HttpListening::reply_event(SseEvent event) { owner_.listening_event(std::move(event)); }

@@ -18,6 +18,7 @@ class HttpListening final : HttpReply::Owner {
   class Owner {
    public:
     virtual HttpRequest listening_request(const std::string& last_event_id) = 0;
+    virtual void listening_begun() {}  // it is heard from now on; after each pause again
     virtual void listening_event(SseEvent event) = 0;
     virtual void listening_over(const HttpOutcome& outcome) = 0;  // for good; nothing comes after
 

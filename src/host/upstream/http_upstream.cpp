@@ -21,9 +21,11 @@
 #include "mcp/json_members.h"
 
 // Each message is a Sending from send() until its answer has come. Some must wait (held): while a
-// token is renewed, while notifications/initialized is on its way, and while an HTTP+SSE server has
-// not said yet where it wants them. One that was refused for its token, or redirected, is sent
-// again, at most once and kHttpRedirects times: a server that refuses has done nothing.
+// token is renewed, while notifications/initialized is on its way and the stream for the server's
+// own messages is not there yet (what a request has a server ask may come that way, and would be
+// lost), and while an HTTP+SSE server has not said yet where it wants them. One that was refused
+// for its token, or redirected, is sent again, at most once and kHttpRedirects times: a server that
+// refuses has done nothing.
 //
 // What a Sending is told by its reply it hands to the upstream, which decides what becomes of it.
 // Both may be gone when the owner of the transport has been called, so that comes last everywhere.
@@ -92,7 +94,8 @@ class HttpUpstream final : public UpstreamTransport, public HttpListening::Owner
         definition_(definition),
         settings_(settings),
         owner_(owner),
-        soon_(loop, [this] { owner_.transport_ended(problem_); }) {}
+        soon_(loop, [this] { owner_.transport_ended(problem_); }),
+        stream_patience_(loop, [this] { stream_is_there(); }) {}
 
   void start() override;
   void send(OutgoingMessage message) override;
@@ -124,8 +127,10 @@ class HttpUpstream final : public UpstreamTransport, public HttpListening::Owner
   void finish(const Sending& sending);
   void fail(const Sending& sending, const Error& error);
   void listen();
+  void stream_is_there();
 
   HttpRequest listening_request(const std::string& last_event_id) override;
+  void listening_begun() override { stream_is_there(); }
   void listening_event(SseEvent event) override;
   void listening_over(const HttpOutcome& outcome) override;
 
@@ -143,6 +148,8 @@ class HttpUpstream final : public UpstreamTransport, public HttpListening::Owner
   std::string session_id_;
   std::string protocol_version_;  // of the last message that named one
   bool initialized_pending_ = false;
+  bool stream_pending_ = false;  // or is waited for no longer
+  Timer stream_patience_;
   bool renewing_ = false;
   std::optional<Error> renewal_failure_;
   Old old_ = Old::Untried;
@@ -230,7 +237,7 @@ void HttpUpstream::send(OutgoingMessage message) {
 }
 
 bool HttpUpstream::held(const OutgoingMessage& message) const {
-  return renewing_ || old_ == Old::Asked ||
+  return renewing_ || old_ == Old::Asked || stream_pending_ ||
          (initialized_pending_ && message.method != kInitialized);
 }
 
@@ -325,6 +332,7 @@ void HttpUpstream::sending_ended(Sending& sending, const HttpOutcome& outcome) {
     const std::int64_t id = *sending.message.id;
     if (session_id_ == sending.session_id) session_id_.clear();
     listening_.reset();
+    stream_pending_ = false;
     finish(sending);
     return owner_.transport_session_lost(id);
   }
@@ -432,7 +440,14 @@ void HttpUpstream::listen() {
   if (!session_id_.empty() && old_ != Old::Used && listening_ == nullptr) {
     listening_ =
         std::make_unique<HttpListening>(loop_, *client_, *this, HttpListening::Ending::GoesOn);
+    stream_pending_ = true;
+    stream_patience_.start(limits::kHttpStreamPatience);
   }
+}
+
+void HttpUpstream::stream_is_there() {
+  stream_patience_.stop();
+  if (std::exchange(stream_pending_, false)) release();
 }
 
 HttpRequest HttpUpstream::listening_request(const std::string& last_event_id) {
@@ -477,6 +492,7 @@ void HttpUpstream::listening_over(const HttpOutcome& outcome) {
     return owner_.transport_ended(why.message);
   }
   listening_.reset();
+  stream_is_there();
   if (old_ != Old::Asked) return;
   old_ = Old::Refused;
   // What waits was told no when it came with the handshake: that is the better reason.

@@ -1,6 +1,7 @@
 #include "host/upstream/oauth_discovery.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "mcp/json_members.h"
@@ -10,31 +11,59 @@ namespace pyember::host {
 
 namespace {
 
-// A request that needs no session and has no effect: servers of both eras refuse it in their way,
-// and one that wants a token does so before anything else.
-constexpr const char* kQuestion =
-    R"({"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",)"
-    R"("capabilities":{},"clientInfo":{"name":"pyember","version":")" PYEMBER_VERSION R"("}}})";
+// Requests that need no session and have no effect. A server that wants a token says so before
+// anything else, but some let those pass that begin a connection of the handshake era.
+struct Question {
+  const char* version;  // of the protocol; null: a header does not say
+  const char* method;
+  const char* body;
+};
+
+#define PYEMBER_CLIENT_INFO R"({"name":"pyember","version":")" PYEMBER_VERSION R"("})"
+constexpr std::array<Question, 2> kQuestions = {{
+    {"2026-07-28", "server/discover",
+     R"({"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{)"
+     R"("io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
+     R"("io.modelcontextprotocol/clientInfo":)" PYEMBER_CLIENT_INFO
+     R"(,"io.modelcontextprotocol/clientCapabilities":{}}}})"},
+    {nullptr, "initialize",
+     R"({"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25",)"
+     R"("capabilities":{},"clientInfo":)" PYEMBER_CLIENT_INFO "}}"},
+}};
+#undef PYEMBER_CLIENT_INFO
 
 }  // namespace
 
 OAuthDiscovery::OAuthDiscovery(HttpClient& client, HttpUrl server, HttpHeaders headers, Done done)
-    : client_(client), server_(std::move(server)), done_(std::move(done)) {
-  headers.emplace_back("Content-Type", "application/json");
-  headers.emplace_back("Accept", "application/json, text/event-stream");
+    : client_(client),
+      server_(std::move(server)),
+      headers_(std::move(headers)),
+      done_(std::move(done)) {
+  ask_server();
+}
+
+void OAuthDiscovery::ask_server() {
+  const Question& question = kQuestions[asked_++];
   HttpRequest request{
-      .method = "POST", .url = server_.text(), .headers = std::move(headers), .body = kQuestion};
+      .method = "POST", .url = server_.text(), .headers = headers_, .body = question.body};
+  request.headers.emplace_back("Content-Type", "application/json");
+  request.headers.emplace_back("Accept", "application/json, text/event-stream");
+  if (question.version != nullptr) {
+    request.headers.emplace_back("MCP-Protocol-Version", question.version);
+    request.headers.emplace_back("Mcp-Method", question.method);
+  }
   fetch_ = std::make_unique<HttpFetch>(client_, std::move(request),
                                        [this](Result<Fetched> answer) { take_challenge(answer); });
 }
 
 void OAuthDiscovery::take_challenge(const Result<Fetched>& answer) {
+  refused_ = answer && (answer.value().head.status == 401 || answer.value().head.status == 403);
+  if (!refused_ && asked_ < kQuestions.size()) return ask_server();
   if (!answer) {
     return end(
         Error{answer.error().code, "It could not be reached: " + answer.error().message + "."});
   }
   const OAuthChallenge challenge = challenge_of(answer.value().head);
-  refused_ = answer.value().head.status == 401 || answer.value().head.status == 403;
   found_.challenge_scope = challenge.scope;
   places_ = resource_metadata_places(server_, challenge.resource_metadata);
   std::reverse(places_.begin(), places_.end());
@@ -79,7 +108,7 @@ void OAuthDiscovery::take_resource(const mcp::Json& json) {
 
 void OAuthDiscovery::look_for_issuer(const std::string& issuer) {
   step_ = Step::Issuer;
-  issuer_ = issuer;
+  issuer_ = found_.resource.empty() ? "" : issuer;
   places_ = issuer_metadata_places(*parse_http_url(issuer));
   std::reverse(places_.begin(), places_.end());
   ask_next();

@@ -19,8 +19,9 @@ struct OAuthPlace {
   std::string resource_scopes;  // what it supports
 };
 
-// Finds that out: asks the server without a token, then for its metadata, then for that of the
-// authorization server it names. Destroying it ends it. Loop's thread only.
+// Finds that out: asks the server without a token, as a client of either era does, then for its
+// metadata, then for that of the authorization server it names. Destroying it ends it. Loop's
+// thread only.
 class OAuthDiscovery {
  public:
   using Done = std::function<void(Result<OAuthPlace>)>;  // may destroy it; errors in two sentences
@@ -29,6 +30,7 @@ class OAuthDiscovery {
   OAuthDiscovery(HttpClient& client, HttpUrl server, HttpHeaders headers, Done done);
 
  private:
+  void ask_server();
   void take_challenge(const Result<Fetched>& answer);
   void ask_next();
   void take_metadata(const Result<Fetched>& answer);
@@ -41,11 +43,13 @@ class OAuthDiscovery {
 
   HttpClient& client_;
   const HttpUrl server_;
+  const HttpHeaders headers_;
   Done done_;
   Step step_ = Step::Resource;
-  bool refused_ = false;             // the server wants a token
+  std::size_t asked_ = 0;            // questions to the server
+  bool refused_ = false;             // it wants a token
   std::vector<std::string> places_;  // still to be tried, the next one last
-  std::string issuer_;
+  std::string issuer_;               // as it was named; empty: nobody did
   OAuthPlace found_;
   std::unique_ptr<HttpFetch> fetch_;
 };

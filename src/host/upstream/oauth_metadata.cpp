@@ -39,6 +39,17 @@ bool covers(const HttpUrl& resource, const HttpUrl& server) {
          (server.path.size() == path.size() || server.path[path.size()] == '/');
 }
 
+// Some write it with a '/' at its end, and some without.
+bool is_issuer(std::string_view read, std::string_view wanted, const HttpUrl& server) {
+  if (wanted.empty()) {
+    const std::optional<HttpUrl> own = parse_http_url(std::string(read));
+    return own && own->same_origin(server);
+  }
+  if (read.ends_with('/')) read.remove_suffix(1);
+  if (wanted.ends_with('/')) wanted.remove_suffix(1);
+  return read == wanted;
+}
+
 Error wrong(std::string what) { return {ErrorCode::Unavailable, std::move(what)}; }
 
 }  // namespace
@@ -102,12 +113,7 @@ Result<AuthorizationServer> read_issuer_metadata(const mcp::Json& json, const st
       .scopes = joined(mcp::texts_in(json, "scopes_supported")),
       .takes_client_urls = mcp::flag_in(json, "client_id_metadata_document_supported"),
       .names_itself = mcp::flag_in(json, "authorization_response_iss_parameter_supported")};
-  // Some write it with a '/' at its end, and some without.
-  const auto bare = [](std::string text) {
-    if (text.ends_with('/')) text.pop_back();
-    return text;
-  };
-  if (bare(read.issuer) != bare(issuer)) {
+  if (!is_issuer(read.issuer, issuer, server)) {
     return wrong(
         "The authorization server's metadata is another's. It can't be trusted with a "
         "login.");

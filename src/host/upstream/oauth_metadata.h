@@ -41,7 +41,8 @@ std::vector<std::string> issuer_metadata_places(const HttpUrl& issuer);
 bool may_be_asked(const HttpUrl& address, const HttpUrl& server);
 
 // Errors are two sentences: what is wrong with it and why that matters. Everything that they take
-// over was checked with may_be_asked().
+// over was checked with may_be_asked(). An empty `issuer`: a server of 2025-03-26, which has no
+// metadata of its own and does not name one; its origin's counts, whatever its path.
 Result<ResourceMetadata> read_resource_metadata(const mcp::Json& json, const HttpUrl& server);
 Result<AuthorizationServer> read_issuer_metadata(const mcp::Json& json, const std::string& issuer,
                                                  const HttpUrl& server);

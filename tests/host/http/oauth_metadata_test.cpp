@@ -99,3 +99,16 @@ TEST_CASE("OAuth: an authorization server must be the one it was taken for, and 
   REQUIRE(odd.ok());
   CHECK(odd.value().registration_endpoint.empty());
 }
+
+TEST_CASE("OAuth: an old server's issuer is at its own origin, under whatever path", "[oauth]") {
+  mcp::Json json = issuer_json();
+  CHECK_FALSE(takes(json, ""));
+  for (const char* own : {"https://api.example.com", "https://api.example.com/oauth"}) {
+    json["issuer"] = own;
+    const auto read = read_issuer_metadata(json, "", server());
+    REQUIRE(read.ok());
+    CHECK(read.value().issuer == own);
+  }
+  json["issuer"] = "https://api.example.com.evil.com";
+  CHECK_FALSE(takes(json, ""));
+}
