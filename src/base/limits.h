@@ -410,7 +410,9 @@ inline constexpr std::size_t kLoginVisits = 16;                       // of a br
 
 // --- host: this server over HTTP (docs/http.md) --------------------------------------------------
 inline constexpr std::size_t kServedBodyBytes = kMaximumLineBytes;  // a message, as on a pipe
-inline constexpr std::size_t kServedHeadBytes = 16u << 10;          // a request's line and fields
+inline constexpr std::size_t kServedBodiesBytes = 256u << 20;  // of all requests, callers unknown
+inline constexpr std::size_t kServedHeadBytes = 12u << 10;     // a request's line and fields, with a
+                                                               // token (kBearerBytes) among them
 inline constexpr std::size_t kServedConnections = 2048;        // 1,000 streams, and as many calls
 inline constexpr std::size_t kServedConnectionsOfPeer = 256;   // of one address, but loopback's
 inline constexpr std::size_t kServedPendingBytes = 32u << 20;  // unsent of one response: two of the
