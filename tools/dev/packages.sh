@@ -44,6 +44,10 @@ cmd:jq|jq|jq|
 readonly NPM_PACKAGES="
 cmd:npm|nodejs npm|nodejs npm|node
 "
+# The tests of views look at them in a real browser; any of these will do (find_browser).
+readonly BROWSER_PACKAGES="
+cmd:chromium|chromium fonts-liberation|chromium|
+"
 # For the tests of containers, which make an image of their own. runc is named because podman's own
 # choice, crun, wants control groups that not every virtual machine has.
 readonly CONTAINER_PACKAGES="
@@ -139,6 +143,23 @@ cmd:ccache|ccache|ccache|ccache
 ensure_sandbox_packages() {
   [ "$(uname)" = Linux ] || return 0
   (ensure_packages "$SANDBOX_PACKAGES") || say "there will be no sandboxes"
+}
+
+find_browser() {
+  local name
+  for name in chromium chromium-browser google-chrome-stable google-chrome; do
+    if have "$name"; then command -v "$name"; return; fi
+  done
+}
+
+# Sets and exports PYEMBER_CHROMIUM. Where there is none the tests of views fail and say so.
+ensure_browser() {
+  PYEMBER_CHROMIUM="${PYEMBER_CHROMIUM:-$(find_browser)}"
+  if [ -z "$PYEMBER_CHROMIUM" ]; then
+    (ensure_packages "$BROWSER_PACKAGES") || say "there is no browser for the tests of views"
+    PYEMBER_CHROMIUM="$(find_browser)"
+  fi
+  export PYEMBER_CHROMIUM
 }
 
 # Where they can't be had the tests that need them say so and are skipped; the others run.

@@ -83,11 +83,10 @@ def compiled_suites(build: Path, reports: Path) -> list[Suite]:
             for binary in binaries]
 
 
-def node_suite(node: str, reports: Path, environment: dict[str, str]) -> Suite:
-    report = reports / "e2e-typescript.xml"
-    folder = ROOT / "tests" / "e2e" / "typescript"
-    tests = sorted(str(path) for path in folder.glob("*.test.mjs"))
-    return Suite("e2e-typescript",
+def node_suite(name: str, folder: str, node: str, reports: Path, environment: dict[str, str]) -> Suite:
+    report = reports / f"{name}.xml"
+    tests = sorted(str(path) for path in (ROOT / folder).glob("*.test.mjs"))
+    return Suite(name,
                  [node, "--test", "--test-reporter=junit", f"--test-reporter-destination={report}",
                   "--test-reporter=spec", "--test-reporter-destination=stdout", *tests],
                  report, environment, beside=True)
@@ -116,7 +115,8 @@ def all_suites(build: Path, reports: Path, node: str | None) -> list[Suite]:
         pytest_suite("sessions-containers", "tests/sessions", reports, environment=server, only="container", beside=True),
     ]
     if node:
-        suites.append(node_suite(node, reports, server))
+        suites.append(node_suite("e2e-typescript", "tests/e2e/typescript", node, reports, server))
+        suites.append(node_suite("apps", "tests/apps", node, reports, server))
     return [
         *suites,
         pytest_suite("python", "tests/python", reports, strict=True, environment=server),

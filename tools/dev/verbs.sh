@@ -28,6 +28,7 @@ verb_test() {
   ensure_container_packages
   ensure_sandbox_packages
   ensure_node
+  ensure_browser
   ensure_upstreams
   export_uv
   "$ENV_PYTHON" "$ROOT/tools/dev/run_tests.py" --build "$ROOT/build/release" --node "$NODE" "$@"

@@ -39,6 +39,10 @@ export const CLIENTS = [
         listTools: () => client.listTools(),
         callTool: (name, args, options) => client.callTool({ name, arguments: args }, undefined, options),
         readResource: (uri) => client.readResource({ uri }),
+        capabilities: () => client.getServerCapabilities(),
+        listPrompts: () => client.listPrompts(),
+        getPrompt: (name, args) => client.getPrompt({ name, arguments: args }),
+        complete: (ref, argument) => client.complete({ ref, argument }),
         async followResource(uri, told) {
           client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => told(params.uri));
           await client.subscribeResource({ uri });
@@ -67,6 +71,10 @@ function modern(name, version, mode) {
         listTools: () => client.listTools(),
         callTool: (toolName, args, options) => client.callTool({ name: toolName, arguments: args }, options),
         readResource: (uri) => client.readResource({ uri }),
+        capabilities: () => client.getServerCapabilities(),
+        listPrompts: () => client.listPrompts(),
+        getPrompt: (name, args) => client.getPrompt({ name, arguments: args }),
+        complete: (ref, argument) => client.complete({ ref, argument }),
         async followResource(uri, told) {
           client.setNotificationHandler(UPDATED, ({ params }) => told(params.uri));
           if (version === "2026-07-28") await client.listen({ resourceSubscriptions: [uri] });
