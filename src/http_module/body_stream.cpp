@@ -10,7 +10,7 @@ namespace pyember::http_module {
 namespace {
 
 // How much libmicrohttpd asks for at once where it sends without chunks (HTTP/1.0).
-constexpr std::size_t kBlockBytes = 4u << 10;
+constexpr std::size_t kBlockBytes = 1u << 10;
 // What an idle stream may keep for its next pieces.
 constexpr std::size_t kKeptBytes = 1u << 10;
 

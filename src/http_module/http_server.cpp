@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,9 +25,28 @@ constexpr int kAcceptsPerTurn = 64;  // then others get a turn
 constexpr int kPeersPerTurn = 64;
 constexpr std::chrono::milliseconds kLookAtTimes = std::chrono::seconds(1);
 
-// libmicrohttpd keeps head, answer's head and a window of the body in one pool for each connection,
-// of which only what was used is memory.
-constexpr std::size_t pool_bytes(std::size_t head_bytes) { return 2 * head_bytes + (4u << 10); }
+// libmicrohttpd keeps a request's head, a list of its fields, a window of the body and the answer's
+// head in one pool for each connection; all of it is memory in use.
+constexpr std::size_t pool_bytes(std::size_t head_bytes) { return head_bytes + (8u << 10); }
+
+constexpr char kTlsPriorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+
+// What others in this process may have open.
+constexpr rlim_t kOtherDescriptors = 1024;
+
+// Programs start with few descriptors to be had (1,024 often) though they may have more. How many
+// connections there can be.
+std::size_t make_room_for(std::size_t connections) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return connections;
+  const rlim_t wanted = connections + kOtherDescriptors;
+  if (limit.rlim_cur < wanted) {
+    limit.rlim_cur = std::min(wanted, limit.rlim_max);
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  const rlim_t others = std::min(kOtherDescriptors, limit.rlim_cur / 2);
+  return std::min<std::size_t>(connections, limit.rlim_cur - others);
+}
 
 std::string text_of(const sockaddr_storage& address) {
   char text[INET6_ADDRSTRLEN] = "";
@@ -91,13 +111,15 @@ HttpServer::HttpServer(host::EventLoop& loop, host::HttpListen listen, Handler h
       times_(loop, [this] { look_after_times(); }) {}
 
 Result<void> HttpServer::start() {
+  bounds_.connections = make_room_for(bounds_.connections);
   unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME;
-  std::array<MHD_OptionItem, 3> secret{{{MHD_OPTION_END, 0, nullptr}}};
+  std::array<MHD_OptionItem, 4> secret{{{MHD_OPTION_END, 0, nullptr}}};
   if (bounds_.tls) {
     flags |= MHD_USE_TLS;
     secret[0] = {MHD_OPTION_HTTPS_MEM_CERT, 0, const_cast<char*>(bounds_.tls->certificate.c_str())};
     secret[1] = {MHD_OPTION_HTTPS_MEM_KEY, 0, const_cast<char*>(bounds_.tls->key.c_str())};
-    secret[2] = {MHD_OPTION_END, 0, nullptr};
+    secret[2] = {MHD_OPTION_HTTPS_PRIORITIES, 0, const_cast<char*>(kTlsPriorities)};
+    secret[3] = {MHD_OPTION_END, 0, nullptr};
   }
   daemon_ =
       MHD_start_daemon(flags, 0, nullptr, nullptr, &advance, this,                               //
@@ -105,7 +127,7 @@ Result<void> HttpServer::start() {
                        MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes(bounds_.head_bytes),       //
                        MHD_OPTION_CONNECTION_LIMIT, static_cast<unsigned>(bounds_.connections),  //
                        MHD_OPTION_CONNECTION_TIMEOUT, 0u,                                        //
-                       MHD_OPTION_STRICT_FOR_CLIENT, 1,                                          //
+                       MHD_OPTION_STRICT_FOR_CLIENT, 0, /* request_head.h is */                  //
                        MHD_OPTION_UNESCAPE_CALLBACK, &leave_escaped, nullptr,                    //
                        MHD_OPTION_URI_LOG_CALLBACK, &begin_request, this,                        //
                        MHD_OPTION_NOTIFY_COMPLETED, &end_request, this,                          //
@@ -130,6 +152,7 @@ Result<void> HttpServer::start() {
 
 HttpServer::~HttpServer() {
   if (daemon_ == nullptr) return;
+  over_ = true;
   listen_to_sockets(false);
   daemon_poll_.reset();
   peers_poll_.reset();
@@ -194,6 +217,12 @@ void HttpServer::accept_some(int socket) {
   }
 }
 
+bool HttpServer::take_memory(std::size_t bytes) {
+  if (body_memory_ + bytes > bounds_.bodies_bytes) return false;
+  body_memory_ += bytes;
+  return true;
+}
+
 void HttpServer::run_soon() { soon_.start(); }
 
 void HttpServer::run() {
@@ -226,9 +255,10 @@ void HttpServer::look_after_times() {
   run();
 }
 
-MHD_Result HttpServer::advance(void*, MHD_Connection*, const char*, const char* method, const char*,
-                               const char* part, std::size_t* size, void** request) {
-  return static_cast<ServedRequest*>(*request)->advance(method, part, size);
+MHD_Result HttpServer::advance(void*, MHD_Connection*, const char*, const char* method,
+                               const char* version, const char* part, std::size_t* size,
+                               void** request) {
+  return static_cast<ServedRequest*>(*request)->advance(method, version, part, size);
 }
 
 void* HttpServer::begin_request(void* server, const char* target, MHD_Connection* raw) {

@@ -46,10 +46,13 @@ class HttpServer final : public host::HttpTransport, private RequestHost {
   }
   void run_soon() override;
   bool closes_connections() const override { return closing_; }
+  bool is_over() const override { return over_; }
   bool is_tls() const override { return bounds_.tls.has_value(); }
   std::size_t body_bytes() const override { return bounds_.body_bytes; }
   std::size_t head_bytes() const override { return bounds_.head_bytes; }
   std::size_t pending_bytes() const override { return bounds_.pending_bytes; }
+  bool take_memory(std::size_t bytes) override;
+  void give_memory_back(std::size_t bytes) override { body_memory_ -= bytes; }
 
   void listen_to_sockets(bool listening);
   void accept_some(int socket);
@@ -71,7 +74,7 @@ class HttpServer final : public host::HttpTransport, private RequestHost {
   void closed(Connection& connection);
 
   host::EventLoop& loop_;
-  const host::HttpListen bounds_;
+  host::HttpListen bounds_;
   const Handler handler_;
   MHD_Daemon* daemon_ = nullptr;
   UniqueFd peers_;  // the epoll set for peers' ends
@@ -80,9 +83,11 @@ class HttpServer final : public host::HttpTransport, private RequestHost {
   std::map<std::string, std::size_t> connections_of_;  // by peer
   std::size_t exchanges_ = 0;
   bool listening_ = false;
-  bool stopped_ = false;  // stop_listening()
-  bool closing_ = false;  // close_idle()
-  bool running_ = false;  // inside MHD_run
+  bool stopped_ = false;         // stop_listening()
+  std::size_t body_memory_ = 0;  // of all requests
+  bool closing_ = false;         // close_idle()
+  bool over_ = false;            // being destroyed
+  bool running_ = false;         // inside MHD_run
 
   std::vector<std::unique_ptr<host::Poll>> sockets_;
   std::unique_ptr<host::Poll> daemon_poll_;

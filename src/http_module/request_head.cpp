@@ -22,6 +22,31 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+// What names of fields and methods are made of (RFC 9110, 5.6.2).
+bool is_of_token(char letter) {
+  const bool alphanumeric = (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') ||
+                            (letter >= 'A' && letter <= 'Z');
+  return alphanumeric || std::string_view("!#$%&'*+-.^_`|~").find(letter) != std::string_view::npos;
+}
+
+bool is_token(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), is_of_token);
+}
+
+bool is_control(char letter) {
+  return static_cast<unsigned char>(letter) < ' ' || letter == '\x7f';
+}
+
+bool is_value(std::string_view text) {
+  return std::none_of(text.begin(), text.end(),
+                      [](char letter) { return is_control(letter) && letter != '\t'; });
+}
+
+bool is_target(std::string_view text) {
+  return std::none_of(text.begin(), text.end(),
+                      [](char letter) { return is_control(letter) || letter == ' '; });
+}
+
 std::string_view without_scheme(std::string_view target) {
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (same_name(target.substr(0, scheme.size()), scheme)) return target.substr(scheme.size());
@@ -72,6 +97,12 @@ std::size_t RequestHead::count(std::string_view name) const {
                     [name](const auto& field) { return same_name(field.first, name); }));
 }
 
+bool RequestHead::is_well_formed() const {
+  return std::all_of(fields_.begin(), fields_.end(), [](const auto& field) {
+    return is_token(field.first) && is_value(field.second);
+  });
+}
+
 RequestTarget parse_target(std::string_view target) {
   RequestTarget parts;
   if (const std::string_view rest = without_scheme(target); !rest.empty()) {
@@ -86,9 +117,17 @@ RequestTarget parse_target(std::string_view target) {
   return parts;
 }
 
-std::optional<HeadRefusal> refuse_head(RequestHead& head, const RequestTarget& target) {
+std::optional<HeadRefusal> refuse_head(RequestHead& head, const RequestLine& line) {
   constexpr int kBad = MHD_HTTP_BAD_REQUEST;
+  const RequestTarget& target = line.target;
+  if (!is_token(line.method) || !is_target(target.path) || !is_target(target.query)) {
+    return HeadRefusal{kBad, "The request's first line is malformed."};
+  }
+  if (!head.is_well_formed()) return HeadRefusal{kBad, "A field of the head is malformed."};
   if (head.count("Host") > 1) return HeadRefusal{kBad, "Host is given more than once."};
+  if (head.count("Host") == 0 && line.version != MHD_HTTP_VERSION_1_0) {
+    return HeadRefusal{kBad, "Host is missing."};
+  }
   if (!target.authority.empty() && head.find("Host") != target.authority) {
     return HeadRefusal{kBad, "The request's URL and its Host name different hosts."};
   }

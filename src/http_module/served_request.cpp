@@ -11,8 +11,8 @@ namespace pyember::http_module {
 
 namespace {
 
-// Of a body that is too large without having said so (chunked) so much is read and thrown away, for
-// the client to see the answer; then it is cut off.
+// Of a refused body that had not said how large it is (chunked) so much is read and thrown away,
+// for the client to see the answer; then it is cut off.
 constexpr std::size_t kSwallowedBytes = 4u << 20;
 
 std::string too_large(std::size_t most) {
@@ -26,13 +26,17 @@ ServedRequest::ServedRequest(RequestHost& host, Connection& connection, std::str
   connection_.began(*this);
 }
 
-ServedRequest::~ServedRequest() { connection_.ended(); }
+ServedRequest::~ServedRequest() {
+  host_.give_memory_back(memory_);
+  connection_.ended();
+}
 
-MHD_Result ServedRequest::advance(const char* method, const char* part, std::size_t* size) {
-  if (given_up_) return MHD_NO;
+MHD_Result ServedRequest::advance(const char* method, const char* version, const char* part,
+                                  std::size_t* size) {
+  if (given_up_ || host_.is_over()) return MHD_NO;
   switch (phase_) {
     case Phase::Head:
-      return begin(method);
+      return begin(method, version);
     case Phase::Body:
       return *size > 0 ? take(part, size) : hand_over();
     case Phase::Waiting:
@@ -43,7 +47,7 @@ MHD_Result ServedRequest::advance(const char* method, const char* part, std::siz
   return MHD_NO;
 }
 
-MHD_Result ServedRequest::begin(const char* method) {
+MHD_Result ServedRequest::begin(const char* method, const char* version) {
   phase_ = Phase::Body;
   method_ = method;
   head_.read(connection_.raw());
@@ -52,23 +56,42 @@ MHD_Result ServedRequest::begin(const char* method) {
                  refusal(fmt::format("The request's head is too large: at most {} bytes are taken.",
                                      host_.head_bytes())));
   }
-  if (const std::optional<HeadRefusal> refused = refuse_head(head_, target_)) {
+  if (const std::optional<HeadRefusal> refused = refuse_head(head_, {method_, target_, version})) {
     return queue(refused->status, refusal(refused->why));
   }
   const std::uint64_t announced = content_length(head_).value_or(0);
   if (announced > host_.body_bytes()) {
-    return queue(MHD_HTTP_CONTENT_TOO_LARGE, refusal(too_large(host_.body_bytes())));
+    body_refused_ = MHD_HTTP_CONTENT_TOO_LARGE;
+    return refuse_body();
   }
   return MHD_YES;
 }
 
+MHD_Result ServedRequest::refuse_body() {
+  if (body_refused_ == MHD_HTTP_CONTENT_TOO_LARGE) {
+    return queue(body_refused_, refusal(too_large(host_.body_bytes())));
+  }
+  ResponsePtr response =
+      refusal("The server holds as many requests as it can. Send this one again in a while.");
+  if (response) add_fields(*response, {{"Retry-After", "1"}});
+  return queue(body_refused_, std::move(response));
+}
+
 MHD_Result ServedRequest::take(const char* part, std::size_t* size) {
   const std::size_t n = std::exchange(*size, 0);
-  if (body_.size() + n <= host_.body_bytes() && !too_large_) {
-    body_.append(part, n);
-    return MHD_YES;
+  if (body_refused_ == 0) {
+    if (body_.size() + n > host_.body_bytes()) {
+      body_refused_ = MHD_HTTP_CONTENT_TOO_LARGE;
+    } else if (!host_.take_memory(n)) {
+      body_refused_ = MHD_HTTP_SERVICE_UNAVAILABLE;
+    } else {
+      memory_ += n;
+      body_.append(part, n);
+      return MHD_YES;
+    }
+    body_ = {};
+    host_.give_memory_back(std::exchange(memory_, 0));
   }
-  too_large_ = true;
   swallowed_ += n;
   return swallowed_ > kSwallowedBytes ? MHD_NO : MHD_YES;
 }
@@ -76,7 +99,7 @@ MHD_Result ServedRequest::take(const char* part, std::size_t* size) {
 // The handler may answer at once, or keep the exchange; then the connection stands still.
 MHD_Result ServedRequest::hand_over() {
   phase_ = Phase::Waiting;
-  if (too_large_) return queue(MHD_HTTP_CONTENT_TOO_LARGE, refusal(too_large(host_.body_bytes())));
+  if (body_refused_ != 0) return refuse_body();
   mcp::HttpRequest request;
   request.method = method_;
   request.path = std::move(target_.path);

@@ -25,9 +25,13 @@ class RequestHost {
   virtual void run_soon() = 0;                  // something is to be sent
   virtual bool closes_connections() const = 0;  // each after its next response
   virtual bool is_tls() const = 0;
+  virtual bool is_over() const = 0;  // nothing is handed on any more
   virtual std::size_t body_bytes() const = 0;
   virtual std::size_t head_bytes() const = 0;
   virtual std::size_t pending_bytes() const = 0;
+  // Memory for bodies, which all requests share; false: there is none left.
+  virtual bool take_memory(std::size_t bytes) = 0;
+  virtual void give_memory_back(std::size_t bytes) = 0;
 };
 
 // One request, from its first line until its response is sent or its client has gone. Owned by
@@ -45,7 +49,7 @@ class ServedRequest {
 
   // libmicrohttpd's upcalls: the head is there, then parts of the body, then (none left) the end;
   // again at the end, when the connection was suspended there and goes on.
-  MHD_Result advance(const char* method, const char* part, std::size_t* size);
+  MHD_Result advance(const char* method, const char* version, const char* part, std::size_t* size);
   void finish(bool whole);  // just before it is deleted; `whole`: the response was sent
 
   // The client has gone, or is cut off: nothing is answered any more.
@@ -59,15 +63,15 @@ class ServedRequest {
  private:
   friend class ServedExchange;
 
-  MHD_Result begin(const char* method);
+  MHD_Result begin(const char* method, const char* version);
   MHD_Result take(const char* part, std::size_t* size);
+  MHD_Result refuse_body();
   MHD_Result hand_over();
   MHD_Result go_on();
   MHD_Result queue(int status, ResponsePtr response);
 
   void answer(int status, ResponsePtr response);  // by the exchange
   void abandoned();                               // the exchange is gone
-  void suspend();
   void resume();
 
   RequestHost& host_;
@@ -77,8 +81,9 @@ class ServedRequest {
   std::string method_;
   std::string body_;
   RequestHead head_;
-  bool too_large_ = false;
-  std::size_t swallowed_ = 0;  // of a body that is
+  std::size_t memory_ = 0;     // taken for the body
+  int body_refused_ = 0;       // the status; 0: it is not
+  std::size_t swallowed_ = 0;  // of a refused body
   bool given_up_ = false;
   bool suspended_ = false;  // while waiting for the answer
   int status_ = 0;

@@ -23,9 +23,10 @@ struct HttpListen {
   std::vector<int> sockets;  // bound and listening; borrowed, and open for as long as the transport
   std::optional<Tls> tls;    // null: plain
 
-  std::size_t body_bytes = limits::kServedBodyBytes;     // of a request; more: 413
-  std::size_t head_bytes = limits::kServedHeadBytes;     // its line and fields; more: 431
-  std::size_t connections = limits::kServedConnections;  // more wait to be accepted
+  std::size_t body_bytes = limits::kServedBodyBytes;      // of a request; more: 413
+  std::size_t bodies_bytes = limits::kServedBodiesBytes;  // of all requests; more: 503
+  std::size_t head_bytes = limits::kServedHeadBytes;      // its line and fields; more: 431
+  std::size_t connections = limits::kServedConnections;   // more wait to be accepted
   std::size_t connections_of_peer =
       limits::kServedConnectionsOfPeer;  // of one address, but loopback; more: closed
   std::size_t pending_bytes = limits::kServedPendingBytes;  // unsent of one response; more: cut off
@@ -36,8 +37,9 @@ struct HttpListen {
 };
 
 // A server of HTTP/1.1 on the loop: it accepts, reads requests, and hands each to the handler once
-// it is whole. What is no HTTP or breaks a bound it answers itself (400, 408, 413, 431 …). Made and
-// used on the loop's thread; made by http_module.h.
+// it is whole. What is no HTTP or breaks a bound it answers itself (400, 413, 431, 503 …), and
+// closes the connection; what is too slow it cuts off. Made and used on the loop's thread; made by
+// http_module.h.
 //
 // Destroying it closes every connection; exchanges that others still hold are gone then.
 class HttpTransport {
