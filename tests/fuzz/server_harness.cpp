@@ -5,7 +5,9 @@
 #include "support/scripted_server.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace pyember::test {
 namespace {
@@ -36,8 +38,29 @@ void answer_one(ScriptedServer& scripted) {
   }
 }
 
-// What goes on around the server while bytes come in.
-void happen(ScriptedServer& scripted, unsigned char event) {
+// The bytes as the body of a POST of the stateless era, whose client hangs up at once.
+void post(ScriptedServer& scripted, std::string_view body) {
+  const std::string_view word = body.substr(0, body.find('\n'));
+  const mcp::RequestHeaders headers = {"2026-07-28",
+                                       body.find("tools/call") == body.npos ? word : "tools/call",
+                                       "hold", [word](std::string_view) { return word; }};
+  mcp::Connection connection(scripted.server, scripted.output);
+  connection.receive_message(mcp::parse_json(body), body, &headers);
+}
+
+// One more client, who listens, or leaves.
+void come_or_go(ScriptedServer& scripted, std::optional<mcp::Connection>& other) {
+  if (other) return other.reset();
+  constexpr std::string_view kListen =
+      R"({"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}},"notifications":{"toolsListChanged":true,"resourceSubscriptions":["note://a"]}}})";
+  other.emplace(scripted.server, scripted.output);
+  other->receive_message(mcp::parse_json(kListen), kListen, nullptr);
+}
+
+// What goes on around the connection while bytes come in.
+void happen(ScriptedServer& scripted, std::optional<mcp::Connection>& other,
+            std::string_view bytes) {
+  const auto event = static_cast<unsigned char>(bytes.front());
   switch (event % 8) {
     case 0:
       answer_one(scripted);
@@ -59,7 +82,11 @@ void happen(ScriptedServer& scripted, unsigned char event) {
         scripted.tools.held.begin()->second->progress(event, 300, "\xC3");
       }
       break;
+    case 6:
+      post(scripted, bytes.substr(1));
+      break;
     default:
+      come_or_go(scripted, other);
       break;
   }
 }
@@ -77,17 +104,19 @@ void check_serving(ScriptedServer& scripted) {
 
 void drive_server(std::string_view bytes) {
   ScriptedServer scripted(small_bounds());
+  std::optional<mcp::Connection> other;
   while (!bytes.empty()) {
     const auto first = static_cast<unsigned char>(bytes.front());
     const std::size_t size = std::min<std::size_t>(bytes.size(), 1 + first * 8u);
     scripted.connection.receive(bytes.substr(0, size));
+    happen(scripted, other, bytes.substr(0, size));
     bytes.remove_prefix(size);
-    happen(scripted, first);
     check_output(scripted);
   }
   check_serving(scripted);
   while (!scripted.tools.held.empty()) answer_one(scripted);
   scripted.resources.read_late();
+  other.reset();
   scripted.connection.receive_end();
   check_output(scripted);
   CHECK(scripted.server.in_flight() == 0);
