@@ -113,6 +113,7 @@ ensure_node() {
   fi
   export NODE
   ensure_npm_packages tests/e2e/typescript "the TypeScript SDKs"
+  ensure_npm_packages tests/apps "a host of MCP Apps"
   ensure_npm_packages tests/conformance "the conformance suites"
 }
 
