@@ -2,6 +2,7 @@
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "http_module/served_request.h"
@@ -64,6 +65,15 @@ void Connection::peer_left() {
   if (request_->phase() == ServedRequest::Phase::Waiting || request_->is_idle()) {
     request_->give_up();
   }
+}
+
+// libmicrohttpd does not see that a peer has left when it had read all bytes but the end, which
+// came together with them: the system tells of both once.
+bool Connection::is_abandoned() const {
+  if (!peer_left_) return false;
+  if (request_ != nullptr && request_->phase() > ServedRequest::Phase::Body) return false;
+  int unread = 0;
+  return ioctl(socket_, FIONREAD, &unread) == 0 && unread == 0;
 }
 
 // libmicrohttpd sees the end of the connection; what is suspended does not, and is told.

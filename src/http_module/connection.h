@@ -42,6 +42,9 @@ class Connection {
 
   void peer_left();  // it has closed, or only said that it sends no more: nobody can tell
   bool peer_has_left() const { return peer_left_; }
+  // Its peer has left, all that it sent was read, and it makes no whole request. Looked at a while
+  // after peer_left().
+  bool is_abandoned() const;
   void cut();  // closes it, whatever it is in
 
  private:

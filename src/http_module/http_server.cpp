@@ -250,7 +250,7 @@ void HttpServer::look_after_times() {
   for (Connection& each : connections_) {
     ServedRequest* const request = each.request();
     if (request != nullptr && request->is_idle() && each.peer_has_left()) request->give_up();
-    if (each.is_overdue(bounds_, now)) each.cut();
+    if (each.is_abandoned() || each.is_overdue(bounds_, now)) each.cut();
   }
   run();
 }
