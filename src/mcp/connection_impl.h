@@ -109,6 +109,7 @@ class Connection::Impl : public LineFramer::Receiver, public std::enable_shared_
 
   // Questions to the client (questions.cpp).
   void ask(PendingCall& pending);
+  void take_early_answers(PendingCall& pending, const Json& responses);
   void ask_beside(PendingCall& pending);
   void ask_instead_of_answer(PendingCall& pending);
   void withdraw(PendingCall& pending, std::uint64_t question);
@@ -134,7 +135,7 @@ class Connection::Impl : public LineFramer::Receiver, public std::enable_shared_
   std::optional<std::string> read_uri(const Request& request);
   std::optional<std::string> read_cursor_of(const Request& request, std::string_view list);
   void call_or_go_on(Request&& request, const Tool& tool, Json&& arguments);
-  void start_call(Recipient&& from, const Tool& tool, Json&& arguments);
+  void start_call(Recipient&& from, const Tool& tool, Json&& arguments, const Json& answers);
   ToolCall::Options options_for(const Recipient& from);
   void result_at_once(const Recipient& from, const ToolResult& result);
   void end_subscriptions_if_over();

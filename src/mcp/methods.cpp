@@ -193,7 +193,11 @@ void Connection::Impl::call_or_go_on(Request&& request, const Tool& tool, Json&&
       return call_again(std::move(request), tool, arguments, given_state);
     }
   }
-  if (admit(request.from)) start_call(std::move(request.from), tool, std::move(arguments));
+  if (!admit(request.from)) return;
+  Json answers;
+  const auto early = request.params.find("inputResponses");
+  if (early != request.params.end()) answers = std::move(*early);
+  start_call(std::move(request.from), tool, std::move(arguments), answers);
 }
 
 void Connection::Impl::result_at_once(const Recipient& from, const ToolResult& result) {
@@ -211,7 +215,8 @@ ToolCall::Options Connection::Impl::options_for(const Recipient& from) {
   return options;
 }
 
-void Connection::Impl::start_call(Recipient&& from, const Tool& tool, Json&& arguments) {
+void Connection::Impl::start_call(Recipient&& from, const Tool& tool, Json&& arguments,
+                                  const Json& answers) {
   const ToolCall::Options options = options_for(from);
   const bool found_again = options.client.can_be_asked() && is_modern(from.context.version);
   const std::size_t hash = found_again ? structural_hash(arguments) : 0;
@@ -220,6 +225,7 @@ void Connection::Impl::start_call(Recipient&& from, const Tool& tool, Json&& arg
   pending->attach(*call);
   in_flight_.add(pending);
   if (tool.begins == Tool::Begins::WhenCalled) call->begin();
+  pending->takes_answers = true;  // what the handler asks at once is asked together
   try {
     tool.handler(call);
   } catch (const std::exception& error) {
@@ -229,6 +235,9 @@ void Connection::Impl::start_call(Recipient&& from, const Tool& tool, Json&& arg
                             tool.name, error.what()),
                 {}});
   }
+  pending->takes_answers = false;
+  if (!pending->over() && found_again) take_early_answers(*pending, answers);
+  if (!pending->over() && call->has_questions()) return ask(*pending);
 }
 
 // Whether one more request may be in flight. Answers the error itself.

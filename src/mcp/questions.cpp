@@ -156,6 +156,22 @@ void Connection::Impl::ask(PendingCall& pending) {
   }
 }
 
+// Those of a call's first request, to questions whose keys say what they ask: a client may know them
+// from an earlier call. What else is in them is not looked at.
+void Connection::Impl::take_early_answers(PendingCall& pending, const Json& responses) {
+  if (!responses.is_object() || responses.empty()) return;
+  Json known = Json::object();
+  for (const ToolCall::OpenQuestion& each : to_be_asked(pending.call())) {
+    const auto found = responses.find(each.question->key);
+    if (!each.question->key.empty() && found != responses.end()) {
+      known[each.question->key] = *found;
+    }
+  }
+  pending.takes_answers = true;
+  take_answers(pending.call(), known, [&pending] { return pending.over(); });
+  pending.takes_answers = false;
+}
+
 // As a request of ours.
 void Connection::Impl::ask_beside(PendingCall& pending) {
   auto shown = std::count_if(asked_.begin(), asked_.end(), [&pending](const auto& each) {
