@@ -30,8 +30,8 @@ for (const each of CLIENTS) {
 
         const got = await client.getPrompt("profile_script", { script: "report.py", python_version: "3.13" });
         assert.match(got.messages[0].content.text, /script_path=".*scripts\/report\.py", python_version="3\.13"/);
-        await assert.rejects(client.getPrompt("profile_script", {}), /needs its argument "script"/);
-        await assert.rejects(client.getPrompt("nobody", {}), /no prompt "nobody"/);
+        await assert.rejects(client.getPrompt("profile_script", {}), /needs its argument 'script'/);
+        await assert.rejects(client.getPrompt("nobody", {}), /no prompt 'nobody'/);
 
         await client.callTool("run_python", { code: "1", session: "analysis" });
         const complete = async (ref, name, value) => (await client.complete(ref, { name, value })).completion.values;
@@ -41,7 +41,7 @@ for (const each of CLIENTS) {
         assert.deepEqual(await complete(prompt("profile_script"), "python_version", "3.13"), ["3.13"]);
         const output = { type: "ref/resource", uri: "session-output://{session}/{cell}/{stream}{?offset,limit}" };
         assert.deepEqual(await complete(output, "session", "a"), ["analysis"]);
-        await assert.rejects(complete(prompt("nobody"), "session", ""), /no prompt "nobody"/);
+        await assert.rejects(complete(prompt("nobody"), "session", ""), /no prompt 'nobody'/);
       } finally {
         await client.close();
       }
@@ -55,13 +55,13 @@ for (const each of CLIENTS) {
         const id = started.structuredContent.job_id;
         for (let over = false; !over;) {
           const { job } = (await client.callTool("py_job_status", { job_id: id })).structuredContent;
-          over = job.status === "failed";
+          over = job.completed_at !== null;
         }
         const ids = (await client.complete({ type: "ref/prompt", name: "look_into_job" }, { name: "job_id", value: id.slice(0, 8) }))
           .completion.values;
         assert.deepEqual(ids, [id]);
         const { messages } = await client.getPrompt("look_into_job", { job_id: id });
-        assert.match(messages[0].content.text, /which is failed/);
+        assert.match(messages[0].content.text, /which is completed/);
         assert.equal(messages[1].content.resource.uri, `job-stream://${id}`);
         assert.match(messages[1].content.resource.text, /begun/);
         await assert.rejects(client.getPrompt("look_into_job", { job_id: "none" }), /there is no job none/);

@@ -25,7 +25,9 @@ function told(state, error) {
   if (error) return setNote(`This job can't be followed any more: ${error.message}.`, "warning");
   const { job } = state;
   $("title").replaceChildren(job.label, " ", element("small", "", job.id));
-  setStatus(job.status);
+  // A run that has ended is completed, whatever its exit code says.
+  if (job.status === "completed" && state.exit_code) setStatus("failed", `exit code ${state.exit_code}`);
+  else setStatus(job.status);
   setProgress(state.running ? job.progress : null);
   show($("stop"), state.running);
   showOutput(state);
@@ -43,11 +45,10 @@ function showOutput(state) {
 
 function showFigures(state) {
   const row = $("figures");
+  if (!state.running) row.replaceChildren();
   setFigure(row, state.running ? "Running for" : "Took", seconds(state.elapsed_seconds ?? 0));
-  if (!state.running) row.querySelector('[data-name="Running for"]')?.remove();
   if (state.cpu_seconds != null) setFigure(row, "CPU time", seconds(state.cpu_seconds));
   if (state.running && state.memory_bytes != null) setFigure(row, "Memory", bytes(state.memory_bytes));
-  if (!state.running) row.querySelector('[data-name="Memory"]')?.remove();
   if (state.peak_bytes) setFigure(row, "Most memory", bytes(state.peak_bytes));
   if (state.exit_code != null) setFigure(row, "Exit code", [String(state.exit_code)]);
 }

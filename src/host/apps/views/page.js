@@ -57,9 +57,9 @@ function textOf(result) {
   return blocks.filter((block) => block?.type === "text").map((block) => block.text).join("\n");
 }
 
-function setStatus(status) {
+function setStatus(status, shown = status) {
   const pill = $("status");
-  pill.textContent = status;
+  pill.textContent = shown;
   pill.className = `status ${status}`;
 }
 
