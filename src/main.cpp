@@ -3,12 +3,17 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "cli/command_line.h"
 #include "embed/runtime.h"
 #include "host/app.h"
+#include "host/http/http_module.h"
+#include "host/http/http_options.h"
+#include "host/http/listening_sockets.h"
 #include "host/logging.h"
 #include "host/state/state_store.h"
 #include "journal/journal_memory.h"
@@ -20,8 +25,25 @@ using namespace pyember;
 
 namespace {
 
-// One server, over descriptors 0 and 1; the exit code.
-int serve(const host::Options& options, journal::JournalMemory& memory) {
+// What servers that follow one another have in common, and what a program that this one becomes
+// takes over.
+struct Lasting {
+  std::optional<host::CheckpointSlot> slot;
+  // Over HTTP.
+  std::optional<host::ListeningSockets> sockets;
+  std::optional<host::HttpModule> http;
+
+  void hand_on() const {
+    if (slot) slot->leave_word();
+    if (sockets) sockets->hand_on();
+  }
+  void take_back() const {
+    if (sockets) sockets->take_back();
+  }
+};
+
+// One server, over descriptors 0 and 1 or over HTTP; the exit code.
+int serve(const host::Options& options, journal::JournalMemory& memory, const Lasting& lasting) {
   if (options.test.die_at_start) raise(SIGKILL);
   Result<host::PythonEnvironment> environment = host::find_environment(options.environment);
   if (!environment) {
@@ -31,25 +53,50 @@ int serve(const host::Options& options, journal::JournalMemory& memory) {
   if (!environment.value().warning.empty()) {
     fmt::print(stderr, "pyember: {}\n", environment.value().warning);
   }
+  const host::ProtocolDescriptors stdio = host::take_stdio();
   // Never destroyed: session threads may be parked or running, so the process ends with _exit.
-  auto* app =
-      new host::App(options, environment.take(), host::take_stdio(), memory, embed::Runtime::start);
+  auto* app = lasting.http ? new host::App(options, environment.take(), *lasting.http, memory,
+                                           embed::Runtime::start)
+                           : new host::App(options, environment.take(), stdio, memory,
+                                           embed::Runtime::start);
   return app->run();
 }
 
 // Until a server ends in order; when it is asked to, as another program.
 int supervise(const host::Options& options, journal::JournalMemory& memory, bool goes_on,
-              const host::CheckpointSlot* slot, char** arguments) {
+              const Lasting& lasting, char** arguments) {
+  using supervisor::LastWords;
+  const LastWords last_words = lasting.http ? LastWords::ToNobody : LastWords::OnStdout;
   for (;;) {
     const supervisor::Outcome outcome = supervisor::supervise(
-        memory, [&] { return serve(options, memory); }, goes_on);
+        memory, [&] { return serve(options, memory, lasting); }, goes_on, last_words);
     if (outcome.program.empty()) return outcome.exit_code;
-    if (slot != nullptr) slot->leave_word();
+    lasting.hand_on();
     const Error failed = supervisor::become(outcome.program, arguments, memory);
+    lasting.take_back();
     journal::UpgradeOrder(memory.layout()).clear();
     fmt::print(stderr, "pyember: {}\n", failed.message);
     goes_on = true;
   }
+}
+
+// What HTTP needs before there is a server, which finds its sockets in the options.
+Result<void> listen(host::Options& options, Lasting& lasting) {
+  Result<host::HttpModule> module = host::HttpModule::load();
+  if (!module) return module.error();
+  auto http = std::make_shared<host::HttpOptions>(*options.http);
+  Result<host::ListeningSockets> sockets =
+      host::ListeningSockets::inherited_or_open({http->gate.address, http->port});
+  if (!sockets) return sockets.error();
+  http->sockets = sockets.value().descriptors();
+  for (const std::string& address : sockets.value().addresses()) {
+    fmt::print(stderr, "pyember: listening on {}://{}{}\n", http->gate.tls ? "https" : "http",
+               address, http->gate.path);
+  }
+  options.http = std::move(http);
+  lasting.http = module.take();
+  lasting.sockets = sockets.take();
+  return {};
 }
 
 // Checkpoints can't be written without a place for them, but the server can do without.
@@ -69,7 +116,8 @@ std::optional<host::CheckpointSlot> take_checkpoint_slot(host::Options& options)
 }
 
 int serve_client(host::Options options, char** arguments) {
-  const std::optional<host::CheckpointSlot> slot = take_checkpoint_slot(options);
+  Lasting lasting;
+  lasting.slot = take_checkpoint_slot(options);
   using Kind = journal::JournalMemory::Kind;
   std::optional<Result<journal::JournalMemory>> memory = supervisor::inherited_journal();
   const bool goes_on = memory.has_value();
@@ -81,8 +129,14 @@ int serve_client(host::Options options, char** arguments) {
     return 2;
   }
   journal::UpgradeOrder(memory->value().layout()).clear();
-  if (!options.supervised) return serve(options, memory->value());
-  return supervise(options, memory->value(), goes_on, slot ? &*slot : nullptr, arguments);
+  if (options.http) {
+    if (const Result<void> listening = listen(options, lasting); !listening) {
+      fmt::print(stderr, "pyember: {}\n", listening.error().message);
+      return 2;
+    }
+  }
+  if (!options.supervised) return serve(options, memory->value(), lasting);
+  return supervise(options, memory->value(), goes_on, lasting, arguments);
 }
 
 }  // namespace

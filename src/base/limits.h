@@ -20,6 +20,9 @@ inline constexpr std::size_t kMaximumResultCharacters = 20'000;  // repr of the 
 
 // --- sessions ------------------------------------------------------------------------------
 inline constexpr std::size_t kMaximumSessions = 64;   // option --max-sessions; about 4 MB each
+inline constexpr std::size_t kMaximumSessionsOfAll = 512;  // of all principals; about 2 GB
+inline constexpr std::size_t kMaximumWorkspaces = 256;     // principals at once; under 1 MB each
+inline constexpr std::chrono::milliseconds kIdleWorkspace = 600s;  // with nothing in it: let go
 inline constexpr std::size_t kSpareInterpreters = 2;  // option --spares; about 3 MB each
 inline constexpr std::size_t kSpareRooms = 1;         // option --room-spares; about 15 MB each
 inline constexpr std::size_t kMaximumRetired = 64;    // parked interpreters whose memory is gone

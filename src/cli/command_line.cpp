@@ -216,7 +216,7 @@ CommandLine parse_command_line(int argc, char** argv) {
   // `pyember` alone is `pyember serve`: the options are the program's, and serve lets them through.
   app.fallthrough();
   ServeOptions serve(app, line.options);
-  app.add_subcommand("serve", "Serve one client over stdin and stdout (the default)")
+  app.add_subcommand("serve", "Serve one client over stdin and stdout, or many over HTTP (the default)")
       ->fallthrough()
       ->footer("Takes every option of the program: pyember --help lists them.");
   // A client waits for the server: what only people type is not even described to it.

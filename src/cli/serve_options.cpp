@@ -43,6 +43,7 @@ std::string module_problem(const std::string& name) {
 ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
     : app_(app),
       options_(options),
+      http_(app),
       timeout_(in_seconds(options.timeout)),
       maximum_timeout_(in_seconds(options.maximum_timeout)),
       idle_timeout_(in_seconds(options.idle_timeout)) {
@@ -174,6 +175,7 @@ Result<void> ServeOptions::finish() {
   if (auto scripts = read_scripts_boundary(); !scripts) return scripts;
   if (auto allowed = read_allowance(); !allowed) return allowed;
   if (auto policy = read_policy(); !policy) return policy;
+  if (auto http = http_.finish(options_); !http) return http;
   const char* switches = std::getenv("PYEMBER_TEST_SWITCHES");
   if (switches == nullptr || *switches == '\0') return {};
   const auto parsed = host::parse_test_switches(switches);

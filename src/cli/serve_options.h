@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cli/http_serve_options.h"
 #include "host/options.h"
 
 namespace CLI {
@@ -31,6 +32,7 @@ class ServeOptions {
 
   CLI::App& app_;
   host::Options& options_;
+  HttpServeOptions http_;
   std::string profile_;    // empty: the program's name decides
   std::string checkpoints_ = "on";
   std::string import_packages_ = "on";

@@ -19,6 +19,7 @@
 namespace pyember::host {
 
 class Policy;
+struct HttpOptions;
 
 // Everything that can be set from outside, with its default.
 struct Options {
@@ -52,6 +53,7 @@ struct Options {
   OutputMode output_mode = OutputMode::Compact;  // MCP_BRIDGE_OUTPUT_MODE; of profile code
   bool sessions_stay = true;           // MCP_BRIDGE_SESSION_PERSIST; in profile code
   bool installs_imports = true;        // --import-packages; in profile code
+  std::shared_ptr<const HttpOptions> http;  // --transport http; null: over stdin and stdout
   embed::TestSwitches test;
 };
 

@@ -17,23 +17,21 @@ mcp::Json job_result(const Job& job, const JobOutput& output) {
   return result;
 }
 
-ScriptExecutor::ScriptExecutor(EventLoop& loop, LoopPoster& poster,
-                               PythonServices::RuntimeSource runtime, Environments& environments,
-                               JobRegistry& jobs, ProgressTicker& ticker,
-                               const Settings& settings)
+ScriptExecutor::ScriptExecutor(EventLoop& loop, PythonServices& services,
+                               Environments& environments, JobRegistry& jobs,
+                               ProgressTicker& ticker, const Settings& settings)
     : loop_(loop),
       jobs_(jobs),
       ticker_(ticker),
       settings_(settings),
-      library_({find_project_root(settings.project_root), limits::kAutosavedScripts,
-                limits::kAutosavedBytes}),
-      services_(std::move(runtime), loop, poster),
+      library_({settings.project_root, limits::kAutosavedScripts, limits::kAutosavedBytes}),
+      services_(services),
       environments_(environments),
-      boundaries_(settings.boundaries, settings.scripts_boundary),
+      boundaries_(settings.boundaries, settings.scripts_boundary, settings.own_directory),
       preparer_(loop, library_, services_, environments_, boundaries_),
       runs_(loop, jobs, preparer_, library_, ticker),
       benchmarks_(loop, jobs, preparer_, services_,
-                  {find_runner(), find_jobs_directory(),
+                  {find_runner(), settings.jobs_directory,
                    find_runtime_directory() + "/mcp_services/run_profiled.py"}) {
   jobs_.on_result(job_result);
 }

@@ -7,7 +7,6 @@
 #include "host/environments/environments.h"
 #include "host/jobs/job_registry.h"
 #include "host/loop/event_loop.h"
-#include "host/loop/loop_poster.h"
 #include "host/scripts/script_boundaries.h"
 #include "host/scripts/script_library.h"
 #include "host/scripts/script_preparer.h"
@@ -23,13 +22,16 @@ namespace pyember::host {
 // another server started, so nothing is known but what the job says.
 mcp::Json job_result(const Job& job, const JobOutput& output);
 
-// Everything between the script executor's tools and the jobs: scripts on disk, environments, the
-// server's own Python, calls under way. A part of App. Costs nothing until a tool is called. Loop's
-// thread only.
+// Everything between the script executor's tools and the jobs of one principal: scripts on disk,
+// calls under way. A part of its Workspace. Costs nothing until a tool is called. Loop's thread
+// only.
 class ScriptExecutor {
  public:
   struct Settings {
-    std::string project_root;  // --project-root; empty: found
+    std::string project_root;  // where scripts are kept
+    std::string jobs_directory;  // of the jobs, where benchmarks keep their runs
+    // What scripts behind an imposed boundary may write to; empty: the server's working directory.
+    std::string own_directory = {};
     std::size_t output_budget = 0;
     bool extended = false;  // profile full
     std::function<BoundaryRooms&()> boundaries = {};
@@ -37,13 +39,11 @@ class ScriptExecutor {
   };
 
   // All outlive it.
-  ScriptExecutor(EventLoop& loop, LoopPoster& poster, PythonServices::RuntimeSource runtime,
-                 Environments& environments, JobRegistry& jobs, ProgressTicker& ticker,
-                 const Settings& settings);
+  ScriptExecutor(EventLoop& loop, PythonServices& services, Environments& environments,
+                 JobRegistry& jobs, ProgressTicker& ticker, const Settings& settings);
 
   void add_tools(mcp::ToolCatalog& catalog);
-  // The server's own Python, for the tools of others as well.
-  PythonServices& services() { return services_; }
+  const ScriptLibrary& library() const { return library_; }
   // The server ends in order: what somebody waits for is cancelled; background jobs go on.
   void cancel_foreground();
   // What was put off is done: the last thing before the end.
@@ -55,7 +55,7 @@ class ScriptExecutor {
   ProgressTicker& ticker_;
   const Settings settings_;
   ScriptLibrary library_;
-  PythonServices services_;
+  PythonServices& services_;
   Environments& environments_;
   const ScriptBoundaries boundaries_;
   ScriptPreparer preparer_;

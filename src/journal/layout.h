@@ -15,9 +15,10 @@
 namespace pyember::journal {
 
 inline constexpr std::uint64_t kMagic =
-    0x3130'4c4e'524a'5950;  // "PYJRNL01"; the number is the layout's
+    0x3230'4c4e'524a'5950;  // "PYJRNL02"; the number is the layout's
 inline constexpr std::size_t kPage = 4096;
 inline constexpr std::size_t kLongestProgramPath = kPage - 1;
+inline constexpr std::size_t kOwnerBytes = 32;
 inline constexpr std::size_t kTextBytes = 2u << 20;  // the URIs subscribed to are the most
 
 // Positions count the bytes of a stream from its beginning and never go back; where a position lies
@@ -57,6 +58,7 @@ static_assert(sizeof(RequestState) == 512);
 struct SessionState {
   Word next_number;  // 0: the entry is free
   char name[limits::kMaximumSessionNameBytes];
+  char owner[kOwnerBytes];  // whose it is; empty: that of whoever started the server
 };
 
 // A text that is replaced as a whole: two copies in turn.

@@ -6,12 +6,28 @@
 
 namespace pyember::journal {
 
-int SessionLog::open(std::string_view name, std::uint64_t next_number) {
+namespace {
+
+template <std::size_t size>
+void put(char (&field)[size], std::string_view text) {
+  std::memset(field, 0, size);
+  std::memcpy(field, text.data(), text.size());
+}
+
+template <std::size_t size>
+std::string text_of(const char (&field)[size]) {
+  return std::string(field, strnlen(field, size));
+}
+
+}  // namespace
+
+int SessionLog::open(std::string_view name, std::uint64_t next_number, std::string_view owner) {
+  if (name.size() > limits::kMaximumSessionNameBytes || owner.size() > kOwnerBytes) return -1;
   for (std::size_t index = 0; index < kSessions; ++index) {
     SessionState& entry = layout_.sessions[index];
-    if (entry.next_number != 0 || name.size() > sizeof entry.name) continue;
-    std::memset(entry.name, 0, sizeof entry.name);
-    std::memcpy(entry.name, name.data(), name.size());
+    if (entry.next_number != 0) continue;
+    put(entry.name, name);
+    put(entry.owner, owner);
     entry.next_number = next_number;
     return static_cast<int>(index);
   }
@@ -31,7 +47,7 @@ std::vector<KeptSession> SessionLog::recover() {
   for (SessionState& entry : layout_.sessions) {
     const std::uint64_t next_number = entry.next_number;
     if (next_number == 0) continue;
-    kept.push_back({std::string(entry.name, strnlen(entry.name, sizeof entry.name)), next_number});
+    kept.push_back({text_of(entry.name), next_number, text_of(entry.owner)});
     entry.next_number = 0;
   }
   return kept;

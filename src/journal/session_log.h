@@ -14,6 +14,7 @@ struct Layout;
 struct KeptSession {
   std::string name;
   std::uint64_t next_number = 1;  // of its cells
+  std::string owner = {};         // as it was given to open()
 };
 
 // Which sessions are open, and how far each has counted its cells: the next server can say what is
@@ -22,8 +23,9 @@ class SessionLog {
  public:
   explicit SessionLog(Layout& layout) : layout_(layout) {}
 
-  // The entry of a new session; -1 when there is no room, and it will not be known.
-  int open(std::string_view name, std::uint64_t next_number);
+  // The entry of a new session; -1 when there is no room, and it will not be known. `owner` tells
+  // sessions of one name apart: at most 32 bytes.
+  int open(std::string_view name, std::uint64_t next_number, std::string_view owner = {});
   // One store; nothing for an entry of -1.
   void count(int entry, std::uint64_t next_number);
   void close(int entry);
@@ -43,8 +45,9 @@ class SessionEntry {
  public:
   SessionEntry() = default;
   // Without a log nothing is noted.
-  SessionEntry(SessionLog* log, std::string_view name, std::uint64_t next_number)
-      : log_(log), entry_(log != nullptr ? log->open(name, next_number) : -1) {}
+  SessionEntry(SessionLog* log, std::string_view name, std::uint64_t next_number,
+               std::string_view owner = {})
+      : log_(log), entry_(log != nullptr ? log->open(name, next_number, owner) : -1) {}
   SessionEntry(SessionEntry&& other) noexcept
       : log_(std::exchange(other.log_, nullptr)), entry_(other.entry_) {}
   SessionEntry& operator=(SessionEntry&& other) noexcept {

@@ -32,11 +32,13 @@ constexpr std::chrono::milliseconds kPauses[] = {0ms, 20ms, 100ms, 400ms, 1000ms
 
 class Supervisor {
  public:
-  Supervisor(journal::JournalMemory& memory, const std::function<int()>& serve, bool goes_on)
+  Supervisor(journal::JournalMemory& memory, const std::function<int()>& serve, bool goes_on,
+             LastWords last_words)
       : memory_(memory),
         life_(memory.layout()),
         order_(memory.layout()),
         serve_(serve),
+        last_words_(last_words),
         worked_(goes_on) {
     sigemptyset(&watched_);
     for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, kUpgradeSignal}) {
@@ -135,7 +137,7 @@ class Supervisor {
         failures_ + 1, how_it_ended(status));
     fmt::print(stderr, "pyember: {}\n", why);
     kill_leftovers(0);
-    answer_everything(memory_, why);
+    if (last_words_ == LastWords::OnStdout) answer_everything(memory_, why);
     return {{}, limits::kGivenUpExitCode};
   }
 
@@ -149,6 +151,7 @@ class Supervisor {
   journal::Life life_;
   journal::UpgradeOrder order_;
   const std::function<int()>& serve_;
+  const LastWords last_words_;
   sigset_t watched_{};
   sigset_t inherited_{};
   pid_t server_ = 0;
@@ -159,8 +162,9 @@ class Supervisor {
 
 }  // namespace
 
-Outcome supervise(journal::JournalMemory& memory, const std::function<int()>& serve, bool goes_on) {
-  return Supervisor(memory, serve, goes_on).run();
+Outcome supervise(journal::JournalMemory& memory, const std::function<int()>& serve, bool goes_on,
+                  LastWords last_words) {
+  return Supervisor(memory, serve, goes_on, last_words).run();
 }
 
 }  // namespace pyember::supervisor

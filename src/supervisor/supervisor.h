@@ -20,6 +20,10 @@ inline constexpr int kUpgradeSignal = SIGUSR2;
 // The name of a supervising process, as ps shows it; 15 characters at most.
 inline constexpr char kProcessName[] = "pyember-super";
 
+// Who hears of it when servers die one after the other without having answered anything: the client
+// on descriptor 1, whose requests are in the journal, or nobody.
+enum class LastWords { OnStdout, ToNobody };
+
 // Keeps a server alive: starts it as a child that inherits the client's pipe itself, so that it
 // costs a call nothing, and starts the next one when it dies. What the dead one had not answered is
 // in the journal, and the next one's to deal with. `serve` is the server; it runs in the child, and
@@ -34,6 +38,6 @@ inline constexpr char kProcessName[] = "pyember-super";
 // Call it before any thread exists, with descriptors 0 and 1 untouched. It makes the process the
 // reaper of what dead servers leave behind: runners of jobs go on, everything else is killed.
 Outcome supervise(journal::JournalMemory& memory, const std::function<int()>& serve,
-                  bool goes_on = false);
+                  bool goes_on = false, LastWords last_words = LastWords::OnStdout);
 
 }  // namespace pyember::supervisor

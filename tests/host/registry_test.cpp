@@ -204,6 +204,20 @@ TEST_CASE("Registry: a busy session is not closed as idle") {
   REQUIRE(sessions.wait_for(1));
 }
 
+TEST_CASE("Registry: sessions of other registries count where all together are bounded") {
+  SessionSettings settings;
+  std::size_t others = 2;
+  settings.others_open = [&others] { return others; };
+  settings.all_sessions = 3;
+  Sessions sessions(settings);
+  sessions.run("print x", "a");
+  const auto second = sessions.registry.run("b", {"print x", 1s, false}, nullptr);
+  REQUIRE_FALSE(second.ok());
+  CHECK(second.error().code == ErrorCode::LimitReached);
+  others = 1;
+  CHECK(sessions.registry.run("b", {"print x", 1s, false}, nullptr).ok());
+}
+
 TEST_CASE("Registry: sessions and queues are bounded, with errors that say what to do") {
   SessionSettings settings;
   settings.maximum_sessions = 2;

@@ -117,6 +117,19 @@ TEST_CASE("SessionLog: sessions that are open are found with their counts, once"
   CHECK(SessionLog(own.layout()).recover().empty());
 }
 
+TEST_CASE("SessionLog: sessions of one name are told apart by their owners") {
+  const JournalMemory own = memory();
+  SessionLog log(own.layout());
+  const std::string owner(kOwnerBytes, 'a');
+  REQUIRE(log.open("main", 3, owner) >= 0);
+  REQUIRE(log.open("main", 5) >= 0);
+  CHECK(log.open("main", 7, owner + "a") == -1);
+  const std::vector<KeptSession> kept = log.recover();
+  REQUIRE(kept.size() == 2);
+  CHECK(kept[0].owner == owner);
+  CHECK(kept[1].owner.empty());
+}
+
 TEST_CASE("SessionLog: sessions beyond the table are not known") {
   const JournalMemory own = memory();
   SessionLog log(own.layout());

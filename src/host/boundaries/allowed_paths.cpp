@@ -114,6 +114,7 @@ std::string problem_of_place(const std::string& path, const ForbiddenPlaces& for
     if (overlap(path, each)) return fmt::format("{} is the machine's, or the sandbox's own", each);
   }
   if (std::string problem = problem_of_homes(path, forbidden); !problem.empty()) return problem;
+  if (!forbidden.own.empty() && is_in(path, resolved(forbidden.own))) return {};
   for (const std::string& each : forbidden.state) {
     if (overlap(path, resolved(each))) return fmt::format("the server keeps its own in {}", each);
   }

@@ -29,8 +29,8 @@ std::optional<Boundary> parse_boundary(std::string_view name) {
 }
 
 ScriptBoundaries::ScriptBoundaries(std::function<BoundaryRooms&()> rooms,
-                                   std::optional<Boundary> imposed)
-    : rooms_(std::move(rooms)), imposed_(imposed) {}
+                                   std::optional<Boundary> imposed, std::string own_directory)
+    : rooms_(std::move(rooms)), imposed_(imposed), own_directory_(std::move(own_directory)) {}
 
 // A container is no weaker than a sandbox, nor the other way round: either may be asked for.
 Result<Boundary> ScriptBoundaries::choose(const std::optional<std::string>& asked) const {
@@ -54,8 +54,10 @@ Result<Boundary> ScriptBoundaries::choose(const std::optional<std::string>& aske
 }
 
 Result<ScriptPlaces> ScriptBoundaries::places(const NamedPlaces& named) const {
-  return places_of(named, {imposed_.has_value(), working_directory(),
-                           rooms_().settings().allowed.paths, find_forbidden_places("")});
+  PlacesTrust trust{imposed_.has_value(), working_directory(), rooms_().settings().allowed.paths,
+                    find_forbidden_places("")};
+  if (!own_directory_.empty()) trust.server_directory = trust.forbidden.own = own_directory_;
+  return places_of(named, trust);
 }
 
 Result<void> ScriptBoundaries::enclose(Boundary boundary, const Enclosed& enclosed,

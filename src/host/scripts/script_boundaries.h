@@ -21,8 +21,10 @@ std::optional<Boundary> parse_boundary(std::string_view name);
 class ScriptBoundaries {
  public:
   // `rooms` is asked when the first script needs a boundary. `imposed`: all scripts get it, and no
-  // call gets around it.
-  ScriptBoundaries(std::function<BoundaryRooms&()> rooms, std::optional<Boundary> imposed);
+  // call gets around it; they write to `own_directory` then, the server's working directory when
+  // that is empty.
+  ScriptBoundaries(std::function<BoundaryRooms&()> rooms, std::optional<Boundary> imposed,
+                   std::string own_directory = {});
 
   // What a call gets that asks for `asked`, or for nothing.
   Result<Boundary> choose(const std::optional<std::string>& asked) const;
@@ -33,6 +35,7 @@ class ScriptBoundaries {
  private:
   const std::function<BoundaryRooms&()> rooms_;
   const std::optional<Boundary> imposed_;
+  const std::string own_directory_;
 };
 
 }  // namespace pyember::host

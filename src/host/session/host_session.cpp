@@ -43,7 +43,7 @@ HostSession::HostSession(std::string name, embed::CellNumber first, SessionPlan 
       plan_(std::move(plan)),
       first_number_(first),
       next_number_(first),
-      log_entry_(registry_.settings().log, name_, first),
+      log_entry_(registry_.settings().log, name_, first, registry_.settings().owner),
       idle_since_ns_(now_ns()) {}
 
 HostSession::~HostSession() {
@@ -93,7 +93,7 @@ Result<embed::CellNumber> HostSession::submit(CellSpec spec,
     return number;
   }
   if (!link_) open_link();
-  if (cells_.size() == 1 && !runs_long_) registry_.dispatching(*this);
+  if (cells_.size() == 1 && !runs_long_) registry_.cpus().dispatching(*this);
   link_->session().submit(std::move(request));
   return number;
 }
@@ -403,6 +403,7 @@ std::shared_ptr<RunPermit> HostSession::link_permit(embed::CellNumber number) {
   permit->session = name_;
   permit->cell = number;
   permit->servers = cell->servers;
+  permit->saved_tools = registry_.settings().saved_tools;
   if (cell->observer) permit->client = cell->observer->client();
   return permit;
 }

@@ -98,7 +98,7 @@ void HostSession::begin_race(Held& held) {
   const embed::CellNumber number = held.request.number;
   if (race_ || cells_.front().number != number) return;
   if (held.request.begun != nullptr) held.request.begun->store(1, std::memory_order_relaxed);
-  registry_.dispatching(*this);
+  registry_.cpus().dispatching(*this);
   RaceOrder order = std::move(*held.race);
   race_ = std::make_unique<Race>(
       std::move(order), number,

@@ -49,7 +49,7 @@ void HostSession::checkpoint(const std::string& path, std::uint64_t maximum_byte
   if (history_.held() <= limits::kCheckpointHistory) {
     state += mcp::to_json_text(history_.to_json());
   }
-  registry_.leave_home(*this);
+  registry_.cpus().leave_home(*this);
   link_->session().checkpoint({std::move(state), maximum_bytes, limits::kCheckpointTimeout});
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "host/session/race.h"
+#include "host/upstream/saved_tools.h"
 
 namespace pyember::host {
 
@@ -51,12 +52,14 @@ SessionRegistry::SessionRegistry(SessionRooms& rooms, EventLoop& loop, LoopPoste
       loop_(loop),
       poster_(poster),
       settings_(std::move(settings)),
-      long_timer_(loop, [this] { look_for_long_cells(); }),
-      memory_timer_(loop, [this] { look_at_memory(); }),
+      cpus_(settings_.cpus != nullptr ? *settings_.cpus : own_cpus_.emplace(loop)),
       chunk_(limits::kReadChunkBytes),
-      folders_(settings_.folders_directory) {}
+      folders_(settings_.folders_directory) {
+  cpus_.add(*this);
+}
 
 SessionRegistry::~SessionRegistry() {
+  cpus_.remove(*this);
   sessions_.clear();
   retired_.clear();
 }
@@ -122,7 +125,15 @@ Result<HostSession*> SessionRegistry::open(const std::string& name, SessionPlan 
 Result<void> SessionRegistry::may_open(const std::string& name) const {
   const Result<void> named = check_session_name(name);
   if (!named) return named.error();
-  if (sessions_.size() < settings_.maximum_sessions) return {};
+  const std::size_t others = settings_.others_open ? settings_.others_open() : 0;
+  if (sessions_.size() < settings_.maximum_sessions) {
+    if (others == 0 || sessions_.size() + others < settings_.all_sessions) return {};
+    return Error{ErrorCode::LimitReached,
+                 fmt::format("Session '{}' was not opened: this server's clients have as many "
+                             "sessions open as it holds. Use one of yours that is open "
+                             "(list_sessions), or try again later.",
+                             name)};
+  }
   return Error{ErrorCode::LimitReached,
                fmt::format("Session '{}' was not opened: {} sessions are open, and that is the "
                            "limit. Close one with close_session, use one that is open "
@@ -192,7 +203,7 @@ void SessionRegistry::mourn(const std::string& name, std::string why,
                             embed::CellNumber next_number) {
   if (!check_session_name(name)) return;
   remember({name, std::move(why), next_number, now_ns(), false,
-            journal::SessionEntry(settings_.log, name, next_number)});
+            journal::SessionEntry(settings_.log, name, next_number, settings_.owner)});
 }
 
 Result<HostSession*> SessionRegistry::require(const std::string& name) {
@@ -295,13 +306,24 @@ std::size_t SessionRegistry::busy_sessions() const {
       sessions_.begin(), sessions_.end(), [](const auto& entry) { return entry.second->busy(); }));
 }
 
+namespace {
+
+SessionRegistry::Weight weight_of(const HostSession& session) {
+  return {session.busy(), session.memory_bytes()};
+}
+
+}  // namespace
+
+SessionRegistry::Weight SessionRegistry::heaviest() const {
+  Weight most{false, -1};
+  for (const auto& [name, session] : sessions_) most = std::max(most, weight_of(*session));
+  return most;
+}
+
 std::string SessionRegistry::stop_largest(const std::string& why) {
   HostSession* largest = nullptr;
   for (auto& [name, session] : sessions_) {
-    if (largest == nullptr || std::make_pair(session->busy(), session->memory_bytes()) >
-                                  std::make_pair(largest->busy(), largest->memory_bytes())) {
-      largest = session.get();
-    }
+    if (largest == nullptr || weight_of(*session) > weight_of(*largest)) largest = session.get();
   }
   if (largest == nullptr) return {};
   const std::string name = largest->name();
@@ -343,14 +365,14 @@ std::unique_ptr<SessionLink> SessionRegistry::open_link(HostSession& session,
                                                         SessionLink::Owner& owner,
                                                         std::uint64_t& id) {
   // Threads made on the way inherit the CPUs this one may use.
-  home_.release_loop();
+  cpus_.release_loop();
   id = next_link_++;
   by_link_.emplace(id, &session);
   embed::SessionOptions options = options_for(session);
   options.working_directory = settings_.working_directory;
   const SessionPlan& plan = session.plan();
   options.look_ahead = plan.asked == Isolation::Auto;
-  options.saved_tools = has_content(settings_.saved_tools_file);
+  options.saved_tools = settings_.saved_tools && has_content(settings_.saved_tools->path());
   options.confinement = plan.confinement;
   const SessionLink::Opener open =
       [&](embed::SessionListener& listener) -> std::unique_ptr<embed::Session> {
@@ -421,82 +443,6 @@ void SessionRegistry::retire_link(std::unique_ptr<SessionLink> link, std::uint64
 void SessionRegistry::wake(std::uint64_t id) {
   const auto found = by_link_.find(id);
   if (found != by_link_.end()) found->second->pump();
-}
-
-// --- CPUs ----------------------------------------------------------------------------------------
-
-void SessionRegistry::dispatching(HostSession& session) {
-  // Left to fire in vain when the cell turns out short: cheaper than stopping it each time.
-  if (!long_timer_.active()) long_timer_.start(limits::kLongCell);
-  // The home CPU holds one session at a time: the next one starts elsewhere, at the price of a
-  // hand-over between CPUs, instead of sharing it.
-  if (home_is_taken(session)) {
-    session.set_runs_long(true);
-    spread_long_sessions();
-    return;
-  }
-  home_.dispatch(session.home_thread(), session.thread_id(), session.busy_since_ns());
-  if (home_.home() >= 0 && spread_home_ >= 0 && home_.home() != spread_home_) {
-    spread_long_sessions();
-  }
-}
-
-void SessionRegistry::leave_home(HostSession& session) {
-  if (session.thread_id() != 0) home_.spread(session.home_thread(), session.thread_id(), 1);
-}
-
-bool SessionRegistry::home_is_taken(const HostSession& next) const {
-  if (sessions_.size() < 2) return false;
-  return std::any_of(sessions_.begin(), sessions_.end(), [&next](const auto& entry) {
-    const HostSession& other = *entry.second;
-    return &other != &next && !other.cells().empty() && !other.runs_long();
-  });
-}
-
-void SessionRegistry::look_for_long_cells() {
-  bool look_again = false;
-  bool any_long = false;
-  const std::uint64_t now = now_ns();
-  const std::uint64_t long_ns = in_ns(limits::kLongCell) / 2;
-  for (auto& [name, session] : sessions_) {
-    if (session->cells().empty()) continue;
-    if (session->runs_long()) {
-      any_long = true;
-    } else if (now - session->busy_since_ns() < long_ns) {
-      look_again = true;
-    } else {
-      session->set_runs_long(true);
-      any_long = true;
-    }
-  }
-  if (any_long) {
-    spread_long_sessions();
-    if (!memory_timer_.active()) {
-      memory_timer_.start(limits::kMemoryLookPeriod, limits::kMemoryLookPeriod);
-    }
-  }
-  if (look_again) long_timer_.start(limits::kLongCell);
-}
-
-void SessionRegistry::look_at_memory() {
-  const bool any_long = std::any_of(sessions_.begin(), sessions_.end(),
-                                    [](const auto& entry) { return entry.second->runs_long(); });
-  if (!any_long) {
-    memory_timer_.stop();
-  } else if (long_cells_callback_) {
-    long_cells_callback_();
-  }
-}
-
-void SessionRegistry::spread_long_sessions() {
-  std::size_t running_long = 0;
-  for (auto& [name, session] : sessions_) running_long += session->runs_long() ? 1 : 0;
-  spread_home_ = running_long > 0 ? home_.home() : -1;
-  for (auto& [name, session] : sessions_) {
-    if (session->runs_long()) {
-      home_.spread(session->home_thread(), session->thread_id(), running_long);
-    }
-  }
 }
 
 }  // namespace pyember::host

@@ -5,20 +5,24 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/limits.h"
 #include "base/result.h"
-#include "base/thread_affinity.h"
 #include "host/loop/loop_poster.h"
 #include "host/session/host_session.h"
+#include "host/session/session_cpus.h"
 #include "host/session/session_rooms.h"
 #include "journal/session_log.h"
 
 namespace pyember::host {
+
+class SavedTools;
 
 struct SessionSettings {
   std::size_t maximum_sessions = limits::kMaximumSessions;
@@ -27,10 +31,16 @@ struct SessionSettings {
   std::uint64_t held_output_bytes = limits::kHeldOutputBytes;
   std::string working_directory;               // of new sessions; empty: the server's
   std::string folders_directory;               // of their folders; empty: they have none
-  std::string saved_tools_file;                // of functions that code has saved; empty: none
+  std::shared_ptr<const SavedTools> saved_tools;  // functions that code has saved; null: none
   Isolation isolation = Isolation::InProcess;  // of sessions whose caller names none
   journal::SessionLog* log = nullptr;          // of what must outlive the server; null: nothing
+  std::string owner;                           // whose sessions they are, in that log
   std::chrono::milliseconds carry_timeout = limits::kCarryTimeout;  // of a state, there and back
+  SessionCpus* cpus = nullptr;  // of all registries there are; null: this is the only one
+  // Sessions that other registries have open, of which all together may have `all_sessions`; empty:
+  // there are no others.
+  std::function<std::size_t()> others_open = {};
+  std::size_t all_sessions = limits::kMaximumSessionsOfAll;
 };
 
 // A session that is no more, and why, so that the next call can say so.
@@ -44,8 +54,7 @@ struct Tombstone {
       {};  // of one that a server before this one had: the next must know it
 };
 
-// The sessions by name. Makes them on first use, bounds them, closes idle ones, and keeps their
-// threads on the right CPUs. Loop's thread only; destroying it drops every cell without an answer.
+// The sessions by name. Makes them on first use, bounds them and closes idle ones. Loop's thread only; destroying it drops every cell without an answer.
 class SessionRegistry {
  public:
   SessionRegistry(SessionRooms& rooms, EventLoop& loop, LoopPoster& poster,
@@ -108,10 +117,11 @@ class SessionRegistry {
   std::size_t busy_sessions() const;
   // Ends the session that holds most memory (a busy one, if any is); its name, or empty.
   std::string stop_largest(const std::string& why);
+  // That session's: whether it is busy, and bytes; none: it compares as the least.
+  using Weight = std::pair<bool, std::int64_t>;
+  Weight heaviest() const;
 
   void tick(std::uint64_t now_ns);
-  // Called while some cell runs long, every limits::kMemoryLookPeriod.
-  void on_long_cells(std::function<void()> callback) { long_cells_callback_ = std::move(callback); }
   // Called when what the resource list shows has changed.
   void on_outputs_changed(std::function<void()> callback) {
     outputs_changed_ = std::move(callback);
@@ -139,9 +149,7 @@ class SessionRegistry {
                                               SessionLink::Owner& owner, Copied copied,
                                               std::uint64_t& id);
   void retire_link(std::unique_ptr<SessionLink> link, std::uint64_t id);
-  void dispatching(HostSession& session);
-  // It works while no cell of it runs: not where the loop is.
-  void leave_home(HostSession& session);
+  SessionCpus& cpus() { return cpus_; }
   void state_gone(const std::string& name) {
     if (state_gone_) state_gone_(name);
   }
@@ -153,11 +161,6 @@ class SessionRegistry {
 
  private:
   void wake(std::uint64_t id);
-  void look_for_long_cells();
-  // Another session runs a cell on the home CPU.
-  bool home_is_taken(const HostSession& next) const;
-  void look_at_memory();
-  void spread_long_sessions();
   void remember(Tombstone tombstone);
   HostSession& make(const std::string& name, SessionPlan plan, embed::CellNumber first = 1);
   Result<void> may_open(const std::string& name) const;
@@ -174,11 +177,8 @@ class SessionRegistry {
   const SessionSettings settings_;
   std::string refusal_;
 
-  HomeCpu home_;
-  int spread_home_ = -1;  // the home that long sessions were told to leave
-  Timer long_timer_;
-  Timer memory_timer_;
-  std::function<void()> long_cells_callback_;
+  std::optional<SessionCpus> own_cpus_;
+  SessionCpus& cpus_;
   std::function<void()> outputs_changed_;
   OutputCallback output_callback_;
   std::function<void(const std::string&)> state_gone_;

@@ -14,7 +14,7 @@ namespace pyember::host {
 // with the server's tick, and a session that writes gives way to a cell within about a millisecond.
 //
 // One file for each session, replaced as a whole. How a checkpoint went is seen by its file alone.
-// Owned by the App; loop's thread only.
+// Owned by the Workspace; loop's thread only.
 class Checkpoints {
  public:
   // An empty folder: none are written.

@@ -169,16 +169,42 @@ Result<CheckpointSlot> CheckpointSlot::take(const std::string& root, const std::
   }
   clear_away(root);
   if (contents == Contents::Newest) {
-    for (const Slot& slot : slots_in(root, key_of(directory) + "-")) {
-      if (slot.states.empty()) continue;
-      if (UniqueFd lock = lock_of(slot.folder)) return CheckpointSlot(slot.folder, std::move(lock));
-    }
+    if (Result<CheckpointSlot> found = newest(root, directory)) return found;
   }
   std::string folder = prefix + "XXXXXX";
   if (mkdtemp(folder.data()) == nullptr) return no_folder(folder, strerror(errno));
   UniqueFd lock = lock_of(folder);
   if (!lock) return no_folder(folder, "its lock can't be had");
   return CheckpointSlot(std::move(folder), std::move(lock));
+}
+
+Result<CheckpointSlot> CheckpointSlot::newest(const std::string& root,
+                                              const std::string& directory) {
+  for (const Slot& slot : slots_in(root, key_of(directory) + "-")) {
+    if (slot.states.empty()) continue;
+    if (UniqueFd lock = lock_of(slot.folder)) return CheckpointSlot(slot.folder, std::move(lock));
+  }
+  return Error{ErrorCode::NotFound, "No server has left checkpoints."};
+}
+
+Result<CheckpointSlot> CheckpointSlot::take_beside(const std::string& own, const std::string& root,
+                                                   const std::string& directory,
+                                                   Contents contents) {
+  for (const std::string& folder : {root, checkpoints_folder(root)}) {
+    const Result<void> made = make_folder(folder);
+    if (!made) return made.error();
+  }
+  clear_away(root);
+  const std::string path = fmt::format("{}/{}", checkpoints_folder(root),
+                                       fs::path(own).filename().string());
+  std::error_code failed;
+  if (contents == Contents::Newest && !fs::exists(path, failed)) {
+    if (Result<CheckpointSlot> found = newest(root, directory)) return found;
+  }
+  if (const Result<void> made = make_folder(path); !made) return made.error();
+  // The lock keeps other servers from clearing it away. The name is this server's alone, so it does
+  // without where what a dead server has left still holds it.
+  return CheckpointSlot(path, lock_of(path));
 }
 
 void CheckpointSlot::leave_word() const { setenv(kWord, folder_.c_str(), 1); }

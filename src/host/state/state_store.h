@@ -47,6 +47,11 @@ class CheckpointSlot {
   // Clears away what other servers have left too long ago, or too much of.
   static Result<CheckpointSlot> take(const std::string& root, const std::string& directory,
                                      Contents contents);
+  // Below another root (a principal's), for a server whose own slot is `own`: of the same name, so
+  // that the server after it finds it by that. With Newest, what another server has left there is
+  // taken when there is none of that name.
+  static Result<CheckpointSlot> take_beside(const std::string& own, const std::string& root,
+                                            const std::string& directory, Contents contents);
 
   const std::string& folder() const { return folder_; }
   // For the program that this one becomes.
@@ -55,6 +60,7 @@ class CheckpointSlot {
  private:
   CheckpointSlot(std::string folder, UniqueFd lock)
       : folder_(std::move(folder)), lock_(std::move(lock)) {}
+  static Result<CheckpointSlot> newest(const std::string& root, const std::string& directory);
 
   std::string folder_;
   UniqueFd lock_;

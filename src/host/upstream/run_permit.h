@@ -14,6 +14,7 @@ namespace pyember::host {
 
 class CellClock;
 struct RunConsent;
+class SavedTools;
 
 // What the code of one cell may ask of upstreams, and what it has asked. One a cell, made when its
 // code first asks for something, shared with the calls that it makes. Loop's thread only.
@@ -26,6 +27,8 @@ struct RunPermit {
   std::weak_ptr<mcp::ToolCall> client;
   // Stands still while a question of the cell is open; null: it has none that could.
   std::shared_ptr<CellClock> clock;
+  // Where the tools are that it saves and loads; null: whoever serves it has a place of its own.
+  std::shared_ptr<const SavedTools> saved_tools;
   // Of whoever serves it.
   std::size_t calls_made = 0;
   std::shared_ptr<RunConsent> consent;
