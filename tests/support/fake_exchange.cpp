@@ -26,11 +26,11 @@ bool take_name(std::string& line, std::string_view name) {
 
 }  // namespace
 
-FakeExchange::FakeExchange(std::string method, std::string body, mcp::HttpFields fields)
-    : sent_(std::move(fields)) {
+FakeExchange::FakeExchange(std::string method, std::string request_body, mcp::HttpFields head)
+    : sent_(std::move(head)) {
   request_.method = std::move(method);
   request_.path = "/mcp";
-  request_.body = std::move(body);
+  request_.body = std::move(request_body);
   request_.peer = "127.0.0.1";
   request_.header = [this](std::string_view name) -> std::optional<std::string_view> {
     if (begun()) return std::nullopt;

@@ -24,7 +24,7 @@ struct SseEvent {
 // A request that a test makes, and what it is answered.
 class FakeExchange final : public mcp::HttpExchange {
  public:
-  FakeExchange(std::string method, std::string body, mcp::HttpFields fields);
+  FakeExchange(std::string method, std::string request_body, mcp::HttpFields head);
 
   // --- What the endpoint sees ---
   const mcp::HttpRequest& request() const override { return request_; }
