@@ -27,6 +27,7 @@ ARROWS = {
     "host": {"host", "embed", "mcp", "journal", "base"},
     "cli": {"cli", "host", "supervisor", "journal", "embed", "mcp", "base"},
     "http_module": {"http_module", "host", "mcp", "base"},
+    "fixture": {"fixture", "host", "mcp", "base"},
     "runner": {"runner", "base"},
     "sandbox": {"sandbox", "base"},
 }
@@ -43,7 +44,7 @@ LIBRARY_ROOMS = {
     "libmicrohttpd": (re.compile(r"^microhttpd\.h$"), ("http_module/",)),
     "cjose": (re.compile(r"^cjose/"), ("http_module/",)),
     "toml++": (re.compile(r"^toml\+\+/"), ("host/upstream/config/",)),
-    "CLI11": (re.compile(r"^CLI/"), ("cli/",)),
+    "CLI11": (re.compile(r"^CLI/"), ("cli/", "fixture/")),
 }
 
 # A call, where it is allowed all the same, and what to use instead.

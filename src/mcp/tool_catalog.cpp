@@ -57,7 +57,9 @@ void ToolCatalog::add(Tool tool) {
   const bool reads_only =
       tool.annotations.is_object() && tool.annotations.value("readOnlyHint", false);
   if (reads_only && tool.begins == Tool::Begins::WhenCalled) tool.begins = Tool::Begins::Never;
-  auto schema = std::make_unique<const Schema>(tool.input_schema);
+  const Json unchecked = {{"type", "object"}};
+  auto schema =
+      std::make_unique<const Schema>(tool.checks_arguments ? unchecked : tool.input_schema);
   Result<std::vector<ParameterHeader>> headers = parameter_headers(tool.input_schema);
   CHECK(headers.ok());
   entries_.push_back({std::move(tool), std::move(schema), headers.take()});

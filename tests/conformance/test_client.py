@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +23,7 @@ NOT_PASSED = {
     "auth/dpop": _DPOP,
     "auth/dpop-nonce": _DPOP,
 }
+Results = Callable[[str], suites.Results]
 RUNS = [suites.Run("client", revision) for revision in (*suites.REVISIONS, suites.OLD)]
 
 
@@ -31,7 +33,7 @@ def all_scenarios() -> list[object]:
 
 
 @pytest.fixture(scope="session")
-def results(tmp_path_factory: pytest.TempPathFactory) -> object:
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     @cache
     def of(revision: str) -> suites.Results:
         folder: Path = tmp_path_factory.mktemp(revision)
@@ -42,9 +44,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 
 @pytest.mark.parametrize(("run", "scenario"), all_scenarios())
-def test_scenario(run: suites.Run, scenario: str, results: object,
-                  record_property: object) -> None:
-    problems = results(run.revision).problems(scenario)  # type: ignore[operator]
+def test_scenario(run: suites.Run, scenario: str, results: Results) -> None:
+    problems = results(run.revision).problems(scenario)
     if scenario in NOT_PASSED:
         assert problems, "it passes now: take it out of NOT_PASSED, and out of docs/conformance.md"
         pytest.skip(NOT_PASSED[scenario])

@@ -109,6 +109,7 @@ def all_suites(build: Path, reports: Path, node: str | None) -> list[Suite]:
         pytest_suite("upstream", "tests/upstream", reports, environment=server, beside=True),
         pytest_suite("http-gate", "tests/http_gate", reports, environment=server, beside=True),
         pytest_suite("upstream-http", "tests/upstream_http", reports, environment=server, beside=True),
+        pytest_suite("conformance-server", "tests/conformance/test_server.py", reports, environment=server, beside=True),
         pytest_suite("conformance-client", "tests/conformance/test_client.py", reports, environment=server, beside=True),
         pytest_suite("containers", "tests/containers", reports, environment=server, beside=True),
         pytest_suite("escapes", "tests/hostile/escapes", reports, environment=server, beside=True),
