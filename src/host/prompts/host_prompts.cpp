@@ -103,15 +103,14 @@ void HostPrompts::complete(const mcp::CompletionRequest& request, mcp::WhenCompl
     }
   }
   if (!known) {
-    return done(
-        Error{ErrorCode::InvalidArgument,
-              fmt::format("there is no {} \"{}\"", is_prompt ? "prompt" : "resource template",
-                          request.reference.substr(0, 200))});
+    return done(Error{ErrorCode::InvalidArgument,
+                      fmt::format("there is no {} {}", is_prompt ? "prompt" : "resource template",
+                                  mcp::in_quotes(request.reference))});
   }
   if (!contains(arguments, request.argument)) {
     return done(Error{ErrorCode::InvalidArgument,
-                      fmt::format("\"{}\" has no argument \"{}\"", request.reference.substr(0, 200),
-                                  request.argument.substr(0, 80))});
+                      fmt::format("{} has no argument {}", mcp::in_quotes(request.reference),
+                                  mcp::in_quotes(request.argument))});
   }
   mcp::Completion completion;
   for (std::string& each : candidates(request)) {
