@@ -248,7 +248,7 @@ void Connection::Impl::cancel(const Json& params) {
 }
 
 const Connection::Impl::Method* Connection::Impl::find_method(std::string_view name) {
-  static constexpr std::array<Method, 15> kMethods = {{
+  static constexpr std::array<Method, 18> kMethods = {{
       {"tools/call", &Impl::call_tool, Era::Both},
       {"tools/list", &Impl::list_tools, Era::Both},
       {"resources/read", &Impl::read_resource, Era::Both},
@@ -257,6 +257,9 @@ const Connection::Impl::Method* Connection::Impl::find_method(std::string_view n
       {"prompts/list", &Impl::list_prompts, Era::Both},
       {"prompts/get", &Impl::get_prompt, Era::Both},
       {"completion/complete", &Impl::complete_argument, Era::Both},
+      {"tasks/get", &Impl::get_task, Era::Modern},
+      {"tasks/update", &Impl::update_task, Era::Modern},
+      {"tasks/cancel", &Impl::cancel_task, Era::Modern},
       {"server/discover", &Impl::discover, Era::Modern},
       {"subscriptions/listen", &Impl::listen, Era::Modern},
       {"initialize", &Impl::initialize, Era::Handshake},

@@ -9,6 +9,7 @@
 #include "mcp/responder.h"
 #include "mcp/server_impl.h"
 #include "mcp/subscriptions.h"
+#include "mcp/tasks.h"
 
 #include <map>
 #include <memory>
@@ -48,6 +49,8 @@ class Connection::Impl : public LineFramer::Receiver, public std::enable_shared_
   void resource_updated(std::string_view uri);
   void list_changed(std::string_view method, bool SubscriptionFilter::*wanted);
   void log(LogLevel level, std::string_view logger, const Json& data);
+  void task_changed(const Task& task);
+  void make_slow_calls_tasks();
 
   // From pending requests, when their answer is known.
   void finish(const PendingRequest& request, const ToolResult& result);
@@ -105,6 +108,9 @@ class Connection::Impl : public LineFramer::Receiver, public std::enable_shared_
   void list_prompts(Request&& request);
   void get_prompt(Request&& request);
   void complete_argument(Request&& request);
+  void get_task(Request&& request);
+  void update_task(Request&& request);
+  void cancel_task(Request&& request);
   void listen(Request&& request);
 
   // Questions to the client (questions.cpp).
@@ -120,6 +126,18 @@ class Connection::Impl : public LineFramer::Receiver, public std::enable_shared_
   void end_questions();
   void remember_questions(Json& state) const;
   void restore_questions(const Json& state);
+
+  // Calls that go on as tasks (task_methods.cpp).
+  struct SlowCandidate {
+    std::int64_t since_ms;
+    std::weak_ptr<PendingCall> pending;
+  };
+  std::optional<RpcError> check_tasking(const Request& request, const Tool& tool);
+  bool may_become_task(const PendingCall& pending) const;
+  bool become_task(PendingCall& pending);
+  void watch_for_slowness(const std::shared_ptr<PendingCall>& pending);
+  Task* task_of(const Request& request);
+  std::optional<RpcError> read_task_ids(const Request& request, SubscriptionFilter& filter);
 
   // After another server (resume.cpp).
   void restore_protocol(const std::string& text);
@@ -156,6 +174,7 @@ class Connection::Impl : public LineFramer::Receiver, public std::enable_shared_
   InFlight in_flight_;
   std::vector<Subscription> subscriptions_;                  // each is in flight as well
   std::map<std::string, AskedQuestion, std::less<>> asked_;  // by the ids of our requests
+  std::vector<SlowCandidate> slow_candidates_;               // in the order they began
   bool ended_ = false;
   bool closing_ = false;
   bool resuming_ = false;

@@ -158,18 +158,24 @@ RequestId find_id(std::string_view beginning, std::string_view end) {
   return last ? id_after(end, late + kName.size()) : RequestId();
 }
 
+void append_error(std::string& out, const RpcError& error) {
+  out += R"({"code":)";
+  out += std::to_string(static_cast<int>(error.code));
+  out += R"(,"message":)";
+  append_json_string(out, error.message);
+  if (!error.data.is_null()) {
+    out += R"(,"data":)";
+    append_json(out, error.data);
+  }
+  out += '}';
+}
+
 std::string error_line(const RequestId& id, const RpcError& error) {
   std::string line = R"({"jsonrpc":"2.0","id":)";
   line += id.empty() ? "null" : id.text();
-  line += R"(,"error":{"code":)";
-  line += std::to_string(static_cast<int>(error.code));
-  line += R"(,"message":)";
-  append_json_string(line, error.message);
-  if (!error.data.is_null()) {
-    line += R"(,"data":)";
-    append_json(line, error.data);
-  }
-  line += "}}";
+  line += R"(,"error":)";
+  append_error(line, error);
+  line += '}';
   return line;
 }
 

@@ -54,6 +54,7 @@ RequestId find_id(std::string_view beginning, std::string_view end);
 
 // Lines. `result` and `params` are JSON texts.
 std::string error_line(const RequestId& id, const RpcError& error);
+void append_error(std::string& out, const RpcError& error);  // the error alone
 std::string notification_line(std::string_view method, std::string_view params);
 
 }  // namespace pyember::mcp

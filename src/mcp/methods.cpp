@@ -53,7 +53,9 @@ Json without_nulls(Json&& arguments) {
 void Connection::Impl::discover(Request&& request) {
   std::string members =
       fmt::format(R"("supportedVersions":["{}"],"capabilities":)", to_string(kModernVersion));
-  append_capabilities(members, server_.info.extensions, server_.prompts != nullptr);
+  Json extensions = server_.info.extensions;
+  if (server_.tasks) extensions[std::string(extension::kTasks)] = Json::object();
+  append_capabilities(members, extensions, server_.prompts != nullptr);
   if (!server_.info.instructions.empty()) {
     members += R"(,"instructions":)";
     append_json_string(members, server_.info.instructions);
@@ -193,6 +195,9 @@ void Connection::Impl::call_or_go_on(Request&& request, const Tool& tool, Json&&
       return call_again(std::move(request), tool, arguments, given_state);
     }
   }
+  if (const auto error = check_tasking(request, tool)) {
+    return responder_.error(request.from, *error);
+  }
   if (!admit(request.from)) return;
   Json answers;
   const auto early = request.params.find("inputResponses");
@@ -238,6 +243,7 @@ void Connection::Impl::start_call(Recipient&& from, const Tool& tool, Json&& arg
   pending->takes_answers = false;
   if (!pending->over() && found_again) take_early_answers(*pending, answers);
   if (!pending->over() && call->has_questions()) return ask(*pending);
+  if (!pending->over()) watch_for_slowness(pending);
 }
 
 // Whether one more request may be in flight. Answers the error itself.
@@ -368,8 +374,11 @@ void Connection::Impl::listen(Request&& request) {
              server_.bounds.subscriptions),
          {}});
   }
-  if (!admit(request.from)) return;
   auto& wanted = std::get<SubscriptionFilter>(filter);
+  if (const auto error = read_task_ids(request, wanted)) {
+    return responder_.error(request.from, *error);
+  }
+  if (!admit(request.from)) return;
   wanted.prompts_list_changed = wanted.prompts_list_changed && server_.prompts != nullptr;
   const Subscription& added =
       subscriptions_.emplace_back(Subscription{request.from.id, std::move(wanted)});

@@ -45,6 +45,10 @@ class Connection::Impl::PendingCall : public PendingRequest, public ToolCallSink
     if (!takes_answers) connection_.ask(*this);
   }
   void call_withdraws(std::uint64_t question) override { connection_.withdraw(*this, question); }
+  bool call_becomes_task() override { return connection_.become_task(*this); }
+
+  // The call goes on without this request.
+  void leave() { over_ = true; }
 
   ToolCall& call() { return *call_; }  // while it is not over
   bool over() const { return over_; }

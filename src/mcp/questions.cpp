@@ -1,3 +1,4 @@
+#include "mcp/questions.h"
 #include "base/limits.h"
 #include "base/random_hex.h"
 #include "mcp/pending_call.h"
@@ -7,6 +8,8 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
+#include <set>
 #include <utility>
 
 // What calls ask of the client: of the person behind it, of its model, of itself.
@@ -145,6 +148,37 @@ std::size_t structural_hash(const Json& value) {
   return hash;
 }
 
+std::string input_requests(ToolCall& call) {
+  std::string requests;
+  for (const ToolCall::OpenQuestion& each : to_be_asked(call)) {
+    if (!requests.empty()) requests += ',';
+    append_json_string(requests, key_of(each));
+    requests += fmt::format(R"(:{{"method":"{}","params":{}}})", method_of(each.question->kind),
+                            question_params(*each.question, kModernVersion));
+  }
+  return requests;
+}
+
+// By what is open each time: an answer may have others withdrawn.
+void take_answers(ToolCall& call, const Json& responses, const std::function<bool()>& over) {
+  if (!responses.is_object()) return;
+  std::set<std::uint64_t> seen;
+  const auto next = [&call, &seen]() -> std::optional<ToolCall::OpenQuestion> {
+    for (const ToolCall::OpenQuestion& each : call.sent_questions()) {
+      if (seen.insert(each.number).second) return each;
+    }
+    return std::nullopt;
+  };
+  while (!over()) {
+    const auto question = next();
+    if (!question) return;
+    const auto response = responses.find(key_of(*question));
+    if (response == responses.end()) continue;
+    Result<Answer> answer = read_answer(*response, *question->question);
+    if (answer) call.answer_question(question->number, std::move(answer));
+  }
+}
+
 // --- asking ----------------------------------------------------------------------------------
 
 void Connection::Impl::ask(PendingCall& pending) {
@@ -193,13 +227,7 @@ void Connection::Impl::ask_instead_of_answer(PendingCall& pending) {
   if (!server_.waiting.make_room(server_.states.now()))
     return pending.call().refuse_questions(too_many_waiting());
   const auto taken = in_flight_.take(pending.from.id);
-  std::string requests;
-  for (const ToolCall::OpenQuestion& each : to_be_asked(pending.call())) {
-    if (!requests.empty()) requests += ',';
-    append_json_string(requests, key_of(each));
-    requests += fmt::format(R"(:{{"method":"{}","params":{}}})", method_of(each.question->kind),
-                            question_params(*each.question, pending.from.context.version));
-  }
+  const std::string requests = input_requests(pending.call());
   auto waiting = std::make_unique<WaitingCall>(random_hex(kNameBytes), pending.tool(),
                                                pending.arguments_hash(), pending.call());
   waiting->until = server_.states.now() + limits::kWaitingCallLifetime;
@@ -306,19 +334,15 @@ void Connection::Impl::go_on(Request&& request, const WaitingCall& waiting) {
   protocol_changed();  // behind the mark that the request has begun
   const auto responses = request.params.find("inputResponses");
   pending->takes_answers = true;
-  for (const ToolCall::OpenQuestion& each : call.sent_questions()) {
-    if (pending->over()) return;
-    if (responses == request.params.end() || !responses->is_object()) break;
-    const auto response = responses->find(key_of(each));
-    if (response == responses->end()) continue;
-    // One that does not fit its form is asked for again, with what was not answered.
-    Result<Answer> answer = read_answer(*response, *each.question);
-    if (answer) call.answer_question(each.number, std::move(answer));
+  if (responses != request.params.end()) {
+    take_answers(call, *responses, [&pending] { return pending->over(); });
   }
   pending->takes_answers = false;
   if (pending->over()) return;
   call.refuse_undeclared(no_longer_asked());
-  if (!pending->over() && call.has_questions()) ask(*pending);
+  if (pending->over()) return;
+  if (call.has_questions()) return ask(*pending);
+  watch_for_slowness(pending);
 }
 
 // --- the end ---------------------------------------------------------------------------------

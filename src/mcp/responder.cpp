@@ -101,6 +101,16 @@ void Responder::input_required(const Recipient& to, std::string_view requests,
   send(to, std::move(line));
 }
 
+void Responder::task(const Recipient& to, std::string_view members) {
+  std::string line = begin_result(to.id, members.size() + info_member_.size() + 128);
+  line += R"("resultType":"task",)";
+  line += members;
+  line += R"(,"_meta":{)";
+  line += info_member_;
+  line += "}}}";
+  send(to, std::move(line));
+}
+
 void Responder::subscription_result(const Recipient& to) {
   std::string line = begin_result(to.id, info_member_.size() + 256);
   line += R"("resultType":"complete","_meta":{")";

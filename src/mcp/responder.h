@@ -72,6 +72,8 @@ class Responder {
   // A modern result that is none yet: `requests`, JSON members without the braces, are to be
   // answered in a call that carries `state`.
   void input_required(const Recipient& to, std::string_view requests, std::string_view state);
+  // A modern result that says that the call goes on as a task: `members` of the task.
+  void task(const Recipient& to, std::string_view members);
   // The last word on a subscription.
   void subscription_result(const Recipient& to);
   void error(const Recipient& to, const RpcError& error);

@@ -39,6 +39,12 @@ Server::Impl::Impl(ServerInfo server_info, ToolCatalog& tool_catalog,
 
 Server::Impl::~Impl() { CHECK(connections_.empty()); }
 
+void Server::Impl::offer_tasks(WallClock clock) {
+  tasks = std::make_unique<Tasks>(std::move(clock), [this](const Task& task) {
+    for_each([&task](Connection::Impl& each) { each.task_changed(task); });
+  });
+}
+
 // --- connections -----------------------------------------------------------------------------
 
 void Server::Impl::join(Connection::Impl& connection) { connections_.push_back(&connection); }
@@ -90,6 +96,14 @@ Server::Server(ServerInfo info, ToolCatalog& tools, ResourceCatalog& resources, 
 Server::~Server() = default;
 
 void Server::offer_prompts(PromptCatalog& prompts) { impl_->offer_prompts(prompts); }
+void Server::offer_tasks(WallClock clock) { impl_->offer_tasks(std::move(clock)); }
+std::size_t Server::running_tasks() const { return impl_->tasks ? impl_->tasks->running() : 0; }
+
+void Server::look_after_tasks() {
+  if (!impl_->tasks) return;
+  impl_->for_each([](Connection::Impl& each) { each.make_slow_calls_tasks(); });
+}
+
 std::size_t Server::in_flight() const { return impl_->in_flight.requests; }
 std::size_t Server::waiting() const { return impl_->waiting.running(); }
 bool Server::has_subscriber(std::string_view uri) const { return impl_->has_subscriber(uri); }

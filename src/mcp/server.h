@@ -7,11 +7,16 @@
 #include "mcp/tool.h"
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
 namespace pyember::mcp {
+
+// Milliseconds since 1970, of the wall clock.
+using WallClock = std::function<std::int64_t()>;
 
 struct ServerInfo {
   std::string name;
@@ -50,6 +55,14 @@ class Server {
   // Before there are connections: the server has prompts and completes arguments, from now on. It
   // outlives the server.
   void offer_prompts(PromptCatalog& prompts);
+
+  // Before there are connections: calls of clients that declare the extension may be answered with
+  // tasks, from now on.
+  void offer_tasks(WallClock clock);
+  // To be called from time to time: calls that take longer than limits::kTaskAfter become tasks.
+  void look_after_tasks();
+  // Tasks that are not over; a server that ends loses them.
+  std::size_t running_tasks() const;
 
   // Requests of all connections that are not answered yet.
   std::size_t in_flight() const;

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "mcp/in_flight.h"
 #include "mcp/request_state.h"
 #include "mcp/server.h"
+#include "mcp/tasks.h"
 #include "mcp/waiting_calls.h"
 
 // Internal to the sources of the server and its connections.
@@ -26,6 +28,7 @@ class Server::Impl {
   Impl& operator=(const Impl&) = delete;
 
   void offer_prompts(PromptCatalog& catalog);
+  void offer_tasks(WallClock clock);
 
   void join(Connection::Impl& connection);
   void leave(Connection::Impl& connection);
@@ -48,6 +51,7 @@ class Server::Impl {
   InFlightTotals in_flight;
   RequestStates states;
   WaitingCalls waiting;
+  std::unique_ptr<Tasks> tasks;  // null: the server offers none
 
  private:
   // A place of one that left is null while they are visited.

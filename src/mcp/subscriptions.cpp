@@ -49,6 +49,7 @@ Json SubscriptionFilter::to_json() const {
   if (resources_list_changed) json["resourcesListChanged"] = true;
   if (prompts_list_changed) json["promptsListChanged"] = true;
   if (!uris.empty()) json["resourceSubscriptions"] = uris;
+  if (!task_ids.empty()) json["taskIds"] = task_ids;
   return json;
 }
 

@@ -20,6 +20,7 @@ struct SubscriptionFilter {
   bool resources_list_changed = false;
   bool prompts_list_changed = false;
   std::set<std::string, std::less<>> uris;
+  std::set<std::string, std::less<>> task_ids;
 
   Json to_json() const;  // as it is acknowledged
 };

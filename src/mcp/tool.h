@@ -50,6 +50,8 @@ class ToolCallSink {
   // longer. Only called when the call's options say that it can ask.
   virtual void call_asks() {}
   virtual void call_withdraws(std::uint64_t question) { static_cast<void>(question); }
+  // The call is to go on as a task; whether it does from now on, with another sink.
+  virtual bool call_becomes_task() { return false; }
   virtual void call_completed(ToolResult result) = 0;
   virtual void call_failed(RpcError error) = 0;
 };
@@ -123,6 +125,11 @@ class ToolCall {
   // Its answer is not wanted any more; `answered` is not called. Nothing, if there is none.
   void withdraw(std::uint64_t question);
 
+  // Answers the request with a task, where the client and the server have them, and goes on: what
+  // it asks from now on is the task's, and its result is kept for who asks for it. Whether it does;
+  // else the request goes on waiting for the result.
+  bool go_on_as_task() { return state_ == State::Open && sink_->call_becomes_task(); }
+
   // --- For the sink ---
   // Nothing is sent for this call from now on, and its handler is told.
   void cancel();
@@ -185,6 +192,10 @@ struct Tool {
   // (ToolCall::begin), or never (as for one whose annotations say that it only reads).
   enum class Begins { WhenCalled, WhenItSays, Never };
   Begins begins = Begins::WhenCalled;
+  // Whether a call of it may be answered with a task (PROTOCOL: section 14): never; when it asks
+  // for one or is slow; or it is not served to requests that declare no tasks.
+  enum class Tasking { Never, Optional, Required };
+  Tasking tasking = Tasking::Never;
   // The answer to a call that had begun when the server died. Empty: an error that says so.
   std::function<ToolResult(const Json& arguments)> lost = nullptr;
 };
