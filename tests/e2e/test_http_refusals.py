@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from tests.http_gate.tokens import TokenFile
 from tests.support.http_server import MODERN, Caller, HttpServer, Response
 from tests.support.issuer import AUDIENCE, Issuer, unsigned
+from tests.support.raw_client import server_binary
 from tests.support.waiting import until
 from tests.support.world import World, make_world
 
@@ -383,12 +386,65 @@ def test_the_state_of_a_call_that_asks_is_its_callers_alone(place: Place, thief:
     assert "that one" in finished.text
 
 
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/update", "tasks/cancel"])
+def test_tasks_of_others_are_not_there(place: Place, method: str) -> None:
+    alice, tasks = place.caller("alice"), {"extensions": {"io.modelcontextprotocol/tasks": {}}, "elicitation": {"form": {}}}
+    made = alice.modern("tools/call", {"name": "run_script_in_dir", "arguments": {
+        "script_content": f"print({SECRET!r}, flush=True)\nimport time\ntime.sleep(600)", "directory": str(place.world.work)}}, capabilities=tasks).result
+    assert made["resultType"] == "task", made
+    params = {"taskId": made["taskId"], **({"inputResponses": {}} if method == "tasks/update" else {})}
+    unknown = {**params, "taskId": made["taskId"][:-4] + "0000"}
+    for thief in (place.caller("bob"), place.caller("coder"), Caller(place.server, place.issuer.token(sub="alice"))):
+        refused_ = thief.modern(method, params, capabilities=tasks)
+        assert refused_.status == 400, refused_
+        assert refused_.answer["error"]["code"] == -32602
+        # Whether it is another's or nobody's can't be told.
+        other = thief.modern(method, unknown, capabilities=tasks)
+        assert other.answer["error"]["message"].replace(unknown["taskId"], "") == refused_.answer["error"]["message"].replace(made["taskId"], "")
+        told_nothing(place, refused_)
+    assert alice.modern("tasks/get", {"taskId": made["taskId"]}, capabilities=tasks).result["status"] == "working"
+    assert alice.modern("tasks/cancel", {"taskId": made["taskId"]}, capabilities=tasks).status == 200
+
+
 def test_a_token_that_is_removed_is_refused_at_once(place: Place) -> None:
     token = place.file.add("late")
     assert knock(place, token=token).status == 200
     place.file.entries.pop()
     place.file.write()
     assert knock(place, token=token).status == 401
+
+
+def test_a_stream_ends_when_its_token_is_removed(place: Place) -> None:
+    caller = Caller(place.server, place.file.add("listener"))
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": {
+        "notifications": {"resourcesListChanged": True},
+        "_meta": {"io.modelcontextprotocol/protocolVersion": MODERN, "io.modelcontextprotocol/clientCapabilities": {}}}}).encode()
+    connection = http.client.HTTPConnection("127.0.0.1", place.server.port, timeout=60)
+    connection.request("POST", "/mcp", body, caller.headers(MCP_Protocol_Version=MODERN, Mcp_Method="subscriptions/listen"))
+    response = connection.getresponse()
+    assert b"acknowledged" in response.read1(65536)
+    place.file.entries.pop()
+    place.file.write()
+    try:
+        while response.read1(65536):
+            pass
+    except http.client.IncompleteRead:  # cut off
+        pass
+    connection.close()
+
+
+@pytest.mark.parametrize(("arguments", "word"), [
+    (["--host", "0.0.0.0"], "pyember tokens add"), (["--host", "::", "--allowed-host", "python.example"], "pyember tokens add"),
+    (["--token-file", "/nowhere/tokens.json"], "/nowhere/tokens.json"), (["--allowed-origin", "*"], "--allowed-origin"),
+    (["--oauth-issuer", "https://login.example"], "--oauth-audience"),
+    (["--oauth-issuer", "http://login.example", "--oauth-audience", "https://python.example/mcp"], "https"),
+])
+def test_a_server_that_would_be_open_or_useless_does_not_start(tmp_path: Path, arguments: list[str], word: str) -> None:
+    world = make_world(tmp_path)
+    done = subprocess.run([server_binary(), "serve", "--transport", "http", "--port", "0", *arguments], cwd=world.work,
+                          env={**os.environ, **world.variables()}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert word in done.stderr
 
 
 def test_nothing_secret_is_logged(place: Place, belongings: dict[str, Any]) -> None:
