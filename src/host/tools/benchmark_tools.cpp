@@ -221,6 +221,7 @@ void add(mcp::ToolCatalog& catalog, mcp::Tool tool, const BenchmarkParts& parts,
   tool.aliases = {"py_" + tool.name};
   tool.null_is_absent = true;
   const AnswerForm form{tool.name, tool.title};
+  tool.tasking = mcp::Tool::Tasking::Optional;
   tool.handler = [parts, form, handler](const Call& call) {
     const Result<void> begun = handler(form, parts, call);
     if (!begun)

@@ -280,6 +280,7 @@ void add_code_tool(mcp::ToolCatalog& catalog, EventLoop& loop, SessionRegistry& 
   tool.input_schema = input_schema(parts->settings);
   tool.annotations = annotations({.destructive = true, .open_world = true});
   tool.begins = mcp::Tool::Begins::WhenItSays;
+  tool.tasking = mcp::Tool::Tasking::Optional;
   tool.checks_arguments = true;
   const OutputMode mode = parts->settings.output_mode;
   tool.lost = [mode](const Json&) { return rendered(lost_with_server(), mode); };

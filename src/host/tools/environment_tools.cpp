@@ -159,6 +159,7 @@ void add(mcp::ToolCatalog& catalog, mcp::Tool tool, const QualityParts& parts, H
   tool.null_is_absent = true;
   tool.meta = tags({"environments"});
   const AnswerForm form{tool.name, tool.title};
+  tool.tasking = mcp::Tool::Tasking::Optional;
   tool.handler = [parts, form, handler](const Call& call) { handler(parts, form, call); };
   catalog.add(std::move(tool));
 }

@@ -183,6 +183,7 @@ void add_execution_tools(mcp::ToolCatalog& catalog, const ExecutorParts& parts) 
     if (kind.started) tool.meta = shown_by(kJobViewUri, std::move(tool.meta));
     tool.aliases = aliases_of(kind);
     tool.null_is_absent = true;
+    tool.tasking = mcp::Tool::Tasking::Optional;
     tool.handler = [&kind, parts](const Call& call) { execute(kind, parts, call); };
     catalog.add(std::move(tool));
   }

@@ -216,6 +216,7 @@ mcp::Tool run_python_tool(SessionRegistry& registry, ProgressTicker& ticker, Job
   if (settings.chooses_isolation) add_race_fields(tool.output_schema["properties"]);
   tool.annotations = annotations({.destructive = true, .open_world = true});
   tool.begins = mcp::Tool::Begins::WhenItSays;
+  tool.tasking = mcp::Tool::Tasking::Optional;
   tool.lost = lost_with_server;
   tool.handler = [parts = Parts{registry, ticker, jobs, settings}](
                      const std::shared_ptr<mcp::ToolCall>& call) { handle(call, parts); };

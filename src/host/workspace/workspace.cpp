@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <chrono>
+#include <cstdint>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -20,6 +22,12 @@
 namespace pyember::host {
 
 namespace {
+
+std::int64_t wall_clock_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
 
 // Where sessions find packages, for profile code to see what is missing; unset: it installs none.
 // What a container's image has is not known here.
@@ -73,6 +81,7 @@ Workspace::Workspace(const WorkspaceParts& parts, PrincipalPlaces places, Kept k
                    prompt_sources(registry_, jobs_, scripts_ ? &scripts_->library() : nullptr,
                                   *resources_));
   server_->offer_prompts(*prompts_);
+  server_->offer_tasks(wall_clock_ms);
 }
 
 Workspace::~Workspace() {
@@ -192,6 +201,7 @@ void Workspace::adopt() {
 
 void Workspace::tick(std::uint64_t now, Checkpointing checkpointing) {
   registry_.tick(now);
+  server_->look_after_tasks();
   if (checkpointing == Checkpointing::On) checkpoints_.tick(now);
 }
 
@@ -201,7 +211,8 @@ void Workspace::publish() {
 }
 
 bool Workspace::in_use() {
-  if (!registry_.sessions().empty() || server_->in_flight() > 0 || server_->waiting() > 0) {
+  if (!registry_.sessions().empty() || server_->in_flight() > 0 || server_->waiting() > 0 ||
+      server_->running_tasks() > 0) {
     return true;
   }
   return jobs_.is_open() && (jobs_.list({JobStatus::Running, 1}).total > 0 ||

@@ -139,7 +139,9 @@ std::string Workspaces::stop_largest(const std::string& why) {
 
 std::size_t Workspaces::waiting() const {
   std::size_t sum = 0;
-  for (const auto& [name, workspace] : all_) sum += workspace->server().waiting();
+  for (const auto& [name, workspace] : all_) {
+    sum += workspace->server().waiting() + workspace->server().running_tasks();
+  }
   return sum;
 }
 

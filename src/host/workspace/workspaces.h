@@ -38,7 +38,7 @@ class Workspaces {
   // Ends the session that holds most memory, of all there are; its name, or empty.
   std::string stop_largest(const std::string& why);
 
-  // Calls that were answered with a question.
+  // Calls that go on although their requests were answered: with a question, or with a task.
   std::size_t waiting() const;
 
   // --- the end, as SessionRegistry and Workspace name it ---
