@@ -55,10 +55,10 @@ int serve(const host::Options& options, journal::JournalMemory& memory, const La
   }
   const host::ProtocolDescriptors stdio = host::take_stdio();
   // Never destroyed: session threads may be parked or running, so the process ends with _exit.
-  auto* app = lasting.http ? new host::App(options, environment.take(), *lasting.http, memory,
-                                           embed::Runtime::start)
-                           : new host::App(options, environment.take(), stdio, memory,
-                                           embed::Runtime::start);
+  auto* app =
+      lasting.http
+          ? new host::App(options, environment.take(), *lasting.http, memory, embed::Runtime::start)
+          : new host::App(options, environment.take(), stdio, memory, embed::Runtime::start);
   return app->run();
 }
 

@@ -20,10 +20,10 @@ constexpr const char* kGroup = "Over HTTP";
 
 // Those that mean nothing over stdin and stdout, and that somebody who gives them expects something
 // of.
-constexpr std::array kOfHttp{"--port",           "--host",         "--path",
+constexpr std::array kOfHttp{"--port",           "--host",           "--path",
                              "--allowed-host",   "--allowed-origin", "--tls-cert",
-                             "--tls-key",        "--token-file",   "--oauth-issuer",
-                             "--oauth-audience", "--oauth-keys",   "--rate-limit"};
+                             "--tls-key",        "--token-file",     "--oauth-issuer",
+                             "--oauth-audience", "--oauth-keys",     "--rate-limit"};
 
 Result<void> check_readable(const char* option, std::string& path) {
   path = host::resolved_path(path, host::working_directory());

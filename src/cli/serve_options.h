@@ -33,11 +33,11 @@ class ServeOptions {
   CLI::App& app_;
   host::Options& options_;
   HttpServeOptions http_;
-  std::string profile_;    // empty: the program's name decides
+  std::string profile_;  // empty: the program's name decides
   std::string checkpoints_ = "on";
   std::string import_packages_ = "on";
-  std::string policy_file_;  // empty: the one in the configuration folder, if there is one
-  std::string isolation_;  // empty: the profile decides
+  std::string policy_file_;      // empty: the one in the configuration folder, if there is one
+  std::string isolation_;        // empty: the profile decides
   std::string sandbox_scripts_;  // empty: not
   std::string sandbox_fallback_ = "none";
   std::vector<std::string> sandbox_hosts_;

@@ -26,10 +26,10 @@
 
 namespace pyember::host {
 
-// The composition: builds what all clients share, the workspaces with what each of them has, and the
-// front they come by; wires them together and runs the loop until the client goes away, a signal
-// asks for the end, or the runtime is found wedged. One per process, on its main thread. After run()
-// the process must end with _exit: session threads may still be parked.
+// The composition: builds what all clients share, the workspaces with what each of them has, and
+// the front they come by; wires them together and runs the loop until the client goes away, a
+// signal asks for the end, or the runtime is found wedged. One per process, on its main thread.
+// After run() the process must end with _exit: session threads may still be parked.
 class App {
  public:
   using RuntimeFactory =
@@ -82,7 +82,7 @@ class App {
 
   std::optional<Environments> environments_;
   std::optional<ServerRooms> rooms_;
-  std::optional<LazyGateway> gateway_;  // outlives the sessions, whose calls it serves
+  std::optional<LazyGateway> gateway_;               // outlives the sessions, whose calls it serves
   std::optional<SessionServices> session_services_;  // as the gateway, which is one of them
   std::optional<PythonServices> services_;
   std::optional<SessionCpus> cpus_;

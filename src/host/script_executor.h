@@ -18,8 +18,8 @@
 
 namespace pyember::host {
 
-// What the tool that started a job's run answers for it (JobRegistry::on_result); also for jobs that
-// another server started, so nothing is known but what the job says.
+// What the tool that started a job's run answers for it (JobRegistry::on_result); also for jobs
+// that another server started, so nothing is known but what the job says.
 mcp::Json job_result(const Job& job, const JobOutput& output);
 
 // Everything between the script executor's tools and the jobs of one principal: scripts on disk,
@@ -28,7 +28,7 @@ mcp::Json job_result(const Job& job, const JobOutput& output);
 class ScriptExecutor {
  public:
   struct Settings {
-    std::string project_root;  // where scripts are kept
+    std::string project_root;    // where scripts are kept
     std::string jobs_directory;  // of the jobs, where benchmarks keep their runs
     // What scripts behind an imposed boundary may write to; empty: the server's working directory.
     std::string own_directory = {};

@@ -201,10 +201,10 @@ def test_a_server_that_is_upgraded_keeps_its_port_and_its_sessions() -> None:
 
 def test_resume_brings_back_what_the_last_server_here_had(tmp_path: Path) -> None:
     state = str(tmp_path / "state")
-    with HttpServer(state=state) as server:
+    with HttpServer(state=state, cwd=str(tmp_path)) as server:
         server.client().run("x = 9")
         assert server.end() == 0
-    with HttpServer(["--resume"], state=state) as server:
+    with HttpServer(["--resume"], state=state, cwd=str(tmp_path)) as server:
         assert server.client().run("x")["result"] == "9"
 
 

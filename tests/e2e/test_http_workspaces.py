@@ -35,7 +35,7 @@ def bob(server: HttpServer, tokens: dict[str, str]) -> HttpClient:
 
 
 def names_of_sessions(client: HttpClient) -> list[str]:
-    return [each["name"] for each in client.call("list_sessions")["structuredContent"]["sessions"]]
+    return [each["session"] for each in client.call("list_sessions")["structuredContent"]["sessions"]]
 
 
 def test_sessions_of_one_name_are_two_sessions(alice: HttpClient, bob: HttpClient) -> None:
@@ -99,7 +99,7 @@ def test_jobs_of_others_are_not_there(alice: HttpClient, bob: HttpClient) -> Non
 
 
 def test_saved_scripts_and_states_are_kept_apart(alice: HttpClient, bob: HttpClient, server: HttpServer) -> None:
-    alice.call("py_save_script", {"name": "hers.py", "content": "print('from hers')"})
+    alice.call("py_save_script", {"script_name": "hers.py", "source": "print('from hers')"})
     assert "hers" in str(alice.call("py_list_scripts"))
     assert "hers" not in str(bob.call("py_list_scripts"))
     alice.run("kept = 7", session="saved")

@@ -96,7 +96,7 @@ TEST_CASE("run_python: output over the budget is cut, linked and readable to its
   CHECK(all == "begin\n" + std::string(3'000'000, 'x') + "end\n");
   const Json list =
       app.answer(app.request("resources/list", Json::object()))["result"]["resources"];
-  REQUIRE(list.size() == 1);
+  REQUIRE_FALSE(list.empty());  // pages of the server's own may come behind it
   CHECK(list[0]["uri"] == link["uri"]);
 }
 

@@ -54,7 +54,8 @@ TEST_CASE("Workspaces: what a principal has on the disk lies apart, and is nobod
   const PrincipalPlaces& his = server.of("bob").places();
   CHECK(hers.state == server.state.path() + "/principals/" + sha256_hex("alice").substr(0, 32));
   CHECK(hers.state != his.state);
-  for (const std::string& each : {hers.jobs, hers.session_folders, hers.saved_tools, hers.project}) {
+  for (const std::string& each :
+       {hers.jobs, hers.session_folders, hers.saved_tools, hers.project}) {
     CHECK(each.starts_with(hers.state + "/"));
   }
   struct stat status {};
@@ -89,7 +90,8 @@ TEST_CASE("Workspaces: sessions that a dead server had are mourned where they be
   CHECK(server.workspaces.local().registry().tombstones().size() == 1);
 }
 
-TEST_CASE("Workspaces: sessions of principals that have not come yet stay known to the next server") {
+TEST_CASE(
+    "Workspaces: sessions of principals that have not come yet stay known to the next server") {
   Server server;
   server.workspaces.expect({{"main", 7, key_of_principal("alice")}}, Workspaces::After::Death);
   const std::vector<journal::KeptSession> kept =

@@ -215,7 +215,8 @@ class HttpServer:
         command = [server_binary(), "serve", "--transport", "http", "--port", "0", *(arguments or [])]
         self.log: list[str] = []
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=cwd,
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            cwd=cwd or self._own.name,
             env={"PYTHON_MCP_META": jobs_folder(), "PYEMBER_STATE_DIR": self.state,
                  "XDG_CONFIG_HOME": self._own.name, "PYEMBER_NO_SUPERVISOR": "0" if supervised else "1",
                  **os.environ, **(environment or {})},

@@ -20,9 +20,9 @@ struct AllowedPath {
 struct ForbiddenPlaces {
   std::string home;                // nor what keeps keys in it (.ssh, .aws, …), nor other homes
   std::vector<std::string> state;  // the server's own: jobs, sessions, environments
-  std::string own;                 // a folder in those that may be shown all the same; may be empty
   // What the server runs from. It may be read; who could write there would be outside.
   std::vector<std::string> programs;
+  std::string own = {};  // a folder in `state` that may be shown all the same; empty: none
 };
 
 // This server's. `environment` is the folder of the one its sessions have; may be empty.

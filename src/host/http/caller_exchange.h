@@ -9,9 +9,9 @@
 
 namespace pyember::host {
 
-// An exchange with a caller who was let in: their responses get the fields that the gate adds, and a
-// stream can be broken off when they may not come in any more (their token has expired), as if the
-// client had gone. Loop's thread only.
+// An exchange with a caller who was let in: their responses get the fields that the gate adds, and
+// a stream can be broken off when they may not come in any more (their token has expired), as if
+// the client had gone. Loop's thread only.
 class CallerExchange final : public mcp::HttpExchange,
                              public std::enable_shared_from_this<CallerExchange> {
  public:

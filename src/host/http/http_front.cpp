@@ -79,8 +79,8 @@ void HttpFront::serve(const Exchange& exchange) {
     return exchange->respond(200, {{"Content-Type", "application/json"}}, R"({"status":"ok"})");
   }
   if (request.path != options_.gate.path) {
-    return respond(*exchange, refusal(kNotFound,
-                                      fmt::format("There is nothing at this path: the endpoint of "
+    return respond(*exchange,
+                   refusal(kNotFound, fmt::format("There is nothing at this path: the endpoint of "
                                                   "this server is {}. Use that.",
                                                   options_.gate.path)));
   }
@@ -119,9 +119,8 @@ HttpFront::Exchange HttpFront::wrapped(const Exchange& exchange, const Caller& c
 
 mcp::HttpCaller HttpFront::caller_for(const Caller& caller) {
   if (!caller.may_call) return {};
-  return {caller.may_call, [this, caller](std::string_view tool) {
-            return gate_.scope_challenge(caller, tool);
-          }};
+  return {caller.may_call,
+          [this, caller](std::string_view tool) { return gate_.scope_challenge(caller, tool); }};
 }
 
 // --- principals ----------------------------------------------------------------------------------
@@ -141,8 +140,7 @@ Result<HttpFront::Client*> HttpFront::client_of(const std::string& principal) {
 }
 
 bool HttpFront::is_unused(Client& client) const {
-  return client.endpoint->is_idle() &&
-         !client.workspace->in_use();
+  return client.endpoint->is_idle() && !client.workspace->in_use();
 }
 
 bool HttpFront::give_up_oldest() {

@@ -31,7 +31,8 @@ class HttpFront final : public Front {
  public:
   // What HttpModule gives.
   struct Module {
-    std::function<Result<std::unique_ptr<HttpTransport>>(HttpListen, HttpTransport::Handler)> listen;
+    std::function<Result<std::unique_ptr<HttpTransport>>(HttpListen, HttpTransport::Handler)>
+        listen;
     ReadPublicKey read_public_key = nullptr;
   };
   struct Parts {

@@ -416,8 +416,8 @@ embed::SessionOptions SessionRegistry::options_for(HostSession& session) {
 
 std::unique_ptr<SessionLink> SessionRegistry::link_to(const SessionLink::Opener& open,
                                                       SessionLink::Owner& owner, std::uint64_t id) {
-  return std::make_unique<SessionLink>(open, SessionLink::Place{loop_, poster_, chunk_, calls_}, owner,
-                                       [this, link = id] { wake(link); });
+  return std::make_unique<SessionLink>(open, SessionLink::Place{loop_, poster_, chunk_, calls_},
+                                       owner, [this, link = id] { wake(link); });
 }
 
 std::unique_ptr<SessionLink> SessionRegistry::open_copy_link(HostSession& session,
@@ -429,8 +429,8 @@ std::unique_ptr<SessionLink> SessionRegistry::open_copy_link(HostSession& sessio
   const SessionLink::Opener open = [&](embed::SessionListener& listener) {
     return rooms_.open_copy(original, {}, listener, std::move(copied));
   };
-  return std::make_unique<SessionLink>(open, SessionLink::Place{loop_, poster_, chunk_, calls_}, owner,
-                                       [this, link = id] { wake(link); });
+  return std::make_unique<SessionLink>(open, SessionLink::Place{loop_, poster_, chunk_, calls_},
+                                       owner, [this, link = id] { wake(link); });
 }
 
 void SessionRegistry::retire_link(std::unique_ptr<SessionLink> link, std::uint64_t id) {

@@ -29,12 +29,12 @@ struct SessionSettings {
   std::size_t maximum_queued_cells = limits::kMaximumQueuedCells;
   std::chrono::milliseconds idle_timeout = limits::kIdleSessionTimeout;  // 0: never
   std::uint64_t held_output_bytes = limits::kHeldOutputBytes;
-  std::string working_directory;               // of new sessions; empty: the server's
-  std::string folders_directory;               // of their folders; empty: they have none
+  std::string working_directory;                  // of new sessions; empty: the server's
+  std::string folders_directory;                  // of their folders; empty: they have none
   std::shared_ptr<const SavedTools> saved_tools;  // functions that code has saved; null: none
-  Isolation isolation = Isolation::InProcess;  // of sessions whose caller names none
-  journal::SessionLog* log = nullptr;          // of what must outlive the server; null: nothing
-  std::string owner;                           // whose sessions they are, in that log
+  Isolation isolation = Isolation::InProcess;     // of sessions whose caller names none
+  journal::SessionLog* log = nullptr;             // of what must outlive the server; null: nothing
+  std::string owner;                              // whose sessions they are, in that log
   std::chrono::milliseconds carry_timeout = limits::kCarryTimeout;  // of a state, there and back
   SessionCpus* cpus = nullptr;  // of all registries there are; null: this is the only one
   // Sessions that other registries have open, of which all together may have `all_sessions`; empty:
@@ -54,7 +54,8 @@ struct Tombstone {
       {};  // of one that a server before this one had: the next must know it
 };
 
-// The sessions by name. Makes them on first use, bounds them and closes idle ones. Loop's thread only; destroying it drops every cell without an answer.
+// The sessions by name. Makes them on first use, bounds them and closes idle ones. Loop's thread
+// only; destroying it drops every cell without an answer.
 class SessionRegistry {
  public:
   SessionRegistry(SessionRooms& rooms, EventLoop& loop, LoopPoster& poster,
@@ -153,7 +154,8 @@ class SessionRegistry {
   void state_gone(const std::string& name) {
     if (state_gone_) state_gone_(name);
   }
-  // What serves the calls of MCP servers that code makes; before the first session. It outlives them.
+  // What serves the calls of MCP servers that code makes; before the first session. It outlives
+  // them.
   void serve_calls(CallService& service) { calls_ = &service; }
   CallService* calls() { return calls_; }
   const SessionSettings& settings() const { return settings_; }

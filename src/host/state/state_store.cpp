@@ -195,8 +195,8 @@ Result<CheckpointSlot> CheckpointSlot::take_beside(const std::string& own, const
     if (!made) return made.error();
   }
   clear_away(root);
-  const std::string path = fmt::format("{}/{}", checkpoints_folder(root),
-                                       fs::path(own).filename().string());
+  const std::string path =
+      fmt::format("{}/{}", checkpoints_folder(root), fs::path(own).filename().string());
   std::error_code failed;
   if (contents == Contents::Newest && !fs::exists(path, failed)) {
     if (Result<CheckpointSlot> found = newest(root, directory)) return found;

@@ -17,8 +17,8 @@ class StdioFront final : public Front {
  public:
   struct Callbacks {
     std::function<Workspace&()> workspace;  // whose the client is; asked once, at the start
-    std::function<void()> input_ended;  // the client closed its end: no more requests come
-    std::function<void()> peer_gone;    // nobody reads answers any more
+    std::function<void()> input_ended;      // the client closed its end: no more requests come
+    std::function<void()> peer_gone;        // nobody reads answers any more
   };
 
   // All outlive it.

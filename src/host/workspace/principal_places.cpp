@@ -53,8 +53,8 @@ Result<PrincipalPlaces> places_of_principal(std::string_view principal) {
   places.saved_tools = places.state + "/user_tools";
   places.project = places.state + "/project";
   places.working_directory = places.project;
-  for (const std::string& each : {find_state_directory() + "/principals", places.state,
-                                  places.project}) {
+  for (const std::string& each :
+       {find_state_directory() + "/principals", places.state, places.project}) {
     if (const Result<void> made = make_private_folder(each); !made) return made.error();
   }
   return places;

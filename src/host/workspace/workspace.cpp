@@ -77,9 +77,9 @@ Workspace::Workspace(const WorkspaceParts& parts, PrincipalPlaces places, Kept k
   add_resources();
   add_tools();
   server_.emplace(server_info(parts.options), tools_, *resources_);
-  prompts_.emplace(parts.options.profile,
-                   prompt_sources(registry_, jobs_, scripts_ ? &scripts_->library() : nullptr,
-                                  *resources_));
+  prompts_.emplace(
+      parts.options.profile,
+      prompt_sources(registry_, jobs_, scripts_ ? &scripts_->library() : nullptr, *resources_));
   server_->offer_prompts(*prompts_);
   server_->offer_tasks(wall_clock_ms);
 }
@@ -119,9 +119,10 @@ void Workspace::add_tools() {
     add_session_tools(tools_, registry_, session_tool_settings_, state_places_);
     add_state_tools(tools_, registry_, state_places_);
     add_branch_tools(tools_, registry_);
-    add_file_tools(tools_, {[this](const std::string& name) { return registry_.folder_of(name); },
-                            [this](const std::string& name) { return registry_.folder_to_fill(name); },
-                            [this] { registry_.outputs_changed(); }});
+    add_file_tools(tools_,
+                   {[this](const std::string& name) { return registry_.folder_of(name); },
+                    [this](const std::string& name) { return registry_.folder_to_fill(name); },
+                    [this] { registry_.outputs_changed(); }});
   }
   ScriptExecutor::Settings settings{places_.project, places_.jobs, places_.working_directory};
   settings.output_budget = options.output_budget;
@@ -137,9 +138,10 @@ void Workspace::add_tools() {
 
 void Workspace::add_code_mode() {
   const Options& options = parts_.options;
-  CodeToolSettings settings{options.timeout,       options.maximum_timeout,
-                            options.output_budget, options.output_mode,
-                            options.sessions_stay, package_directories(options, parts_.environment)};
+  CodeToolSettings settings{
+      options.timeout,       options.maximum_timeout,
+      options.output_budget, options.output_mode,
+      options.sessions_stay, package_directories(options, parts_.environment)};
   if (parts_.gateway != nullptr) {
     settings.allow = [this](const std::vector<std::string>& servers) {
       return parts_.gateway->get().allow(servers);

@@ -20,8 +20,8 @@
 #include "host/output/display_resources.h"
 #include "host/output/output_resources.h"
 #include "host/output/resource_router.h"
-#include "host/script_executor.h"
 #include "host/prompts/host_prompts.h"
+#include "host/script_executor.h"
 #include "host/services/python_services.h"
 #include "host/session/server_rooms.h"
 #include "host/session/session_cpus.h"
@@ -58,9 +58,9 @@ struct WorkspaceParts {
   std::function<bool()> congested;  // clients don't read: what may be left out should be
 };
 
-// What one principal has: its sessions and what is kept of them, its jobs and scripts, the resources
-// and tools that reach those, and the server that offers them. A client that is not this principal's
-// has no name for any of it: it is in other objects.
+// What one principal has: its sessions and what is kept of them, its jobs and scripts, the
+// resources and tools that reach those, and the server that offers them. A client that is not this
+// principal's has no name for any of it: it is in other objects.
 //
 // Owned by Workspaces; loop's thread only.
 class Workspace {
@@ -85,12 +85,13 @@ class Workspace {
   const PrincipalPlaces& places() const { return places_; }
 
   // --- what a server before this one has left ---
-  // These sessions were open when it died: those with a checkpoint are back, the others are mourned.
+  // These sessions were open when it died: those with a checkpoint are back, the others are
+  // mourned.
   void take_over(const std::vector<journal::KeptSession>& sessions);
   // Every session that has a checkpoint is back.
   void resume_checkpoints(const std::string& why);
-  // Folders of sessions go; jobs are taken over even if nobody asks for them. Where there never were
-  // any, nothing is opened.
+  // Folders of sessions go; jobs are taken over even if nobody asks for them. Where there never
+  // were any, nothing is opened.
   void adopt();
 
   // --- while it is used ---

@@ -16,7 +16,9 @@ namespace {
 
 constexpr std::string_view kLocal = "";
 
-std::size_t sessions_of(const Workspace& workspace) { return workspace.registry().sessions().size(); }
+std::size_t sessions_of(const Workspace& workspace) {
+  return workspace.registry().sessions().size();
+}
 
 }  // namespace
 
@@ -45,9 +47,9 @@ Workspace::Kept Workspaces::kept_for(const PrincipalPlaces& places) const {
   const Options& options = parts_.options;
   if (options.checkpoint_folder.empty()) return {};
   using Contents = CheckpointSlot::Contents;
-  Result<CheckpointSlot> slot = CheckpointSlot::take_beside(
-      options.checkpoint_folder, places.state, working_directory(),
-      options.resume ? Contents::Newest : Contents::Fresh);
+  Result<CheckpointSlot> slot =
+      CheckpointSlot::take_beside(options.checkpoint_folder, places.state, working_directory(),
+                                  options.resume ? Contents::Newest : Contents::Fresh);
   if (!slot) {
     spdlog::warn("checkpoints_off principal={} error=\"{}\"", places.key, slot.error().message);
     return {};
@@ -90,9 +92,9 @@ void Workspaces::expect(std::vector<journal::KeptSession> sessions, After after)
 }
 
 std::vector<journal::KeptSession> Workspaces::expected_of(const std::string& key) {
-  const auto theirs = std::stable_partition(
-      expected_.begin(), expected_.end(),
-      [&key](const Expected& each) { return each.session.owner != key; });
+  const auto theirs =
+      std::stable_partition(expected_.begin(), expected_.end(),
+                            [&key](const Expected& each) { return each.session.owner != key; });
   std::vector<journal::KeptSession> found;
   std::transform(theirs, expected_.end(), std::back_inserter(found),
                  [](Expected& each) { return std::move(each.session); });

@@ -13,9 +13,9 @@
 
 namespace pyember::host {
 
-// The workspaces by principal, made at the first request of each, and what the server does to all of
-// them. The empty principal is the local one: whoever started the server, or may reach it without a
-// token. Loop's thread only.
+// The workspaces by principal, made at the first request of each, and what the server does to all
+// of them. The empty principal is the local one: whoever started the server, or may reach it
+// without a token. Loop's thread only.
 class Workspaces {
  public:
   explicit Workspaces(WorkspaceParts parts) : parts_(std::move(parts)) {}
@@ -65,7 +65,7 @@ class Workspaces {
   const WorkspaceParts parts_;
   std::map<std::string, std::unique_ptr<Workspace>, std::less<>> all_;
   std::vector<Expected> expected_;
-  std::string refusal_;  // every workspace's; empty: none
+  std::string refusal_;    // every workspace's; empty: none
   bool adopting_ = false;  // those that are made from now on adopt at once
   After after_ = After::Start;
 };
