@@ -23,13 +23,14 @@ const LONG = { timeout: 120_000 };
 // Prints, allocates and computes step by step, until a file appears.
 function patient(stop) {
   return `
-import os, time
+import math, os, time
 kept = []
 for step in range(3000):
-    print(f"step {step}: {len(kept) * 4} MB held", flush=True)
-    if len(kept) < 12:
-        kept.append(bytearray(os.urandom(1) * (4 << 20)))
-    end = time.monotonic() + 0.05
+    print(f"step {step}: loss {1.9 / (1 + step / 6):.4f}, {len(kept)} batches held", flush=True)
+    kept.append(bytearray(os.urandom(1) * (3 << 20)))
+    if len(kept) > 12 + step // 4:
+        kept = kept[6:]
+    end = time.monotonic() + 0.05 + 0.03 * math.sin(step / 3)
     while time.monotonic() < end:
         sum(range(1000))
     if os.path.exists(${JSON.stringify(stop)}):
@@ -38,6 +39,31 @@ for step in range(3000):
     time.sleep(0.05)
 `;
 }
+
+const TRIAL_DIVISION = `
+def is_prime(number):
+    return number > 1 and all(number % each for each in range(2, int(number**0.5) + 1))
+
+def primes_below(limit):
+    return [number for number in range(limit) if is_prime(number)]
+
+def main():
+    print(len(primes_below(30_000)), "primes")
+
+main()
+`;
+
+const SIEVE = `
+def primes_below(limit):
+    marks = bytearray([1]) * limit
+    marks[:2] = b"\\0\\0"
+    for number in range(2, int(limit**0.5) + 1):
+        if marks[number]:
+            marks[number * number::number] = bytes(len(range(number * number, limit, number)))
+    return [number for number in range(limit) if marks[number]]
+
+print(len(primes_below(30_000)), "primes")
+`;
 
 let browser;
 let server;
@@ -195,7 +221,6 @@ sys.stderr.write("to stderr\\n")
 
 describe("the view of a benchmark", () => {
   const fast = "import time\nsum(range(400_000))\ntime.sleep(0.02)\nprint('fast')\n";
-  const slow = "import time\nsum(range(3_000_000))\ntime.sleep(0.02)\nprint('slow')\n";
 
   test("a single run has figures and its memory over time", LONG, async () => {
     await withView("benchmark_script", {}, async (shown) => {
@@ -210,8 +235,10 @@ describe("the view of a benchmark", () => {
 
   test("many runs and a comparison: live, then each run, the interval and the verdict", LONG, async () => {
     await withView("benchmark_script", {}, async (shown) => {
-      const call = makeCall(shown, server, "benchmark_script", {
-        script_content: slow, compare: { script_content: fast }, repeat: 30, profile: true, auto_parse_imports: false });
+      writeFileSync(join(server.folder, "primes.py"), TRIAL_DIVISION);
+      writeFileSync(join(server.folder, "sieve.py"), SIEVE);
+      const call = makeCall(shown, server, "benchmark_script", { script_path: join(server.folder, "primes.py"), repeat: 30,
+        compare: { script_path: join(server.folder, "sieve.py") }, profile: true, auto_parse_imports: false });
       await shown.see("#status", "running");
       await shown.see("#progress", "of");
       await until(async () => await shown.frame.locator("#runs svg circle").count() > 4, "runs while it goes on");
@@ -221,7 +248,8 @@ describe("the view of a benchmark", () => {
       assert.equal(await shown.frame.locator("#runs svg circle").count(), 60);
       assert.match(await shown.text("#verdict"), comparison.verdict === "no difference" ? /No difference/ : new RegExp(comparison.verdict));
       assert.match(await shown.text("#verdict"), /30 pairs/);
-      assert.match(await shown.text("#functions"), /sleep/);
+      assert.match(await shown.text("#functions"), /primes_below/);
+      assert.match(await shown.text("#legend"), /primes\.py[^]*sieve\.py/);
       assert.equal(await shown.frame.locator("#progress").isVisible(), false);
       await picture(shown, "benchmark.png");
     });

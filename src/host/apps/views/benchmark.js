@@ -24,7 +24,8 @@ function nameOf(script) {
 }
 
 function named() {
-  const compared = asked.compare && (nameOf(asked.compare) || "another version");
+  const other = asked.compare && nameOf(asked.compare);
+  const compared = asked.compare && (other && other !== nameOf(asked) ? other : "another version");
   $("title").replaceChildren(asked.job_label ?? (nameOf(asked) || "Benchmark"));
   if (compared) $("title").append(" ", element("small", "", `compared with ${compared}`));
 }

@@ -96,8 +96,9 @@ class Chart {
       drawn("text", { x: MARGIN.left - 6, y: at + 3.5, "text-anchor": "end" }, this.#svg).textContent = this.#label(this.y, value);
     }
     for (const value of scale.xTicks) {
-      const label = drawn("text", { x: scale.x(value), y: height - 5, "text-anchor": "middle" }, this.#svg);
-      label.textContent = this.#label(this.x, value);
+      const at = scale.x(value);
+      const anchor = at > width - MARGIN.right - 16 && !this.integers ? "end" : "middle";
+      drawn("text", { x: at, y: height - 5, "text-anchor": anchor }, this.#svg).textContent = this.#label(this.x, value);
     }
     this.#svg.setAttribute("aria-label", this.#data.series.map((each) => `${each.name}: ${each.points.length} points`).join("; "));
     for (const each of this.#data.series) (each.shape === "dots" ? this.#drawDots : this.#drawArea).call(this, each, scale);
