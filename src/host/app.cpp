@@ -128,6 +128,7 @@ std::unique_ptr<UpstreamGateway> App::make_gateway() {
   UpstreamGateway::Settings settings;
   settings.state_folder = find_state_directory();
   settings.saved_tools_folder = find_saved_tools_directory();
+  settings.questions = &session_services_->questions();
   settings.upstreams.transport.runner = find_runner();
   settings.upstreams.transport.token_folder = settings.state_folder + "/upstream-tokens";
   return std::make_unique<UpstreamGateway>(loop_, std::move(configuration), std::move(policy),
@@ -256,8 +257,8 @@ void App::tick() {
   const std::uint64_t now = now_ns();  // after what that did: nothing it noted lies in the future
   check_health(now);
   if (ending_ == Ending::Done) return;
-  workspaces_->tick(now, ending_ == Ending::No ? Workspace::Checkpointing::On
-                                               : Workspace::Checkpointing::Off);
+  workspaces_->tick(
+      now, ending_ == Ending::No ? Workspace::Checkpointing::On : Workspace::Checkpointing::Off);
   front_->tick(now);
   look_at_memory();  // also for what threads of idle sessions take
   if (!front_->congested()) workspaces_->publish();

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -29,12 +31,23 @@ class QuestionService final : public CallService {
 
   std::uint64_t serve(const std::shared_ptr<RunPermit>& permit, CallOrder order,
                       Done done) override;
+
+  // The same for whoever else works for the run. `done` is called once, perhaps before this returns
+  // (0 is returned then), unless it was cancelled.
+  enum class End {
+    Settled,  // answered, refused, or nobody could be asked
+    Late,     // nobody answered in time
+  };
+  using Asked = std::function<void(Result<mcp::Answer>, End)>;
+  std::uint64_t ask(const std::shared_ptr<RunPermit>& permit, mcp::InputRequest request,
+                    std::chrono::milliseconds time, Asked done);
+
   void cancel(std::uint64_t id) override;
 
  private:
   // A question that is open.
   struct Open {
-    Done done;
+    Asked done;
     std::weak_ptr<mcp::ToolCall> client;
     std::uint64_t question = 0;  // its number there
     CellClock::Hold hold = {};
@@ -43,7 +56,7 @@ class QuestionService final : public CallService {
 
   std::unique_ptr<Open> take(std::uint64_t id);
   void unanswered(std::uint64_t id, std::chrono::milliseconds waited);
-  void answered(std::uint64_t id, mcp::InputRequest::Kind kind, Result<mcp::Answer> answer);
+  void answered(std::uint64_t id, Result<mcp::Answer> answer);
 
   EventLoop& loop_;
   const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);

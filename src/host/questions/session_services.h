@@ -19,6 +19,8 @@ class SessionServices final : public CallService {
                       Done done) override;
   void cancel(std::uint64_t id) override;
 
+  QuestionService& questions() { return questions_; }
+
  private:
   QuestionService questions_;
   CallService* const upstreams_;

@@ -77,6 +77,7 @@ ToolStore::Background in_order(EventLoop& loop) {
 UpstreamGateway::UpstreamGateway(EventLoop& loop, UpstreamConfiguration configuration,
                                  Policy policy, Settings settings)
     : loop_(loop),
+      questions_(settings.questions),
       policy_(std::move(policy)),
       store_(folder_in(settings.state_folder, "upstream-tools"), configuration.upstreams,
              in_order(loop)),
@@ -155,6 +156,7 @@ const UpstreamGateway::Verb* UpstreamGateway::verb_of(std::string_view op) {
 
 std::uint64_t UpstreamGateway::serve(const std::shared_ptr<RunPermit>& permit, CallOrder order,
                                      Done done) {
+  note_client(*permit);
   const std::uint64_t id = ++last_;
   auto operation = std::make_unique<Operation>();
   operation->permit = permit;
@@ -445,27 +447,34 @@ void UpstreamGateway::search_now(std::uint64_t id) {
 
 // --- saved tools ---------------------------------------------------------------------------------
 
+const SavedTools& UpstreamGateway::saved_tools_of(std::uint64_t id) {
+  const SavedTools* of_run = find(id)->permit->saved_tools.get();
+  return of_run != nullptr ? *of_run : saved_tools_;
+}
+
 void UpstreamGateway::list_saved_tools(std::uint64_t id) {
-  const Result<SavedTools::Content> content = saved_tools_.read();
+  const SavedTools& saved = saved_tools_of(id);
+  const Result<SavedTools::Content> content = saved.read();
   if (!content) return fail(id, CallError{"internal", content.error().message});
   finish(id, {{"source", content.value().source},
               {"names", content.value().names},
-              {"path", saved_tools_.path()}});
+              {"path", saved.path()}});
 }
 
 void UpstreamGateway::save_tool(std::uint64_t id) {
   const Json& fields = find(id)->order.fields;
   const std::string name = text_of(fields, "name");
-  const Result<void> saved = saved_tools_.save(name, text_of(fields, "source"));
+  const SavedTools& tools = saved_tools_of(id);
+  const Result<void> saved = tools.save(name, text_of(fields, "source"));
   if (!saved) return fail(id, wrong(saved.error().message));
   finish(id,
          {{"message", fmt::format("The tool {} was saved, and later sessions have it. It is in {}.",
-                                  name, saved_tools_.path())}});
+                                  name, tools.path())}});
 }
 
 void UpstreamGateway::delete_tool(std::uint64_t id) {
   const std::string name = text_of(find(id)->order.fields, "name");
-  const Result<void> removed = saved_tools_.remove(name);
+  const Result<void> removed = saved_tools_of(id).remove(name);
   if (!removed) return fail(id, wrong(removed.error().message));
   finish(id, {{"message",
                fmt::format("The tool {} was deleted; sessions that have it keep it.", name)}});

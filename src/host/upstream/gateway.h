@@ -22,8 +22,11 @@
 #include "host/upstream/tools/tool_index.h"
 #include "host/upstream/tools/tool_store.h"
 #include "host/upstream/upstreams.h"
+#include "mcp/client_capabilities.h"
 
 namespace pyember::host {
+
+class QuestionService;
 
 // What each operation of the calls channel does (docs/code-mode-wire.md): asks the run's permit,
 // the policy and the pins, the store and the index of tools, and the upstreams themselves, and
@@ -34,8 +37,10 @@ class UpstreamGateway final : public CallService {
  public:
   struct Settings {
     UpstreamSettings upstreams;
+    // By whom upstreams' own questions are asked; outlives this. Null: they may ask nothing.
+    QuestionService* questions = nullptr;
     std::string state_folder;        // of caches, pins and the audit log; empty: nothing is kept
-    std::string saved_tools_folder;  // empty: none are saved
+    std::string saved_tools_folder;  // of runs whose permit names none; empty: none are saved
   };
 
   UpstreamGateway(EventLoop& loop, UpstreamConfiguration configuration, Policy policy,
@@ -44,7 +49,6 @@ class UpstreamGateway final : public CallService {
 
   Upstreams& upstreams() { return upstreams_; }
   ToolStore& store() { return store_; }
-  const SavedTools& saved_tools() const { return saved_tools_; }
 
   // For a run that names the servers it wants (names or aliases, any number of times each), which
   // are started at once. The error: one of them is not configured.
@@ -112,6 +116,7 @@ class UpstreamGateway final : public CallService {
   void call_known(Operation& operation, std::uint64_t id);
   void check_call(std::uint64_t id, CallGuard::Call call, std::function<void(Operation&)> then);
   void ask(Operation& operation, std::uint64_t id, std::string_view method, mcp::Json params);
+  void note_client(const RunPermit& permit);
   void answered(std::uint64_t id, UpstreamAnswer answer);
   void list(std::uint64_t id, std::string_view method, const char* member);
   void resources(std::uint64_t id) { list(id, "resources/list", "resources"); }
@@ -122,6 +127,7 @@ class UpstreamGateway final : public CallService {
   void read_resource(std::uint64_t id);
   void get_prompt(std::uint64_t id);
   void accept_tools(std::uint64_t id);
+  const SavedTools& saved_tools_of(std::uint64_t id);
   void list_saved_tools(std::uint64_t id);
   void save_tool(std::uint64_t id);
   void delete_tool(std::uint64_t id);
@@ -130,6 +136,8 @@ class UpstreamGateway final : public CallService {
   void end_record(Operation& operation, std::string_view outcome, std::size_t bytes);
 
   EventLoop& loop_;
+  QuestionService* const questions_;
+  mcp::ClientCapabilities told_client_;  // what upstreams were last told that they can ask
   const Policy policy_;
   const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
   ToolStore store_;
@@ -139,7 +147,7 @@ class UpstreamGateway final : public CallService {
   CallGuard guard_;
   AuditLog audit_;
   SavedTools saved_tools_;
-  std::set<std::string> listed_;  // upstreams whose tools were seen, by this server
+  std::set<std::string> listed_;        // upstreams whose tools were seen, by this server
   std::set<std::string> not_searched_;  // upstreams that could not be listed for a search
   std::uint64_t last_ = 0;
   std::map<std::uint64_t, std::unique_ptr<Operation>> operations_;

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "host/questions/upstream_questions.h"
 #include "host/upstream/gateway.h"
 #include "host/upstream/tools/argument_check.h"
 #include "host/upstream/tools/tool_docs.h"
@@ -100,11 +101,17 @@ void UpstreamGateway::call_known(Operation& operation, std::uint64_t id) {
   asked.annotations = &tool->annotations;
   asked.arguments = &arguments;
   check_call(id, asked, [this, id, tool_name = tool->name](Operation& allowed) {
-    allowed.asked = upstreams_.call_tool(
-        allowed.server->name, tool_name, std::move(allowed.order.fields["arguments"]),
-        allowed.timeout, [this, id](UpstreamAnswer answer) { answered(id, std::move(answer)); },
-        std::move(allowed.order.progress));
+    ask(allowed, id, "tools/call",
+        {{"name", tool_name}, {"arguments", std::move(allowed.order.fields["arguments"])}});
   });
+}
+
+// What the client of a run can be asked, servers that are started for it can ask.
+void UpstreamGateway::note_client(const RunPermit& permit) {
+  const auto client = permit.client.lock();
+  if (questions_ == nullptr || !client || client->client() == told_client_) return;
+  told_client_ = client->client();
+  upstreams_.declare(capabilities_for(told_client_));
 }
 
 // Counts it for the run and asks whoever has a say in it.
@@ -163,10 +170,13 @@ void UpstreamGateway::list(std::uint64_t id, std::string_view method, const char
 
 void UpstreamGateway::ask(Operation& operation, std::uint64_t id, std::string_view method,
                           Json params) {
-  operation.asked =
-      upstreams_.request({operation.server->name, std::string(method), std::move(params),
-                          operation.timeout, std::move(operation.order.progress)},
-                         [this, id](UpstreamAnswer answer) { answered(id, std::move(answer)); });
+  UpstreamRequest request{operation.server->name, std::string(method), std::move(params),
+                          operation.timeout, std::move(operation.order.progress)};
+  if (questions_ != nullptr) {
+    request.questions = questions_for(*questions_, operation.permit, operation.server->name);
+  }
+  operation.asked = upstreams_.request(
+      std::move(request), [this, id](UpstreamAnswer answer) { answered(id, std::move(answer)); });
 }
 
 void UpstreamGateway::read_resource(std::uint64_t id) {

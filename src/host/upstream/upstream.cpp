@@ -190,6 +190,7 @@ void Upstream::finish(std::uint64_t number, mcp::ClientAnswer result) {
 }
 
 void Upstream::answer(Calls::iterator call, UpstreamAnswer answer) {
+  drop_questions(call->first);
   const auto done = std::move(call->second.ask.done);
   calls_.erase(call);
   be_idle_from_now();
@@ -210,6 +211,7 @@ void Upstream::fail_all(const std::function<UpstreamFailure(const Call&)>& failu
 void Upstream::cancel(std::uint64_t number) {
   const auto call = calls_.find(number);
   if (call == calls_.end()) return;
+  drop_questions(number);
   if (call->second.sent_as != 0 && connection_) {
     connection_->client().cancel(call->second.sent_as);
   }
@@ -268,6 +270,7 @@ void Upstream::was_lost(const std::string& why) {
 
 void Upstream::disconnect() {
   if (!connection_ || state_ == State::Ending) return;
+  drop_questions(std::nullopt);
   state_ = State::Ending;
   idle_.stop();
   relist_.stop();
@@ -380,7 +383,9 @@ void Upstream::look_at_deadlines() {
   Calls late;
   for (auto call = calls_.begin(); call != calls_.end();) {
     const auto next = std::next(call);
-    if (call->second.deadline_ns <= now) {
+    if (call->second.questions_open != 0) {
+      // Its time stands still.
+    } else if (call->second.deadline_ns <= now) {
       late.insert(calls_.extract(call));
     } else {
       watch_deadline(call->second);
@@ -395,6 +400,97 @@ void Upstream::look_at_deadlines() {
     if (!call.ask.done) continue;
     call.ask.done({nullptr, timed_out(definition_, shown_request(call.ask.method, call.ask.params),
                                       call.ask.timeout, call.sent)});
+  }
+}
+
+// --- questions -----------------------------------------------------------------------------------
+
+// A server of the handshake era does not say which call it asks for; with one alone it is that.
+Upstream::Calls::iterator Upstream::asking_call(std::int64_t handle) {
+  auto found = calls_.end();
+  for (auto call = calls_.begin(); call != calls_.end(); ++call) {
+    const bool may_ask = call->second.sent && call->second.ask.what == Ask::What::Request;
+    if (!may_ask || (handle != 0 && call->second.sent_as != handle)) continue;
+    if (found != calls_.end()) return calls_.end();
+    found = call;
+  }
+  return found;
+}
+
+void Upstream::connection_is_asked(mcp::ClientAsked asked) {
+  const std::int64_t number = asked.question;
+  const auto call = asking_call(asked.handle);
+  const UpstreamQuestions ask =
+      call != calls_.end() ? call->second.ask.questions : UpstreamQuestions();
+  questions_[number].call = call != calls_.end() ? call->first : 0;
+  if (!ask) {
+    return question_answered(
+        number,
+        Error{ErrorCode::Unavailable,
+              "Nobody was asked, because it can't be told for which call that is wanted, or "
+              "none is under way that could ask. Go on without the answer."});
+  }
+  if (call->second.questions_open++ == 0) call->second.questions_since_ns = now_ns();
+  auto take_back =
+      ask(asked.method, asked.params,
+          [this, number, alive = std::weak_ptr<const bool>(alive_)](Result<mcp::Json> answer) {
+            if (!alive.expired()) question_answered(number, std::move(answer));
+          });
+  if (const auto open = questions_.find(number); open != questions_.end()) {
+    open->second.take_back = std::move(take_back);
+  }
+}
+
+// The time of its call goes on.
+std::optional<Upstream::Question> Upstream::take_question(std::int64_t number) {
+  const auto found = questions_.find(number);
+  if (found == questions_.end()) return std::nullopt;
+  Question question = std::move(found->second);
+  questions_.erase(found);
+  const auto call = calls_.find(question.call);
+  if (call != calls_.end() && call->second.questions_open > 0 &&
+      --call->second.questions_open == 0) {
+    call->second.deadline_ns += now_ns() - call->second.questions_since_ns;
+    watch_deadline(call->second);
+  }
+  return question;
+}
+
+void Upstream::question_answered(std::int64_t number, Result<mcp::Json> answer) {
+  if (!take_question(number) || !connection_) return;
+  mcp::ClientAnswer told;
+  if (answer) {
+    told.result = answer.take();
+  } else {
+    told.error = mcp::ClientError{mcp::ClientError::Kind::Protocol, answer.error().message, 0, {}};
+  }
+  connection_->client().answer_question(number, std::move(told));
+}
+
+void Upstream::connection_is_asked_no_more(std::int64_t number) {
+  const std::optional<Question> question = take_question(number);
+  if (question && question->take_back) question->take_back();
+}
+
+// Those of one call, or all there are. A server of the handshake era waits for an answer to each,
+// and hears that there is none; in the modern one they end with the request.
+void Upstream::drop_questions(std::optional<std::uint64_t> of_call) {
+  std::vector<std::int64_t> dropped;
+  for (const auto& [number, question] : questions_) {
+    if (!of_call || question.call == *of_call) dropped.push_back(number);
+  }
+  for (const std::int64_t number : dropped) {
+    const std::optional<Question> question = take_question(number);
+    if (!question) continue;
+    if (question->take_back) question->take_back();
+    if (!connection_ || mcp::is_modern(connection_->client().version())) continue;
+    mcp::ClientAnswer none;
+    none.error = mcp::ClientError{mcp::ClientError::Kind::Protocol,
+                                  "Nobody answers any more, because the call that it was asked for "
+                                  "is over. Ask in another one.",
+                                  0,
+                                  {}};
+    connection_->client().answer_question(number, std::move(none));
   }
 }
 

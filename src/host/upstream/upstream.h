@@ -34,9 +34,10 @@ class Upstream final : private UpstreamConnection::Owner {
     std::chrono::milliseconds timeout{0};
     mcp::Client::Progress progress;
     std::function<void(UpstreamAnswer)> done;
+    UpstreamQuestions questions = {};
   };
-  using ToolsListed = std::function<void(const UpstreamDefinition&, const mcp::Json& tools,
-                                         double start_seconds)>;
+  using ToolsListed =
+      std::function<void(const UpstreamDefinition&, const mcp::Json& tools, double start_seconds)>;
 
   // All of them outlive it.
   Upstream(EventLoop& loop, const UpstreamDefinition& definition, const UpstreamSettings& settings,
@@ -57,13 +58,22 @@ class Upstream final : private UpstreamConnection::Owner {
     std::uint64_t deadline_ns = 0;
     std::int64_t sent_as = 0;  // the client's number; 0: not sent, or nothing to cancel
     bool sent = false;
-    std::size_t tries = 0;  // to send it, that did not bring it to the server
+    std::size_t tries = 0;                 // to send it, that did not bring it to the server
+    std::size_t questions_open = 0;        // while there are any its time stands still …
+    std::uint64_t questions_since_ns = 0;  // … from here on
+  };
+  // What the server wants to know in the middle of a call.
+  struct Question {
+    std::uint64_t call = 0;
+    std::function<void()> take_back;  // empty: it is being asked
   };
   using Calls = std::map<std::uint64_t, Call>;  // in the order they came
 
   void connection_is_ready() override;
   void connection_failed(const std::string& why) override;
   void connection_sees_tools_changed() override;
+  void connection_is_asked(mcp::ClientAsked asked) override;
+  void connection_is_asked_no_more(std::int64_t question) override;
 
   void have_running();
   void connect();
@@ -72,6 +82,10 @@ class Upstream final : private UpstreamConnection::Owner {
   void finish(std::uint64_t number, mcp::ClientAnswer answer);
   void answer(Calls::iterator call, UpstreamAnswer answer);
   void fail_all(const std::function<UpstreamFailure(const Call&)>& failure);
+  Calls::iterator asking_call(std::int64_t handle);
+  void question_answered(std::int64_t number, Result<mcp::Json> answer);
+  std::optional<Question> take_question(std::int64_t number);
+  void drop_questions(std::optional<std::uint64_t> of_call);
   void start_has_failed(const std::string& why);
   void was_lost(const std::string& why);
   void disconnect();
@@ -94,6 +108,8 @@ class Upstream final : private UpstreamConnection::Owner {
   State state_ = State::Stopped;
   std::unique_ptr<UpstreamConnection> connection_;
   Calls calls_;
+  std::map<std::int64_t, Question> questions_;  // by the connection's numbers
+  std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
   std::uint64_t next_deadline_ns_ = 0;  // what deadline_ waits for; 0: nothing
   Timer deadline_;
   Timer pause_;

@@ -74,6 +74,8 @@ class Upstreams::Impl {
     if (found != where_.end()) upstreams_[found->second]->cancel(number);
   }
 
+  void declare(Json capabilities) { settings_.capabilities = std::move(capabilities); }
+
   void listen(ToolsListed listener) { tools_listed_ = std::move(listener); }
 
   std::vector<std::string> running_names() const {
@@ -112,7 +114,7 @@ class Upstreams::Impl {
   }
 
   const UpstreamConfiguration configuration_;
-  const UpstreamSettings settings_;
+  UpstreamSettings settings_;
   ToolsListed tools_listed_;
   std::unordered_map<std::uint64_t, std::size_t> where_;
   std::uint64_t last_number_ = 0;
@@ -145,10 +147,14 @@ const UpstreamDefinition* Upstreams::find(std::string_view name_or_alias) const 
   return place < definitions().size() ? &definitions()[place] : nullptr;
 }
 
+void Upstreams::declare(Json capabilities) { impl_->declare(std::move(capabilities)); }
+
 std::uint64_t Upstreams::request(UpstreamRequest request, Done done) {
-  return impl_->ask(request.server, {Upstream::Ask::What::Request, std::move(request.method),
-                                     std::move(request.params), request.timeout,
-                                     std::move(request.progress), std::move(done)});
+  Upstream::Ask ask{Upstream::Ask::What::Request, std::move(request.method),
+                    std::move(request.params),    request.timeout,
+                    std::move(request.progress),  std::move(done)};
+  ask.questions = std::move(request.questions);
+  return impl_->ask(request.server, std::move(ask));
 }
 
 std::uint64_t Upstreams::call_tool(std::string_view server, std::string_view tool, Json arguments,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "base/result.h"
 #include "host/loop/event_loop.h"
 #include "host/upstream/config/definition.h"
 #include "host/upstream/transport.h"
@@ -50,6 +51,14 @@ struct UpstreamAnswer {
   bool ok() const { return !failure; }
 };
 
+// Answers what an upstream wants to know in the middle of a request: a result in the protocol's
+// form, or why there is none; once, perhaps before it returns.
+using UpstreamAnswered = std::function<void(Result<mcp::Json>)>;
+// Whoever is asked it ("elicitation/create", "sampling/createMessage" or "roots/list"). Returns
+// what takes the question back, after which nothing is answered; empty: it is answered already.
+using UpstreamQuestions = std::function<std::function<void()>(
+    const std::string& method, const mcp::Json& params, UpstreamAnswered answered)>;
+
 struct UpstreamRequest {
   std::string server;  // name or alias
   std::string method;
@@ -57,6 +66,8 @@ struct UpstreamRequest {
   std::chrono::milliseconds timeout{0};  // 0: limits::kUpstreamCallTimeout; with the start's time
   // Progress that the upstream tells: done, total, message. Empty: none is asked for.
   std::function<void(double, std::optional<double>, std::string_view)> progress;
+  // Its time stands still while a question of it is open. Empty: it may ask nothing.
+  UpstreamQuestions questions = {};
 };
 
 struct UpstreamSettings {
@@ -78,8 +89,8 @@ struct UpstreamSettings {
 class Upstreams {
  public:
   using Done = std::function<void(UpstreamAnswer)>;
-  using ToolsListed = std::function<void(const UpstreamDefinition&, const mcp::Json& tools,
-                                         double start_seconds)>;
+  using ToolsListed =
+      std::function<void(const UpstreamDefinition&, const mcp::Json& tools, double start_seconds)>;
 
   Upstreams(EventLoop& loop, UpstreamConfiguration configuration, UpstreamSettings settings);
   ~Upstreams();
@@ -91,6 +102,9 @@ class Upstreams {
   const std::vector<std::string>& warnings() const;  // of the configuration
   // By name, or else by alias; null: there is none.
   const UpstreamDefinition* find(std::string_view name_or_alias) const;
+
+  // Which questions are answered (mcp::ClientSettings), for upstreams that are started from now on.
+  void declare(mcp::Json capabilities);
 
   // The id, never 0, is for cancel().
   std::uint64_t request(UpstreamRequest request, Done done);

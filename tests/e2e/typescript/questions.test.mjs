@@ -76,5 +76,36 @@ for (const each of CLIENTS) {
         await client.close();
       }
     });
+
+    test("code asks, and the person answers", { timeout: 60_000 }, async () => {
+      const asked = [];
+      const answer = (params) => {
+        asked.push(params.message);
+        return { action: "accept", content: { answer: "Ada" } };
+      };
+      const client = await each.connect(SERVER, answer);
+      try {
+        const code = 'name = mcp_runtime.ask("Who are you?")\nline = input("And? ")\nname, line';
+        const result = await client.callTool("run_python", { code, timeout: 50 });
+        assert.equal(result.structuredContent.result, "('Ada', 'Ada')", JSON.stringify(result));
+        assert.equal(result.structuredContent.stdout, "And? Ada\n");
+        assert.deepEqual(asked, [
+          "Python code in session 'main' asks: Who are you?",
+          "Python code in session 'main' asks: And?",
+        ]);
+      } finally {
+        await client.close();
+      }
+    });
+
+    test("code is told that nobody can be asked", { timeout: 60_000 }, async () => {
+      const client = await each.connect(SERVER);
+      try {
+        const result = await client.callTool("run_python", { code: 'mcp_runtime.ask("?")' });
+        assert.match(result.structuredContent.error.message, /shows no questions/);
+      } finally {
+        await client.close();
+      }
+    });
   });
 }
