@@ -6,7 +6,7 @@ from typing import Any
 
 import anyio
 import pytest
-from mcp_types import ElicitResult
+from mcp_types import CreateMessageResult, ElicitResult, ListRootsResult, Root, TextContent
 
 from tests.e2e.sdk import MODES, connect, run, tool
 
@@ -89,3 +89,36 @@ async def test_questions_need_no_upstreams(mode: str) -> None:
         for isolation in ("process",):
             answer = await run(client, "mcp_runtime.ask('Who are you?')", session="w", isolation=isolation)
             assert answer["result"] == "'Ada'"
+
+
+async def test_a_page_is_opened(mode: str) -> None:
+    person = Person()
+    async with connect(mode, elicitation_callback=person) as client:
+        assert (await run(client, "mcp_runtime.ask('Log in, please.', url='https://example.com/login')"))["result"] == "True"
+        answer = await run(client, "mcp_runtime.ask('?', url='file:///etc/passwd')")
+        assert answer["error"]["type"] == "ValueError"
+    (params,) = person.asked
+    assert (params.mode, params.url) == ("url", "https://example.com/login")
+
+
+async def test_the_clients_model_answers(mode: str) -> None:
+    asked: list[Any] = []
+
+    async def model(_context: Any, params: Any) -> CreateMessageResult:
+        asked.append(params)
+        return CreateMessageResult(role="assistant", content=TextContent(type="text", text="Paris"), model="m")
+
+    async with connect(mode, sampling_callback=model) as client:
+        assert (await run(client, "mcp_runtime.sample('Capital of France?', system='Be brief.', max_tokens=9)"))["result"] == "'Paris'"
+        answer = await run(client, "mcp_runtime.ask('?')")
+        assert answer["error"]["type"] == "mcp_runtime.NotAnswered"
+    assert (asked[0].messages[0].content.text, asked[0].system_prompt, asked[0].max_tokens) == ("Capital of France?", "Be brief.", 9)
+
+
+async def test_the_clients_folders_are_told(mode: str) -> None:
+    async def folders(_context: Any) -> ListRootsResult:
+        return ListRootsResult(roots=[Root(uri="file:///home/ada", name="home")])
+
+    async with connect(mode, list_roots_callback=folders) as client:
+        assert (await run(client, "mcp_runtime.roots()"))["result"] == "[{'uri': 'file:///home/ada', 'name': 'home', 'path': '/home/ada'}]"
+        assert "sampling" in (await run(client, "mcp_runtime.sample('?')"))["error"]["message"]
