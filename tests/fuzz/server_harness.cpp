@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/utf8.h"
+#include "support/scripted_prompts.h"
 #include "support/scripted_server.h"
 
 #include <algorithm>
@@ -103,7 +104,9 @@ void check_serving(ScriptedServer& scripted) {
 }  // namespace
 
 void drive_server(std::string_view bytes) {
+  ScriptedPrompts prompts;  // one that is late is given up at its end
   ScriptedServer scripted(small_bounds());
+  scripted.server.offer_prompts(prompts);
   std::optional<mcp::Connection> other;
   while (!bytes.empty()) {
     const auto first = static_cast<unsigned char>(bytes.front());
@@ -116,6 +119,8 @@ void drive_server(std::string_view bytes) {
   check_serving(scripted);
   while (!scripted.tools.held.empty()) answer_one(scripted);
   scripted.resources.read_late();
+  prompts.held.reset();
+  for (const auto& done : prompts.later) done(mcp::Completion{{"late"}});
   other.reset();
   scripted.connection.receive_end();
   check_output(scripted);
