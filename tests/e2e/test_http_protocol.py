@@ -230,3 +230,51 @@ def test_both_eras_share_what_is_behind_them(client: HttpClient) -> None:
     session = Legacy(client)
     session.run("shared = [1, 2, 3]", session="between")
     assert client.run("sum(shared)", session="between")["result"] == "6"
+
+
+# --- questions ------------------------------------------------------------------------------------
+
+ASKS = "input('What is your name? ')"
+FORMS = {"io.modelcontextprotocol/clientCapabilities": {"elicitation": {}}}
+
+
+def filled_in(question: dict[str, Any]) -> dict[str, Any]:
+    """What a person who is called Ada answers."""
+    name = next(iter(question["params"]["requestedSchema"]["properties"]))
+    return {"action": "accept", "content": {name: "Ada"}}
+
+
+def test_a_cell_s_question_is_answered_over_another_connection(server: HttpServer) -> None:
+    first = server.client().request("tools/call", run(ASKS, session="asks"), meta=FORMS)
+    asked = first.answer["result"]
+    assert asked["resultType"] == "input_required"
+    (key, question), = asked["inputRequests"].items()
+    again = {**run(ASKS, session="asks"), "requestState": asked["requestState"],
+             "inputResponses": {key: filled_in(question)}}
+    refused = server.client().request("tools/call", {**again, "requestState": asked["requestState"] + "x"}, meta=FORMS)
+    assert (refused.status, refused.answer["error"]["code"]) == (400, -32602)
+    second = server.client().request("tools/call", again, meta=FORMS)
+    assert second.answer["result"]["structuredContent"]["result"] == "'Ada'"
+
+
+def test_a_cell_asks_over_the_stream_of_its_call(client: HttpClient) -> None:
+    session = Legacy(client)
+    opened = client.send("POST", client.server.path, json.dumps(
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+            "protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}},
+            "clientInfo": {"name": "raw-client", "version": "1"}}}).encode(),
+        {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"})
+    session.id = opened.headers["mcp-session-id"]
+    session.notify("notifications/initialized")
+    post = Events(session, "POST", post_of(session, 1, ASKS, "asks_beside"))
+    assert post.type == "text/event-stream"
+    while not (event := post.next()).get("data", "").startswith("{") or "elicitation/create" not in event["data"]:
+        assert event, "the stream was over without a question"
+    question = json.loads(event["data"])
+    answered = session._send({"jsonrpc": "2.0", "id": question["id"], "result": filled_in(question)})
+    assert answered.status == 202
+    while event := post.next():
+        if '"id":1' in event.get("data", ""):
+            assert json.loads(event["data"])["result"]["structuredContent"]["result"] == "'Ada'"
+            return
+    raise AssertionError("the stream was over without the answer")
