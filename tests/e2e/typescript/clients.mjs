@@ -4,10 +4,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { Client as ModernClient } from "@modelcontextprotocol/client";
+import { Client as ModernClient, StreamableHTTPClientTransport as ModernHttp } from "@modelcontextprotocol/client";
 import { StdioClientTransport as ModernTransport } from "@modelcontextprotocol/client/stdio";
 import { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport as SdkTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { StreamableHTTPClientTransport as SdkHttp } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { ElicitRequestSchema, ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 
 export const BINARY =
@@ -20,8 +21,8 @@ process.on("exit", () => rmSync(JOBS, { recursive: true, force: true }));
 const SERVER = { command: BINARY, args: ["serve"], stderr: "ignore", env: { PYTHON_MCP_META: JOBS, PYEMBER_STATE_DIR: JOBS } };
 const UPDATED = "notifications/resources/updated";
 
-// Each says which client it is and what revision it must end up with. connect() takes over what starts the server, and
-// who answers its questions: (params) => result; nobody: the client declares no elicitation.
+// Each says which client it is and what revision it must end up with. connect() takes over what starts the server, or
+// the url of one that runs, and who answers its questions: (params) => result; nobody: the client declares no elicitation.
 export const CLIENTS = [
   {
     name: "sdk 1.32.2, handshake",
@@ -29,9 +30,13 @@ export const CLIENTS = [
     async connect(server = {}, answer = undefined) {
       const client = new SdkClient(INFO, answer && { capabilities: { elicitation: {} } });
       if (answer) client.setRequestHandler(ElicitRequestSchema, ({ params }) => answer(params));
-      const transport = new SdkTransport({ ...SERVER, ...server });
+      const transport = server.url ? new SdkHttp(new URL(server.url)) : new SdkTransport({ ...SERVER, ...server });
       let negotiated;
-      transport.setProtocolVersion = (version) => (negotiated = version);
+      const tell = transport.setProtocolVersion?.bind(transport);
+      transport.setProtocolVersion = (version) => {
+        negotiated = version;
+        tell?.(version); // over HTTP it goes into a header
+      };
       await client.connect(transport);
       return {
         version: () => negotiated,
@@ -47,7 +52,11 @@ export const CLIENTS = [
           client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => told(params.uri));
           await client.subscribeResource({ uri });
         },
-        close: () => client.close(),
+        listPrompts: () => client.listPrompts(),
+        async close() {
+          if (server.url) await transport.terminateSession();
+          await client.close();
+        },
       };
     },
   },
@@ -64,7 +73,7 @@ function modern(name, version, mode) {
       const asked = answer && { capabilities: { elicitation: {} } };
       const client = new ModernClient(INFO, { versionNegotiation: { mode }, ...asked });
       if (answer) client.setRequestHandler("elicitation/create", ({ params }) => answer(params));
-      await client.connect(new ModernTransport({ ...SERVER, ...server }));
+      await client.connect(server.url ? new ModernHttp(new URL(server.url)) : new ModernTransport({ ...SERVER, ...server }));
       return {
         version: () => client.getNegotiatedProtocolVersion(),
         serverName: () => client.getServerVersion()?.name,
@@ -80,6 +89,7 @@ function modern(name, version, mode) {
           if (version === "2026-07-28") await client.listen({ resourceSubscriptions: [uri] });
           else await client.subscribeResource({ uri });
         },
+        listPrompts: () => client.listPrompts(),
         close: () => client.close(),
       };
     },
