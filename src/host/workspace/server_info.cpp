@@ -15,7 +15,8 @@ constexpr std::string_view kAboutSessions =
     "run in parallel. A package that is missing: a line `%pip install NAME` in the cell. Figures, "
     "images and data frames are seen when shown: plt.show(), display(x), or as a cell's last "
     "expression. Files a cell writes to os.environ['PYEMBER_SESSION_FOLDER'] are linked in the "
-    "answer. If a session is lost, its names are gone and the answer says so.";
+    "answer. Code asks the user, where the client shows questions: mcp_runtime.ask('…'), input(). "
+    "If a session is lost, its names are gone and the answer says so.";
 
 constexpr std::string_view kAboutRooms =
     " A session begins in-process and moves to a worker process, with its names, when code needs "
