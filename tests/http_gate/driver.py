@@ -40,6 +40,7 @@ class Gate:
     def end(self) -> None:
         if self.process.poll() is None or self.process.stdin:
             _, self.log = self.process.communicate(timeout=60)
+            assert self.process.returncode == (2 if self.refused else 0), self.log
 
     def _read(self) -> dict[str, Any]:
         assert self.process.stdout
