@@ -328,6 +328,33 @@ def test_the_session_is_named_kept_and_deleted() -> None:
         assert asked["GET"]["accept"] == "text/event-stream"
 
 
+@pytest.mark.parametrize("answers", ["with events", "never", "no"])
+def test_calls_wait_a_moment_for_the_stream_of_the_servers_own_messages(answers: str) -> None:
+    order: list[str] = []
+    over = threading.Event()
+
+    def after(asked: Asked, to: Answering) -> None:
+        if asked.method != "GET":
+            order.append(asked.json.get("method", "") if asked.method == "POST" else asked.method)
+            return to.answer(200, result(asked) if asked.method == "POST" else {})
+        order.append("GET")
+        if answers == "no":
+            return to.answer(405)
+        if answers == "with events":
+            to.stream()
+        over.wait(60)
+
+    try:
+        with serving(handshake_server(after)) as server, Connection(server.url) as upstream:
+            upstream.handshake()
+            upstream.send("tools/list", id=2, version=HANDSHAKE)
+            assert "result" in upstream.answer(2)
+            assert order == ["GET", "tools/list"]
+            over.set()
+    finally:
+        over.set()
+
+
 def test_a_session_id_that_is_no_header_is_not_used() -> None:
     def after(asked: Asked, to: Answering) -> None:
         to.answer(200, result(asked))
