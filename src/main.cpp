@@ -93,6 +93,13 @@ Result<void> listen(host::Options& options, Lasting& lasting) {
     fmt::print(stderr, "pyember: listening on {}://{}{}\n", http->gate.tls ? "https" : "http",
                address, http->gate.path);
   }
+  const host::Isolation room = options.isolation.value_or(host::Isolation::Auto);
+  const bool apart = room == host::Isolation::Sandbox || room == host::Isolation::Container;
+  if (http->gate.authenticates() && !apart) {
+    fmt::print(stderr,
+               "pyember: callers' code runs as this user: for callers who don't trust each other "
+               "use --isolation sandbox\n");
+  }
   options.http = std::move(http);
   lasting.http = module.take();
   lasting.sockets = sockets.take();

@@ -118,6 +118,20 @@ def test_a_principal_s_sessions_begin_in_a_folder_of_its_own(alice: HttpClient, 
     assert alice.run(where, session="worker", isolation="process")["result"] == hers
 
 
+def test_scripts_in_sandboxes_see_their_principal_s_folder_and_no_other_s(alice: HttpClient, bob: HttpClient) -> None:
+    place = alice.run("import os; os.getcwd()", session="place")["result"].strip("'")
+    alice.call("py_save_script", {"script_name": "own.py", "source": "print('from her own')", "overwrite": True})
+    hers = alice.call("run_script_in_dir", {"directory": place, "script_path": f"{place}/scripts/own.py", "use_uv": False,
+                                            "isolation": "sandbox"})
+    if "no sandbox" in str(hers).lower() or "can't be had" in str(hers):
+        pytest.skip("there are no sandboxes here")
+    assert "from her own" in str(hers), hers
+    refused = bob.call("run_script_in_dir", {"directory": place, "script_path": f"{place}/scripts/own.py", "use_uv": False,
+                                             "isolation": "sandbox"})
+    assert refused["isError"] and "from her own" not in str(refused), refused
+    assert "the server keeps its own" in str(refused)
+
+
 def test_notifications_reach_their_principal_alone(alice: HttpClient, bob: HttpClient) -> None:
     wanted = {"notifications": {"resourcesListChanged": True}}
     streams = {"alice": Stream(alice, "subscriptions/listen", wanted), "bob": Stream(bob, "subscriptions/listen", wanted)}

@@ -37,6 +37,7 @@ class FakeExchange final : public mcp::HttpExchange {
   bool is_gone() const override { return is_gone_; }
 
   // --- What the client does and sees ---
+  void set_path(std::string path) { request_.path = std::move(path); }  // else /mcp
   void go_away();
   bool begun() const { return status != 0; }
   std::optional<std::string> field(std::string_view name) const;

@@ -400,6 +400,7 @@ std::shared_ptr<RunPermit> HostSession::link_permit(embed::CellNumber number) {
   const auto cell = cell_at(number);
   if (cell == cells_.end() || cell->kind != embed::CellKind::Code) return nullptr;
   auto permit = std::make_shared<RunPermit>();
+  permit->principal = registry_.settings().principal;
   permit->session = name_;
   permit->cell = number;
   permit->servers = cell->servers;

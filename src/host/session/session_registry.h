@@ -35,6 +35,7 @@ struct SessionSettings {
   Isolation isolation = Isolation::InProcess;     // of sessions whose caller names none
   journal::SessionLog* log = nullptr;             // of what must outlive the server; null: nothing
   std::string owner;                              // whose sessions they are, in that log
+  std::string principal;  // the same, as callers over HTTP are named; empty: local
   std::chrono::milliseconds carry_timeout = limits::kCarryTimeout;  // of a state, there and back
   SessionCpus* cpus = nullptr;  // of all registries there are; null: this is the only one
   // Sessions that other registries have open, of which all together may have `all_sessions`; empty:

@@ -234,6 +234,7 @@ void UpstreamGateway::begin_record(Operation& operation, std::string_view method
                                    const Json& arguments) const {
   AuditRecord record;
   record.when = std::chrono::system_clock::now();
+  record.principal = operation.permit->principal;
   record.session = operation.permit->session;
   record.cell = operation.permit->cell;
   record.server = operation.server->name;

@@ -19,6 +19,7 @@ class SavedTools;
 // What the code of one cell may ask of upstreams, and what it has asked. One a cell, made when its
 // code first asks for something, shared with the calls that it makes. Loop's thread only.
 struct RunPermit {
+  std::string principal;  // whose it is, as callers over HTTP are told apart; empty: the local one's
   std::string session;
   embed::CellNumber cell = 0;
   // As configured, each once; null: all there are.

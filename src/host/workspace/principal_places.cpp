@@ -46,6 +46,7 @@ std::string key_of_principal(std::string_view principal) {
 
 Result<PrincipalPlaces> places_of_principal(std::string_view principal) {
   PrincipalPlaces places;
+  places.principal = principal;
   places.key = key_of_principal(principal);
   places.state = fmt::format("{}/principals/{}", find_state_directory(), places.key);
   places.jobs = places.state + "/jobs";

@@ -10,6 +10,7 @@ namespace pyember::host {
 
 // Where what one principal has lies on the disk. Absolute paths.
 struct PrincipalPlaces {
+  std::string principal;        // empty: the local one
   std::string key;              // names it in the journal and on the disk; empty: the local one
   std::string state;            // saved states and checkpoints of sessions (state/state_store.h)
   std::string jobs;             // their store and their folders

@@ -105,6 +105,7 @@ SessionSettings Workspace::session_settings(std::function<std::size_t()> others_
   settings.isolation = options.isolation.value_or(Isolation::Auto);
   settings.log = parts_.sessions;
   settings.owner = places_.key;
+  settings.principal = places_.principal;
   settings.cpus = &parts_.cpus;
   settings.others_open = std::move(others_open);
   return settings;

@@ -70,15 +70,15 @@ Workspace& Workspaces::add(const std::string& principal, PrincipalPlaces places,
     workspace.resume_checkpoints("this server was started with --resume");
   }
   if (adopting_) workspace.adopt();
-  spdlog::info("workspace_made principal={} sessions={}", key.empty() ? "local" : key,
-               sessions_of(workspace));
+  spdlog::debug("workspace_made principal={} sessions={}", key.empty() ? "local" : key,
+                sessions_of(workspace));
   return workspace;
 }
 
 void Workspaces::give_up(std::string_view principal) {
   const auto found = all_.find(principal);
   if (found == all_.end()) return;
-  spdlog::info("workspace_given_up principal={}", found->second->places().key);
+  spdlog::debug("workspace_given_up principal={}", found->second->places().key);
   found->second->flush();
   all_.erase(found);
 }

@@ -56,6 +56,19 @@ mode_t mode_of(const std::string& path) {
 
 }  // namespace
 
+TEST_CASE("Audit: a call of a caller over HTTP says whose it was, others nothing of the kind") {
+  Folder folder;
+  LoopFixture loop;
+  AuditLog log(loop.loop, folder.file());
+  AuditRecord record = a_call();
+  log.add(record);
+  record.principal = "alice";
+  log.add(record);
+  REQUIRE(loop.until([&] { return lines_of(folder.file()).size() == 2; }));
+  CHECK_FALSE(lines_of(folder.file())[0].contains("principal"));
+  CHECK(lines_of(folder.file())[1]["principal"] == "alice");
+}
+
 TEST_CASE("Canonical JSON: equal values have one text, in whatever order they were written") {
   const auto text = [](const char* json) { return canonical_json(Json::parse(json)); };
   CHECK(text(R"({"b":[1,{"z":0,"a":[]}],"a":{}})") == R"({"a":{},"b":[1,{"a":[],"z":0}]})");

@@ -42,16 +42,17 @@ std::string line_of(const AuditRecord& record) {
   };
   const double when = std::chrono::duration<double>(record.when.time_since_epoch()).count();
   const bool is_uri = record.operation.starts_with("resources/");
-  const Json line = {{"when", iso_time(when)},
-                     {"session", text(record.session)},
-                     {"cell", record.cell},
-                     {"server", text(record.server)},
-                     {"operation", record.operation},
-                     {"name", text(is_uri ? shown_uri(record.name) : record.name)},
-                     {"arguments_sha256", record.arguments_sha256},
-                     {"ms", record.took.count()},
-                     {"bytes", record.bytes},
-                     {"outcome", record.outcome}};
+  Json line = {{"when", iso_time(when)}};
+  if (!record.principal.empty()) line["principal"] = text(record.principal);
+  line.update({{"session", text(record.session)},
+               {"cell", record.cell},
+               {"server", text(record.server)},
+               {"operation", record.operation},
+               {"name", text(is_uri ? shown_uri(record.name) : record.name)},
+               {"arguments_sha256", record.arguments_sha256},
+               {"ms", record.took.count()},
+               {"bytes", record.bytes},
+               {"outcome", record.outcome}});
   return mcp::to_json_text(line);
 }
 

@@ -20,6 +20,7 @@ class AuditFile;
 // digest is.
 struct AuditRecord {
   std::chrono::system_clock::time_point when;  // it was made
+  std::string principal;  // whose session it is, where callers have names; else empty
   std::string session;
   std::uint64_t cell = 0;
   std::string server;            // as configured
