@@ -37,8 +37,6 @@ struct InputRequest {
   static InputRequest roots();
 };
 
-using Question = InputRequest;
-
 // The method that asks it of a client, and whether one with these capabilities can be asked.
 std::string_view method_of(InputRequest::Kind kind);
 bool can_be_asked(const ClientCapabilities& client, InputRequest::Kind kind);

@@ -3,6 +3,7 @@ answered `input_required` and calls again with what the person says."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -113,8 +114,6 @@ def test_a_no_reaches_the_code(ask: Callable[..., Asked]) -> None:
 
 
 def test_the_timeout_stands_still_while_a_question_is_open(ask: Callable[..., Asked], prompt: Prompt) -> None:
-    import time
-
     asked = ask("import time\nanswer = mcp_runtime.ask('How long?')\ntime.sleep(0.01)\nanswer", timeout=1)
     time.sleep(3)
     asked.say(answer="long")
@@ -125,9 +124,17 @@ def test_the_timeout_stands_still_while_a_question_is_open(ask: Callable[..., As
     assert prompt.value("answer") == "'long'"
 
 
-def test_a_question_that_nobody_answers_is_taken_back(ask: Callable[..., Asked]) -> None:
-    import time
+def test_limits_of_wall_time_go_on_while_a_question_is_open(prompt: Prompt, room: str) -> None:
+    if room == "inprocess":
+        pytest.skip("has no such limits")
+    prompt._first["limits"] = {"wall_seconds": 1}
+    asked = Asked(prompt, "mcp_runtime.ask('How long?')")
+    time.sleep(2)
+    asked.respond({})
+    assert asked.cell.status == "timed_out" and "limits.wall_seconds" in str(asked.cell.notices), asked.cell
 
+
+def test_a_question_that_nobody_answers_is_taken_back(ask: Callable[..., Asked]) -> None:
     asked = ask("mcp_runtime.ask('Anybody?', timeout=0.5, otherwise='nobody')")
     time.sleep(1)
     asked.respond({})
