@@ -54,6 +54,7 @@ std::string text_of(const sockaddr_storage& address) {
     inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(address).sin_addr, text, sizeof text);
     return text;
   }
+  if (address.ss_family != AF_INET6) return {};
   const in6_addr& version_6 = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
   if (IN6_IS_ADDR_V4MAPPED(&version_6)) {
     inet_ntop(AF_INET, &version_6.s6_addr[12], text, sizeof text);
@@ -70,9 +71,11 @@ std::string peer_of(MHD_Connection& raw) {
       MHD_get_connection_info(&raw, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
   if (info == nullptr || info->client_addr == nullptr) return {};
   sockaddr_storage address{};
-  const std::size_t size =
-      info->client_addr->sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
-  std::memcpy(&address, info->client_addr, size);
+  if (info->client_addr->sa_family == AF_INET6) {
+    std::memcpy(&address, info->client_addr, sizeof(sockaddr_in6));
+  } else if (info->client_addr->sa_family == AF_INET) {
+    std::memcpy(&address, info->client_addr, sizeof(sockaddr_in));
+  }
   return text_of(address);
 }
 
