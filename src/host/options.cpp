@@ -56,14 +56,19 @@ std::string own_folder() {
   return path.substr(0, path.rfind('/'));
 }
 
-// A program that is built and installed with this one; empty: it is not there.
-std::string find_program_of_ours(const char* setting, const std::string& name) {
+// A file that is built and installed with this program, and may be used so (access()); empty: it is
+// not there.
+std::string find_file_of_ours(const char* setting, const std::string& name, int use) {
   if (const std::string given = variable(setting); !given.empty()) return absolute(given);
   for (const char* folder : {"/", "/../lib/pyember/"}) {
     const std::string path = own_folder() + folder + name;
-    if (access(path.c_str(), X_OK) == 0) return absolute(path);
+    if (access(path.c_str(), use) == 0) return absolute(path);
   }
   return {};
+}
+
+std::string find_program_of_ours(const char* setting, const std::string& name) {
+  return find_file_of_ours(setting, name, X_OK);
 }
 
 // What `root` offers to the embedded Python; site_directories stays empty when it is no
@@ -124,7 +129,7 @@ std::string find_runner() { return find_program_of_ours("PYEMBER_RUNNER", "pyemb
 std::string find_enter() { return find_program_of_ours("PYEMBER_ENTER", "pyember-enter"); }
 
 std::string find_http_module() {
-  return find_program_of_ours("PYEMBER_HTTP_MODULE", "pyember-http.so");
+  return find_file_of_ours("PYEMBER_HTTP_MODULE", "pyember-http.so", R_OK);
 }
 
 std::string find_jobs_directory() {
