@@ -40,6 +40,10 @@ class Output {
   virtual ~Output() = default;
   virtual void send(std::string&& message, const Envelope& envelope) = 0;
 
+  // The answer to that request takes a while: a client that can come back for it may be let go
+  // until then.
+  virtual void let_go(const RequestId& about) { static_cast<void>(about); }
+
   // Keeps a line that ends at `position` of the input, counted in bytes that were received.
   virtual Ticket keep(std::string_view line, std::uint64_t position) {
     static_cast<void>(line), static_cast<void>(position);

@@ -46,6 +46,7 @@ class Connection::Impl::PendingCall : public PendingRequest, public ToolCallSink
   }
   void call_withdraws(std::uint64_t question) override { connection_.withdraw(*this, question); }
   bool call_becomes_task() override { return connection_.become_task(*this); }
+  void call_lets_client_go() override { connection_.responder_.output().let_go(from.id); }
 
   // The call goes on without this request.
   void leave() { over_ = true; }

@@ -52,6 +52,7 @@ class ToolCallSink {
   virtual void call_withdraws(std::uint64_t question) { static_cast<void>(question); }
   // The call is to go on as a task; whether it does from now on, with another sink.
   virtual bool call_becomes_task() { return false; }
+  virtual void call_lets_client_go() {}
   virtual void call_completed(ToolResult result) = 0;
   virtual void call_failed(RpcError error) = 0;
 };
@@ -129,6 +130,12 @@ class ToolCall {
   // it asks from now on is the task's, and its result is kept for who asks for it. Whether it does;
   // else the request goes on waiting for the result.
   bool go_on_as_task() { return state_ == State::Open && sink_->call_becomes_task(); }
+
+  // The result takes a while: a client of HTTP that knows how to come back for it (revision
+  // 2025-11-25, SEP-1699) need not keep its connection until then. Others notice nothing.
+  void let_client_go() {
+    if (state_ == State::Open) sink_->call_lets_client_go();
+  }
 
   // --- For the sink ---
   // Nothing is sent for this call from now on, and its handler is told.

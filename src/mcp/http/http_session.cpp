@@ -174,6 +174,18 @@ void HttpSession::send(std::string&& message, const Envelope& envelope) {
   }
 }
 
+// A client that was told an event's id comes back with it, after the pause that it was told too.
+void HttpSession::let_go(const RequestId& about) {
+  Stream* const stream = stream_of(about);
+  if (stream == nullptr || stream->reply == nullptr || !knows_priming(connection_.version())) {
+    return;
+  }
+  begin(*stream);
+  if (!stream->reply->is_streaming()) return;
+  stream->reply->end();
+  stream->reply.reset();
+}
+
 void HttpSession::answer(Stream& stream, std::string&& message, int code, int status) {
   Reply* reply = stream.reply.get();
   if (reply != nullptr && code == 0 && !announced_) {

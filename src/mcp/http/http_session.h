@@ -64,6 +64,7 @@ class HttpSession final : public Output {
   void keep_alive();
 
   void send(std::string&& message, const Envelope& envelope) override;
+  void let_go(const RequestId& about) override;
 
  private:
   // The response to one POST, or (number 0) those to GETs, one after another.

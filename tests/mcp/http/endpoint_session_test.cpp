@@ -453,6 +453,32 @@ TEST_CASE(
   CHECK(client.get({{"Last-Event-ID", last_id(resumed)}})->status == 400);
 }
 
+TEST_CASE("HTTP session: a client that is let go comes back for its answer") {
+  const bool early = GENERATE(true, false);
+  HttpClient client;
+  client.initialize();
+  const Exchange post = client.session_tool(1, "hold", {{"key", "k"}});
+  client.scripted.tools.held.at("k")->let_client_go();
+  CHECK(post->over);
+  CHECK(methods(post) == Methods{"(priming)"});
+  if (early) client.scripted.tools.answer("k");
+  const Exchange resumed = client.get({{"Last-Event-ID", last_id(post)}});
+  if (!early) client.scripted.tools.answer("k");
+  CHECK(resumed->over);
+  CHECK(methods(resumed).back() == "(answer)");
+}
+
+TEST_CASE("HTTP session: a client that could not come back is not let go") {
+  HttpClient client;
+  client.initialize("2025-06-18");
+  const Exchange post = client.session_tool(1, "hold", {{"key", "k"}});
+  client.scripted.tools.held.at("k")->let_client_go();
+  CHECK_FALSE(post->over);
+  client.scripted.tools.answer("k");
+  CHECK(post->over);
+  CHECK(post->status == 200);
+}
+
 TEST_CASE("HTTP session: a client that resumes before its loss was noticed has the stream alone") {
   HttpClient client;
   client.initialize();
