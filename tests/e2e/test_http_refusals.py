@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -82,6 +83,18 @@ def test_who_may_come_in_does(place: Place) -> None:
     assert knock(place, token=place.issuer.token()).status == 200
 
 
+def test_who_is_refused_finds_out_where_tokens_come_from(place: Place) -> None:
+    challenge = knock(place).headers["www-authenticate"]
+    address = re.search(r'resource_metadata="https://python\.example(/[^"]+)"', challenge)
+    assert address
+    metadata = place.server.request("GET", address.group(1))
+    assert metadata.status == 200
+    told = json.loads(metadata.body)
+    assert told["resource"] == AUDIENCE
+    assert told["authorization_servers"] == [place.issuer.url]
+    assert {"tools:*", "sessions", "scripts", "code"} == set(told["scopes_supported"])
+
+
 # --- names and pages -------------------------------------------------------------------------------
 
 
@@ -91,6 +104,12 @@ def test_under_another_name_nobody_comes_in(place: Place, host: str) -> None:
     response = knock(place, token=place.tokens["alice"], host=host)
     assert response.status == 403
     told_nothing(place, response, host)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/.well-known/oauth-protected-resource", "/elsewhere", "/metrics"])
+def test_names_are_looked_at_on_every_path(place: Place, path: str) -> None:
+    assert place.server.request("GET", path, host="evil.example").status == 403
+    assert place.server.request("GET", path, headers={"Origin": "http://evil.example"}).status == 403
 
 
 def test_without_a_name_nobody_comes_in(place: Place) -> None:

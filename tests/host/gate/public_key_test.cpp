@@ -97,6 +97,16 @@ TEST_CASE("PublicKey: signatures of any length are only wrong", "[gate]") {
   }
 }
 
+TEST_CASE("PublicKey: nothing may stand behind a signature", "[gate]") {
+  for (const SignedToken& each : kSignedTokens) {
+    const auto key = read(each.key);
+    for (const char* more : {"A", "AA", "AAA", "AAAA", "AAAAAA"}) {
+      INFO(each.algorithm << " and " << more);
+      CHECK_FALSE(key->verifies(each.token + std::string(more), each.algorithm));
+    }
+  }
+}
+
 // The library asserts on some base64: what read_jws() accepts must not reach that.
 TEST_CASE("PublicKey: no token that is read stops the process", "[gate]") {
   const unsigned seed = std::random_device()();
