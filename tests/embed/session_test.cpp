@@ -1,3 +1,5 @@
+#include <thread>
+
 #include "session_driver.h"
 #include "support/catch.h"
 
@@ -49,6 +51,22 @@ TEST_CASE("Session: a sleeping cell wakes with the session intact", "[interposed
   const auto answer = session.run("kept = 1\nimport time\ntime.sleep(1000)", 50ms);
   CHECK(answer.outcome.status == Status::TimedOut);
   CHECK(session.run("kept").outcome.result == "1");
+}
+
+TEST_CASE("Session: the deadline of the cell that runs can be moved, and of no other") {
+  SessionDriver session;
+  const auto number = session.submit("import time\ntime.sleep(0.3)\n'slept'", 1h);
+  while (!session.session().running()) std::this_thread::sleep_for(1ms);
+  session.session().move_deadline(number + 1, -10h);
+  session.session().move_deadline(number, 2h);
+  session.session().move_deadline(number, -2h);
+  CHECK(session.wait(number).outcome.result == "'slept'");
+  const auto other = session.submit("import time\ntime.sleep(1000)", 1h);
+  while (!session.session().running()) std::this_thread::sleep_for(1ms);
+  session.session().move_deadline(other, -2h);
+  CHECK(session.wait(other).outcome.status == Status::TimedOut);
+  session.session().move_deadline(other, -1h);
+  CHECK(session.run("1 + 1").outcome.result == "2");
 }
 
 TEST_CASE("Session: C code that never looks is parked and the session lost") {
