@@ -11,7 +11,7 @@
 namespace pyember::mcp {
 
 // A request that is not answered yet.
-class PendingRequest {
+class PendingRequest : public std::enable_shared_from_this<PendingRequest> {
  public:
   explicit PendingRequest(Recipient recipient) : from(std::move(recipient)) {}
   virtual ~PendingRequest() = default;

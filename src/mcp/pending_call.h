@@ -3,6 +3,7 @@
 #include "mcp/connection_impl.h"
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,11 +27,15 @@ class Connection::Impl::PendingCall : public PendingRequest, public ToolCallSink
     call_->cancel();
   }
 
+  // What these send may end the connection, and this request with it: whoever asks whether that is
+  // so (over()) still finds both.
   void call_progress(double progress, std::optional<double> total,
                      std::string_view message) override {
+    const Kept kept(*this);
     connection_.notify_progress(from, progress, total, message);
   }
   void call_log(LogLevel level, std::string_view logger, const Json& data) override {
+    const Kept kept(*this);
     connection_.notify_log(&from.id, level, logger, data);
   }
   void call_completed(ToolResult result) override {
@@ -42,10 +47,18 @@ class Connection::Impl::PendingCall : public PendingRequest, public ToolCallSink
     connection_.finish(*this, error);
   }
   void call_asks() override {
-    if (!takes_answers) connection_.ask(*this);
+    if (takes_answers) return;
+    const Kept kept(*this);
+    connection_.ask(*this);
   }
-  void call_withdraws(std::uint64_t question) override { connection_.withdraw(*this, question); }
-  bool call_becomes_task() override { return connection_.become_task(*this); }
+  void call_withdraws(std::uint64_t question) override {
+    const Kept kept(*this);
+    connection_.withdraw(*this, question);
+  }
+  bool call_becomes_task() override {
+    const Kept kept(*this);
+    return connection_.become_task(*this);
+  }
   void call_lets_client_go() override { connection_.responder_.output().let_go(from.id); }
 
   // The call goes on without this request.
@@ -60,6 +73,13 @@ class Connection::Impl::PendingCall : public PendingRequest, public ToolCallSink
       false;  // of several questions: what is asked meanwhile waits for all of them
 
  private:
+  struct Kept {
+    explicit Kept(PendingCall& pending)
+        : connection(pending.connection_.shared_from_this()), request(pending.shared_from_this()) {}
+    const std::shared_ptr<Impl> connection;
+    const std::shared_ptr<PendingRequest> request;
+  };
+
   Impl& connection_;
   const Tool& tool_;
   const std::size_t arguments_hash_;

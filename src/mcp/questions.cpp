@@ -190,8 +190,8 @@ void Connection::Impl::ask(PendingCall& pending) {
   }
 }
 
-// Those of a call's first request, to questions whose keys say what they ask: a client may know them
-// from an earlier call. What else is in them is not looked at.
+// Those of a call's first request, to questions whose keys say what they ask: a client may know
+// them from an earlier call. What else is in them is not looked at.
 void Connection::Impl::take_early_answers(PendingCall& pending, const Json& responses) {
   if (!responses.is_object() || responses.empty()) return;
   Json known = Json::object();
@@ -211,7 +211,8 @@ void Connection::Impl::ask_beside(PendingCall& pending) {
   auto shown = std::count_if(asked_.begin(), asked_.end(), [&pending](const auto& each) {
     return each.second.pending == &pending;
   });
-  for (; shown < static_cast<std::ptrdiff_t>(limits::kQuestionsAtOnce); ++shown) {
+  const auto most = static_cast<std::ptrdiff_t>(limits::kQuestionsAtOnce);
+  for (; shown < most && !pending.over(); ++shown) {
     const auto next = pending.call().take_question();
     if (!next) break;
     const std::string name = random_hex(kNameBytes);
@@ -271,10 +272,12 @@ void Connection::Impl::handle_response(Message&& message) {
   const auto found = asked_.find(id.value().get_ref<const std::string&>());
   if (found == asked_.end()) return;
   const auto [pending, question] = asked_.extract(found).mapped();
+  const auto kept = pending->shared_from_this();
   protocol_changed();
   Result<Answer> answer = message.result ? read_answer(*message.result, *question.question)
                                          : Result<Answer>(refused(message.failure));
   if (!pending->over()) ask_beside(*pending);
+  if (pending->over()) return;
   // The last thing that is done with the call, which may be over by it.
   pending->call().answer_question(question.number, std::move(answer));
 }
