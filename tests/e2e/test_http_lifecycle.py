@@ -37,6 +37,30 @@ def test_both_eras_are_served_on_one_path() -> None:
         assert session.initialized["protocolVersion"] == "2025-11-25"
 
 
+def certificate(folder: Path, name: str) -> list[str]:
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=localhost", "-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.pem")],
+                   check=True, capture_output=True, timeout=60)
+    return ["--tls-cert", str(folder / f"{name}.pem"), "--tls-key", str(folder / f"{name}.key")]
+
+
+def test_it_speaks_tls_with_a_certificate_and_after_its_death_too(tmp_path: Path) -> None:
+    with HttpServer(certificate(tmp_path, "own"), supervised=True) as server:
+        assert server.url.startswith("https://")
+        client = server.client()
+        assert client.run("6 * 7")["result"] == "42"
+        server.kill()
+        assert until_answered(client, "6 * 7")["result"] == "42"
+
+
+def test_a_certificate_with_another_s_key_is_an_error_that_says_so(tmp_path: Path) -> None:
+    own, other = certificate(tmp_path, "own"), certificate(tmp_path, "other")
+    refused = subprocess.run([server_binary(), "serve", "--transport", "http", "--port", "0", *own[:2], *other[2:]],
+                             capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "certificate" in refused.stderr
+
+
 def test_without_tokens_it_is_on_this_machine_alone_and_says_where() -> None:
     with HttpServer() as server:
         assert server.host in ("127.0.0.1", "::1")
@@ -206,6 +230,24 @@ def test_resume_brings_back_what_the_last_server_here_had(tmp_path: Path) -> Non
         assert server.end() == 0
     with HttpServer(["--resume"], state=state, cwd=str(tmp_path)) as server:
         assert server.client().run("x")["result"] == "9"
+
+
+def test_resume_brings_back_each_principal_s_own(tmp_path: Path) -> None:
+    file, state = tmp_path / "tokens.json", str(tmp_path / "state")
+    tokens = {name: make_token(file, name) for name in ("alice", "bob")}
+    arguments = ["--token-file", str(file)]
+    with HttpServer(arguments, state=state, cwd=str(tmp_path)) as server:
+        server.client(tokens["alice"]).run("x = 'hers'")
+        server.client(tokens["bob"]).run("x = 'his'")
+        assert server.end() == 0
+    with HttpServer([*arguments, "--resume"], state=state, cwd=str(tmp_path)) as server:
+        assert server.client(tokens["bob"]).run("x")["result"] == "'his'"
+        assert server.client(tokens["alice"]).run("x")["result"] == "'hers'"
+    # Without it a server begins with nothing, and says what there was.
+    with HttpServer(arguments, state=state, cwd=str(tmp_path)) as server:
+        alice = server.client(tokens["alice"])
+        assert alice.run("'x' in globals()", session="new")["result"] == "False"
+        assert "main" in str(alice.call("list_sessions")["structuredContent"]["restorable"])
 
 
 def test_jobs_outlive_the_server_and_are_found_by_the_next_one() -> None:

@@ -13,6 +13,7 @@ import os
 import queue
 import re
 import signal
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -68,6 +69,9 @@ class HttpClient:
         self.next_id = 1
 
     def _connect(self) -> http.client.HTTPConnection:
+        if self.server.scheme == "https":
+            return http.client.HTTPSConnection(self.server.host, self.server.port, timeout=60,
+                                               context=ssl._create_unverified_context())
         return http.client.HTTPConnection(self.server.host, self.server.port, timeout=60)
 
     def close(self) -> None:
