@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench import behaviour, boundaries, branches, code_mode, latency, peers, races, scripts, survival, workers  # noqa: E402
+from bench import behaviour, boundaries, branches, code_mode, latency, over_http, peers, races, scripts, survival, workers  # noqa: E402
 from bench.results import machine, merged, replace_section  # noqa: E402
 from bench.samples import Row, table  # noqa: E402
 
@@ -46,7 +46,7 @@ SCRIPT_MEASURES: dict[str, Callable[[latency.Setting], list[Row]]] = {
 # The sections of bench/RESULTS.md and what stands in each.
 SECTIONS = {"Benchmark": MEASURES, "Scripts and jobs": SCRIPT_MEASURES, "Worker sessions": workers.MEASURES,
             "State that survives": {**survival.MEASURES, **branches.MEASURES, **races.MEASURES},
-            "Sandbox and container": boundaries.MEASURES, "Code mode": code_mode.MEASURES}
+            "Sandbox and container": boundaries.MEASURES, "Code mode": code_mode.MEASURES, "HTTP": over_http.MEASURES}
 
 
 def arguments() -> argparse.Namespace:

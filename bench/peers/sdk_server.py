@@ -1,10 +1,11 @@
 """The smallest server that executes Python, on the official MCP Python SDK: what ours is compared with."""
 
 import ast
+import sys
 
 from mcp.server import MCPServer
 
-server = MCPServer("smallest")
+server = MCPServer("smallest", log_level="ERROR")
 namespace: dict = {"__name__": "__main__"}
 
 
@@ -17,4 +18,7 @@ def run_python(code: str) -> str:
     return "" if last is None else repr(eval(compile(ast.Expression(last.value), "<cell>", "eval"), namespace))
 
 
-server.run("stdio")
+if len(sys.argv) > 1:  # a port of this machine
+    server.run("streamable-http", host="127.0.0.1", port=int(sys.argv[1]))
+else:
+    server.run("stdio")
