@@ -20,17 +20,23 @@ constexpr std::size_t kPatience = 2;  // logins that a person is ready to do
 constexpr const char* kClientUrl = "https://conformance-test.local/client-metadata.json";
 constexpr const char* kLoginWanted = "`pyember upstreams login";
 
-// What a form asks for, as somebody gives it who changes nothing.
+Json some_value(const Json& field) {
+  const std::string type = mcp::text_in(field, "type");
+  if (type == "integer" || type == "number") return 1;
+  if (type == "boolean") return true;
+  return "something";
+}
+
+// What a form asks for, as somebody gives it who changes nothing that has a value.
 Json filled_in(const Json& schema) {
   Json content = Json::object();
   const auto fields = schema.is_object() ? schema.find("properties") : schema.end();
   if (fields == schema.end() || !fields->is_object()) return content;
   for (const auto& [name, field] : fields->items()) {
-    if (field.contains("default")) {
-      content[name] = field["default"];
-    } else if (mcp::text_in(field, "type") == "boolean") {
-      content[name] = true;
-    }
+    if (field.contains("default")) content[name] = field["default"];
+  }
+  for (const std::string& name : mcp::texts_in(schema, "required")) {
+    if (!content.contains(name)) content[name] = some_value(fields->value(name, Json::object()));
   }
   return content;
 }
