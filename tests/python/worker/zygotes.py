@@ -176,7 +176,7 @@ class Worker:
 
     def close(self) -> None:
         self.wire.close()
-        for descriptor in (*self.pipes, self.crash):
+        for descriptor in (*self.pipes, self.crash, *self.calls):
             os.close(descriptor)
         self.page.close()
 
