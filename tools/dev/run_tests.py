@@ -107,6 +107,7 @@ def all_suites(build: Path, reports: Path, node: str | None) -> list[Suite]:
                      environment={"PYEMBER_PACKAGES": str(build / "packages")}, beside=True),
         pytest_suite("upstream-servers", "tests/upstream_servers", reports, environment=server, beside=True),
         pytest_suite("upstream", "tests/upstream", reports, environment=server, beside=True),
+        pytest_suite("e2e-http", "tests/e2e", reports, environment=server, only="http", beside=True),
         pytest_suite("http-gate", "tests/http_gate", reports, environment=server, beside=True),
         pytest_suite("upstream-http", "tests/upstream_http", reports, environment=server, beside=True),
         pytest_suite("conformance-server", "tests/conformance/test_server.py", reports, environment=server, beside=True),
@@ -122,7 +123,7 @@ def all_suites(build: Path, reports: Path, node: str | None) -> list[Suite]:
         *suites,
         pytest_suite("python", "tests/python", reports, strict=True, environment=server),
         pytest_suite("sessions", "tests/sessions", reports, environment=server, only="not container"),
-        pytest_suite("e2e", "tests/e2e", reports, environment=server),
+        pytest_suite("e2e", "tests/e2e", reports, environment=server, only="not http"),
         # Last: its wheel is compiled beside the others.
         pytest_suite("packaging", "tests/packaging", reports),
     ]
