@@ -221,9 +221,9 @@ class HttpServer:
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             cwd=cwd or self._own.name,
-            env={"PYTHON_MCP_META": jobs_folder(), "PYEMBER_STATE_DIR": self.state,
-                 "XDG_CONFIG_HOME": self._own.name, "PYEMBER_NO_SUPERVISOR": "0" if supervised else "1",
-                 **os.environ, **(environment or {})},
+            env={"PYTHON_MCP_META": jobs_folder(), "XDG_CONFIG_HOME": self._own.name,
+                 "PYEMBER_NO_SUPERVISOR": "0" if supervised else "1", **os.environ,
+                 "PYEMBER_STATE_DIR": self.state, **(environment or {})},
             start_new_session=True)
         self.scheme, self.host, self.port, self.path = "http", "", 0, ""
         listening = threading.Event()
