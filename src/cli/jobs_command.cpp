@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "base/iso_time.h"
 #include "base/limits.h"
 #include "cli/terminal.h"
-#include "host/jobs/iso_time.h"
 #include "host/loop/uv_handle.h"
 #include "host/tools/job_answer.h"
 
@@ -40,7 +40,7 @@ Style style_of(JobStatus status) {
 
 std::string took(const Job& job) {
   if (job.started_at == 0) return "";
-  const double end = job.completed_at > 0 ? job.completed_at : host::unix_now();
+  const double end = job.completed_at > 0 ? job.completed_at : unix_now();
   return plain_duration(std::max(0.0, end - job.started_at));
 }
 
@@ -113,7 +113,7 @@ int Jobs::list(const JobsCommand& command) {
   out_.write_line(out_.styled(Style::Bold, fmt::format("{:<36}  {:<9}  {:<19}  {:>12}  {}", "id",
                                                        "status", "created", "time", "label")));
   for (const Job& job : page.jobs) {
-    const std::string created = host::iso_time(job.created_at).substr(0, 19);
+    const std::string created = iso_time(job.created_at).substr(0, 19);
     out_.write_line(
         fmt::format("{:<36}  {}  {}  {:>12}  {}", job.id,
                     out_.styled(style_of(job.status), padded(host::to_string(job.status), 9)),
@@ -227,7 +227,7 @@ int Jobs::prune(const JobsCommand& command) {
   if (!command.keep_failed) {
     statuses.insert(statuses.end(), {JobStatus::Failed, JobStatus::Cancelled});
   }
-  const double cutoff = host::unix_now() - command.older_than_hours * 3600;
+  const double cutoff = unix_now() - command.older_than_hours * 3600;
   const std::size_t removed = jobs_.prune(statuses, cutoff);
   out_.write_line(fmt::format("{} removed", removed));
   return 0;

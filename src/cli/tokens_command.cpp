@@ -9,13 +9,13 @@
 #include <optional>
 #include <utility>
 
+#include "base/iso_time.h"
 #include "base/limits.h"
 #include "base/random_hex.h"
 #include "base/sha256.h"
 #include "cli/terminal.h"
 #include "host/http/gate/scopes.h"
 #include "host/http/gate/token_file.h"
-#include "host/jobs/iso_time.h"
 #include "host/upstream/config/places.h"
 #include "mcp/json.h"
 
@@ -63,7 +63,7 @@ Result<std::vector<std::string>> checked_scopes(const std::vector<std::string>& 
 }
 
 std::string day(std::int64_t seconds) {
-  return host::iso_time(static_cast<double>(seconds)).substr(0, 10);
+  return iso_time(static_cast<double>(seconds)).substr(0, 10);
 }
 
 std::string expiry(const AccessToken& token) {

@@ -2,8 +2,8 @@
 
 #include <set>
 
+#include "base/iso_time.h"
 #include "base/limits.h"
-#include "host/jobs/iso_time.h"
 #include "host/jobs/job_id.h"
 #include "host/runs/process_identity.h"
 #include "host/runs/run_files.h"

@@ -6,8 +6,8 @@
 #include <memory>
 #include <utility>
 
+#include "base/iso_time.h"
 #include "base/limits.h"
-#include "host/jobs/iso_time.h"
 #include "host/loop/pool_work.h"
 #include "host/runs/run_usage.h"
 #include "host/tools/benchmark_curve.h"

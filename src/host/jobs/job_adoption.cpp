@@ -3,8 +3,8 @@
 
 #include <utility>
 
+#include "base/iso_time.h"
 #include "base/limits.h"
-#include "host/jobs/iso_time.h"
 #include "host/jobs/job_id.h"
 #include "host/jobs/job_registry_impl.h"
 #include "host/runs/run_files.h"

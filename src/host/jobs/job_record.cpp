@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/iso_time.h"
 #include "base/utf8.h"
-#include "host/jobs/iso_time.h"
 #include "mcp/json_members.h"
 
 namespace pyember::host {

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/iso_time.h"
 #include "base/limits.h"
 #include "base/utf8.h"
-#include "host/jobs/iso_time.h"
 #include "host/jobs/job_id.h"
 #include "host/jobs/job_registry_impl.h"
 #include "host/loop/pool_work.h"

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/iso_time.h"
 #include "base/limits.h"
-#include "host/jobs/iso_time.h"
 #include "host/jobs/job_registry_impl.h"
 #include "host/runs/run_files.h"
 

@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/iso_time.h"
 #include "base/limits.h"
 #include "base/utf8.h"
-#include "host/jobs/iso_time.h"
 #include "host/runs/run_files.h"
 
 namespace pyember::host {

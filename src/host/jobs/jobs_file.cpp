@@ -17,9 +17,9 @@
 #include <utility>
 
 #include "base/file_io.h"
+#include "base/iso_time.h"
 #include "base/limits.h"
 #include "base/utf8.h"
-#include "host/jobs/iso_time.h"
 #include "host/jobs/job_folders.h"
 
 namespace pyember::host {

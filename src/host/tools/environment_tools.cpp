@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/iso_time.h"
 #include "base/limits.h"
-#include "host/jobs/iso_time.h"
 #include "host/tools/arguments.h"
 #include "host/tools/markdown.h"
 #include "host/tools/quality_tools.h"

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "base/iso_time.h"
 #include "base/limits.h"
 #include "base/utf8.h"
-#include "host/jobs/iso_time.h"
 #include "host/tools/markdown.h"
 #include "host/tools/run_answer.h"
 

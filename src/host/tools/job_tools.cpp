@@ -4,9 +4,9 @@
 #include <list>
 #include <utility>
 
+#include "base/iso_time.h"
 #include "base/limits.h"
 #include "host/apps/view_resources.h"
-#include "host/jobs/iso_time.h"
 #include "host/jobs/job_resources.h"
 #include "host/tools/arguments.h"
 #include "host/tools/executor_tools.h"

@@ -5,9 +5,9 @@
 
 #include <utility>
 
+#include "base/iso_time.h"
 #include "base/sha256.h"
 #include "base/utf8.h"
-#include "host/jobs/iso_time.h"
 #include "host/loop/pool_work.h"
 #include "host/upstream/policy/audit_file.h"
 #include "host/upstream/policy/canonical_json.h"

@@ -1,14 +1,16 @@
-#include "host/jobs/iso_time.h"
+#include "base/iso_time.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <time.h>
 
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
 
-namespace pyember::host {
+namespace pyember {
 
 namespace {
 
@@ -75,6 +77,11 @@ std::string iso_time(double unix_seconds) {
                      std::abs(offset) / 60 % 60);
 }
 
+std::string utc_time(std::int64_t unix_ms) {
+  const std::chrono::sys_seconds seconds{std::chrono::seconds(unix_ms / 1000)};
+  return fmt::format("{:%FT%T}.{:03}Z", seconds, unix_ms % 1000);
+}
+
 std::optional<double> parse_iso_time(std::string_view text) {
   tm parts{};
   if (!take_number(text, 4, parts.tm_year) || !take(text, '-')) return std::nullopt;
@@ -94,4 +101,4 @@ std::optional<double> parse_iso_time(std::string_view text) {
   return static_cast<double>(timegm(&parts) - *offset) + fraction;
 }
 
-}  // namespace pyember::host
+}  // namespace pyember
