@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import peers
-from bench.latency import Setting
+from bench.latency import PINNED_CPU, Setting
 from bench.samples import Row, p50, quantile, short, spread
 
 META = {
@@ -88,8 +88,16 @@ def sdk(port: int) -> list[str]:
     return [peers.python_of("sdk"), str(peers.SOURCES / "sdk_server.py"), str(port)]
 
 
+def echo(setting: Setting) -> Callable[[int], list[str]]:
+    return lambda port: [program(setting, "pyember_bench_http_echo"), str(port)]
+
+
+def program(setting: Setting, name: str) -> str:
+    return str(Path(setting.client).with_name(name))
+
+
 def load(setting: Setting, port: int, connections: int, calls: int) -> dict[str, Any]:
-    client = str(Path(setting.client).with_name("pyember_bench_http"))
+    client = program(setting, "pyember_bench_http")
     done = subprocess.run([client, "calls", str(port), str(connections), str(calls)], input=CALL.bytes_for(port),
                           capture_output=True, timeout=300, check=True, start_new_session=True)
     result: dict[str, Any] = json.loads(done.stdout)
@@ -110,13 +118,36 @@ def by_turns(setting: Setting, connections: int, calls: int, calls_of_sdk: int) 
     return first, second
 
 
+@contextlib.contextmanager
+def pinned_to(cpus: set[int]) -> Iterator[None]:
+    """What is started meanwhile runs on these CPUs: servers and the client."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def http_round_trips(setting: Setting) -> list[Row]:
+    rows = _compare_round_trips(setting, "unpinned")
+    with pinned_to({PINNED_CPU}):
+        return rows + _compare_round_trips(setting, "pinned to one CPU")
+
+
+def _compare_round_trips(setting: Setting, where: str) -> list[Row]:
     rounds, rounds_of_sdk = by_turns(setting, 1, 3000, 300)
-    mine = [each for one in rounds for each in one["microseconds"]]
-    theirs = [each for one in rounds_of_sdk for each in one["microseconds"]]
+    with served(echo(setting)) as (port, _):
+        floor = _microseconds([load(setting, port, 1, 3000) for _ in range(3)])
+    mine, theirs = _microseconds(rounds), _microseconds(rounds_of_sdk)
     ratio = p50(theirs) / p50(mine)
-    return [Row('`run_python("1+1")` over HTTP, one connection that is kept: p50/p90/p99', spread(mine),
-                "SDK's server " + spread(theirs), f"1/{ratio:.1f}", "≤ 1/15", ratio >= 15)]
+    return [Row(f'`run_python("1+1")` over HTTP, one connection that is kept, {where}: p50/p90/p99', spread(mine),
+                "SDK's server " + spread(theirs), f"1/{ratio:.1f}", "≤ 1/15", ratio >= 15),
+            Row(f"peer: bare TCP echo, {where}", "–", spread(floor), f"SDK's server 1/{p50(theirs) / p50(floor):.1f}")]  # fmt: skip
+
+
+def _microseconds(rounds: list[dict[str, Any]]) -> list[float]:
+    return [each for one in rounds for each in one["microseconds"]]
 
 
 def http_many_connections(setting: Setting) -> list[Row]:
@@ -147,7 +178,7 @@ def children_of(pid: int) -> list[int]:
 
 def http_listeners(setting: Setting) -> list[Row]:
     """Streams that listen for changes of the list of resources; a cell that prints much changes it."""
-    client = str(Path(setting.client).with_name("pyember_bench_http"))
+    client = program(setting, "pyember_bench_http")
     change = Request("tools/call", {"name": "run_python", "arguments": {"code": "print('x' * 100_000)"}})
     with served(ours(setting)) as (port, pid):
         for _ in range(20):
