@@ -22,6 +22,8 @@
 #include "supervisor/supervisor.h"
 
 using namespace pyember;
+using host::say;
+using host::Weight;
 
 namespace {
 
@@ -47,11 +49,11 @@ int serve(const host::Options& options, journal::JournalMemory& memory, const La
   if (options.test.die_at_start) raise(SIGKILL);
   Result<host::PythonEnvironment> environment = host::find_environment(options.environment);
   if (!environment) {
-    fmt::print(stderr, "pyember: {}\n", environment.error().message);
+    say(Weight::Failure, environment.error().message);
     return 2;
   }
   if (!environment.value().warning.empty()) {
-    fmt::print(stderr, "pyember: {}\n", environment.value().warning);
+    say(Weight::Warning, environment.value().warning);
   }
   const host::ProtocolDescriptors stdio = host::take_stdio();
   // Never destroyed: session threads may be parked or running, so the process ends with _exit.
@@ -69,13 +71,14 @@ int supervise(const host::Options& options, journal::JournalMemory& memory, bool
   const LastWords last_words = lasting.http ? LastWords::ToNobody : LastWords::OnStdout;
   for (;;) {
     const supervisor::Outcome outcome = supervisor::supervise(
-        memory, [&] { return serve(options, memory, lasting); }, goes_on, last_words);
+        memory, [&] { return serve(options, memory, lasting); }, goes_on, last_words,
+        [](const std::string& what) { say(Weight::Failure, what); });
     if (outcome.program.empty()) return outcome.exit_code;
     lasting.hand_on();
     const Error failed = supervisor::become(outcome.program, arguments, memory);
     lasting.take_back();
     journal::UpgradeOrder(memory.layout()).clear();
-    fmt::print(stderr, "pyember: {}\n", failed.message);
+    say(Weight::Failure, failed.message);
     goes_on = true;
   }
 }
@@ -90,15 +93,15 @@ Result<void> listen(host::Options& options, Lasting& lasting) {
   if (!sockets) return sockets.error();
   http->sockets = sockets.value().descriptors();
   for (const std::string& address : sockets.value().addresses()) {
-    fmt::print(stderr, "pyember: listening on {}://{}{}\n", http->gate.tls ? "https" : "http",
-               address, http->gate.path);
+    say(Weight::Note, fmt::format("listening on {}://{}{}", http->gate.tls ? "https" : "http",
+                                  address, http->gate.path));
   }
   const host::Isolation room = options.isolation.value_or(host::Isolation::Auto);
   const bool apart = room == host::Isolation::Sandbox || room == host::Isolation::Container;
   if (http->gate.authenticates() && !apart) {
-    fmt::print(stderr,
-               "pyember: callers' code runs as this user: for callers who don't trust each other "
-               "use --isolation sandbox\n");
+    say(Weight::Warning,
+        "callers' code runs as this user: for callers who don't trust each other use --isolation "
+        "sandbox");
   }
   options.http = std::move(http);
   lasting.http = module.take();
@@ -115,7 +118,8 @@ std::optional<host::CheckpointSlot> take_checkpoint_slot(host::Options& options)
   auto slot = host::CheckpointSlot::take(host::find_state_directory(), directory,
                                          options.resume ? Contents::Newest : Contents::Fresh);
   if (!slot) {
-    fmt::print(stderr, "pyember: sessions will not outlive the server: {}\n", slot.error().message);
+    say(Weight::Warning,
+        fmt::format("sessions will not outlive the server: {}", slot.error().message));
     return std::nullopt;
   }
   options.checkpoint_folder = slot.value().folder();
@@ -132,13 +136,13 @@ int serve_client(host::Options options, char** arguments) {
     memory.emplace(journal::JournalMemory::make(options.supervised ? Kind::Shared : Kind::Private));
   }
   if (!*memory) {
-    fmt::print(stderr, "pyember: {}\n", memory->error().message);
+    say(Weight::Failure, memory->error().message);
     return 2;
   }
   journal::UpgradeOrder(memory->value().layout()).clear();
   if (options.http) {
     if (const Result<void> listening = listen(options, lasting); !listening) {
-      fmt::print(stderr, "pyember: {}\n", listening.error().message);
+      say(Weight::Failure, listening.error().message);
       return 2;
     }
   }
@@ -151,7 +155,7 @@ int serve_client(host::Options options, char** arguments) {
 int main(int argc, char** argv) {
   cli::CommandLine line = cli::parse_command_line(argc, argv);
   if (line.exit_code) return *line.exit_code;
-  host::log_to_stderr(line.options.log_level);
+  host::log_to_stderr(line.options.log_level, line.options.log_format);
   switch (line.command) {
     case cli::CommandLine::Command::Run:
       _exit(cli::run_script(std::move(line.run), embed::Runtime::start));

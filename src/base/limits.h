@@ -434,6 +434,7 @@ inline constexpr std::chrono::seconds kServedSessionIdle = 3600s;  // such a ses
 inline constexpr std::chrono::seconds kServedEventKeepAlive =
     15s;  // proxies give up after 30 or 60
 inline constexpr std::chrono::milliseconds kServedEventRetry = 1s;  // before a stream is resumed
+inline constexpr std::size_t kMeteredUpstreams = 64;  // that /metrics tells apart, by name
 inline constexpr std::size_t kServedReplayEvents = 512;      // kept of a session, to be resumed …
 inline constexpr std::size_t kServedReplayBytes = 2u << 20;  // … of requests, and of all others
 

@@ -249,7 +249,7 @@ CommandLine parse_command_line(int argc, char** argv) {
     if (app.get_option("--log-level")->count() == 0) line.options.log_level = "off";
   }
   if (const Result<void> finished = serve.finish(); !finished) {
-    fmt::print(stderr, "pyember: {}\n", finished.error().message);
+    host::say(host::Weight::Failure, finished.error().message);
     line.exit_code = 2;
   }
   if (program == host::kCodeModeProgram && line.options.profile == host::Profile::Code) {

@@ -158,9 +158,16 @@ ServeOptions::ServeOptions(CLI::App& app, host::Options& options)
       ->envname("PYEMBER_LOG_LEVEL")
       ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "critical", "off"}))
       ->capture_default_str();
+  app.add_option("--log-format", log_format_,
+                 "What is written to stderr: text, json (one object a line)")
+      ->envname("PYEMBER_LOG_FORMAT")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
 }
 
 Result<void> ServeOptions::finish() {
+  options_.log_format = host::parse_log_format(log_format_).value_or(host::LogFormat::Text);
+  host::speak_as(options_.log_format);  // also what is said from here on
   if (const auto profile = host::parse_profile(profile_)) options_.profile = *profile;
   options_.supervised = !unsupervised_;
   options_.upstreams = !no_upstreams_;
@@ -181,7 +188,7 @@ Result<void> ServeOptions::finish() {
   const auto parsed = host::parse_test_switches(switches);
   if (!parsed) return parsed.error();
   options_.test = parsed.value();
-  fmt::print(stderr, "pyember: test switches are on: {}\n", switches);
+  host::say(host::Weight::Warning, fmt::format("test switches are on: {}", switches));
   return {};
 }
 
@@ -189,7 +196,7 @@ Result<void> ServeOptions::finish() {
 // that were given stay as they are.
 void ServeOptions::take_code_mode() {
   const host::BridgeSettings bridge = host::read_bridge_settings();
-  for (const std::string& warning : bridge.warnings) fmt::print(stderr, "pyember: {}\n", warning);
+  for (const std::string& warning : bridge.warnings) host::say(host::Weight::Warning, warning);
   const auto is_given = [this](const char* name) { return app_.get_option(name)->count() != 0; };
   if (!is_given("--max-timeout")) {
     options_.maximum_timeout = bridge.maximum_timeout;

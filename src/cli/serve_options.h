@@ -40,6 +40,7 @@ class ServeOptions {
   std::string isolation_;        // empty: the profile decides
   std::string sandbox_scripts_;  // empty: not
   std::string sandbox_fallback_ = "none";
+  std::string log_format_ = "text";
   std::vector<std::string> sandbox_hosts_;
   std::vector<std::string> sandbox_paths_;
   bool unsupervised_ = false;

@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "host/http/http_front.h"
+#include "host/logging.h"
 #include "host/transport/stdio_front.h"
 #include "host/upstream/config/load.h"
 
@@ -47,7 +48,8 @@ App::App(Options options, PythonEnvironment environment, const HttpModule& http,
   };
   module.read_public_key = http.read_public_key();
   front_ = std::make_unique<HttpFront>(
-      HttpFront::Parts{loop_, journal_, [this]() -> Workspaces& { return *workspaces_; }},
+      HttpFront::Parts{
+          loop_, journal_, [this]() -> Workspaces& { return *workspaces_; }, &*metrics_},
       *options_.http, std::move(module));
 }
 
@@ -62,6 +64,7 @@ App::App(Options options, PythonEnvironment environment, journal::JournalMemory&
   signal(SIGPIPE, SIG_IGN);
   // The same of a file that grows beyond what the server may write, as in every Python.
   signal(SIGXFSZ, SIG_IGN);
+  if (options_.http) metrics_.emplace(journal_.life.restarts());
   environments_.emplace(
       loop_, Environments::Settings{find_environments_directory(), limits::kEnvironmentBytes});
   rooms_.emplace(
@@ -100,7 +103,8 @@ WorkspaceParts App::parts() {
           *session_services_,
           gateway_ ? &*gateway_ : nullptr,
           &journal_.sessions,
-          [this] { return front_->congested(); }};
+          [this] { return front_->congested(); },
+          metrics_ ? &*metrics_ : nullptr};
 }
 
 // Where it is known that there will be some.
@@ -129,6 +133,7 @@ std::unique_ptr<UpstreamGateway> App::make_gateway() {
   settings.state_folder = find_state_directory();
   settings.saved_tools_folder = find_saved_tools_directory();
   settings.questions = &session_services_->questions();
+  settings.metrics = metrics_ ? &*metrics_ : nullptr;
   settings.upstreams.transport.runner = find_runner();
   settings.upstreams.transport.token_folder = settings.state_folder + "/upstream-tokens";
   return std::make_unique<UpstreamGateway>(loop_, std::move(configuration), std::move(policy),
@@ -140,7 +145,7 @@ int App::run() {
   workspaces_->expect(journal_.sessions.recover(),
                       follows ? Workspaces::After::Death : Workspaces::After::Start);
   if (const Result<void> started = front_->start(); !started) {
-    fmt::print(stderr, "pyember: {}\n", started.error().message);
+    say(Weight::Failure, started.error().message);
     return 2;
   }
   // What the client has sent already is answered before CPython starts to compete for the CPU.

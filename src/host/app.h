@@ -14,6 +14,7 @@
 #include "host/loop/loop_poster.h"
 #include "host/loop/signals.h"
 #include "host/memory_watch.h"
+#include "host/metrics/server_metrics.h"
 #include "host/options.h"
 #include "host/questions/session_services.h"
 #include "host/services/python_services.h"
@@ -80,6 +81,7 @@ class App {
   bool runtime_ready_ = false;
   int stale_ticks_ = 0;
 
+  std::optional<ServerMetrics> metrics_;  // over HTTP: there they can be seen
   std::optional<Environments> environments_;
   std::optional<ServerRooms> rooms_;
   std::optional<LazyGateway> gateway_;               // outlives the sessions, whose calls it serves

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "embed/runtime.h"
 #include "host/boundaries/allowance.h"
+#include "host/logging.h"
 #include "host/session/session_plan.h"
 #include "host/tools/output_mode.h"
 #include "host/tools/profile.h"
@@ -35,6 +36,7 @@ struct Options {
   std::int64_t memory_budget_bytes = 0;  // per session; 0: half of what is free at start
   std::string jobs_directory;            // empty: find_jobs_directory()
   std::string log_level = "warning";
+  LogFormat log_format = LogFormat::Text;
   std::vector<std::string> preloaded;  // --preload; packages that workers have ready
   Allowance allowed;                   // --sandbox-host, --sandbox-path
   bool falls_back_to_fence = false;    // --sandbox-fallback; where there are no sandboxes

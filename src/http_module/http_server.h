@@ -35,6 +35,8 @@ class HttpServer final : public host::HttpTransport, private RequestHost {
   void close_idle() override;
   std::size_t connections() const override { return connections_.size(); }
   std::size_t open_exchanges() const override { return exchanges_; }
+  std::size_t open_streams() const override { return streams_; }
+  const Responses& responses() const override { return responses_; }
 
  private:
   HttpServer(host::EventLoop& loop, host::HttpListen listen, Handler handler);
@@ -45,6 +47,9 @@ class HttpServer final : public host::HttpTransport, private RequestHost {
     handler_(std::move(exchange));
   }
   void run_soon() override;
+  void responds(int status) override { ++responses_[status]; }
+  void stream_begins() override { ++streams_; }
+  void stream_is_over() override { --streams_; }
   bool closes_connections() const override { return closing_; }
   bool is_over() const override { return over_; }
   bool is_tls() const override { return bounds_.tls.has_value(); }
@@ -82,6 +87,8 @@ class HttpServer final : public host::HttpTransport, private RequestHost {
   std::list<Connection> connections_;
   std::map<std::string, std::size_t> connections_of_;  // by peer
   std::size_t exchanges_ = 0;
+  std::size_t streams_ = 0;
+  Responses responses_;
   bool listening_ = false;
   bool stopped_ = false;         // stop_listening()
   std::size_t body_memory_ = 0;  // of all requests

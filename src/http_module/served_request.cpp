@@ -28,6 +28,7 @@ ServedRequest::ServedRequest(RequestHost& host, Connection& connection, std::str
 
 ServedRequest::~ServedRequest() {
   host_.give_memory_back(memory_);
+  if (stream_) host_.stream_is_over();
   connection_.ended();
 }
 
@@ -130,6 +131,7 @@ MHD_Result ServedRequest::queue(int status, ResponsePtr response) {
   if (!response) return MHD_NO;
   if (host_.closes_connections()) close_afterwards(*response);
   connection_.progressed();
+  host_.responds(status);
   return MHD_queue_response(&connection_.raw(), static_cast<unsigned>(status), response.get());
 }
 
@@ -202,6 +204,7 @@ void ServedExchange::begin_stream(int status, const mcp::HttpFields& fields) {
   if (response) {
     add_fields(*response, fields);
     served_->stream_ = std::move(stream);
+    served_->host_.stream_begins();
   }
   served_->answer(status, std::move(response));
 }

@@ -22,7 +22,10 @@ class RequestHost {
  public:
   virtual ~RequestHost() = default;
   virtual void handle(std::shared_ptr<mcp::HttpExchange> exchange) = 0;
-  virtual void run_soon() = 0;                  // something is to be sent
+  virtual void run_soon() = 0;            // something is to be sent
+  virtual void responds(int status) = 0;  // a response begins
+  virtual void stream_begins() = 0;       // a response goes on
+  virtual void stream_is_over() = 0;
   virtual bool closes_connections() const = 0;  // each after its next response
   virtual bool is_tls() const = 0;
   virtual bool is_over() const = 0;  // nothing is handed on any more

@@ -15,7 +15,7 @@
 namespace pyember::journal {
 
 inline constexpr std::uint64_t kMagic =
-    0x3230'4c4e'524a'5950;  // "PYJRNL02"; the number is the layout's
+    0x3330'4c4e'524a'5950;  // "PYJRNL03"; the number is the layout's
 inline constexpr std::size_t kPage = 4096;
 inline constexpr std::size_t kLongestProgramPath = kPage - 1;
 inline constexpr std::size_t kOwnerBytes = 32;
@@ -81,6 +81,7 @@ struct Layout {
   Word served;  // 1: the server of now has answered something that it has read itself
   Word ended;   // 1: it ends in order
   Word order;   // 1: the supervisor is to go on as another program, `program`
+  Word starts;  // of servers, by their supervisor
   char program[kPage];
   InputState input;
   OutputState output;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 namespace pyember::journal {
 
 struct Layout;
@@ -14,6 +16,7 @@ class Life {
   void ended();   // it ends because it was told to, or the client has gone
   bool has_served() const;
   bool has_ended() const;
+  std::uint64_t restarts() const;  // servers that were begun after the first
 
  private:
   Layout& layout_;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <type_traits>
 #include <utility>
 
 // The methods of the protocol. By the time one is called its era, version and _meta are settled.
@@ -158,30 +159,33 @@ void Connection::Impl::call_tool(Request&& request) {
         invalid_params("Invalid params: name is missing or not a string. Name the tool to call."));
   }
   const ToolCatalog::Entry* entry = server_.tools.find(*name);
-  if (entry != nullptr && !may_call(entry->tool)) {
-    return responder_.error(request.from, forbidden_tool(*name));
-  }
-  if (entry == nullptr && server_.tools.unknown()) {
-    return result_at_once(request.from, server_.tools.unknown()(*name));
-  }
-  if (entry == nullptr) return responder_.error(request.from, unknown_tool(*name));
+  CallMeter* const meter = entry != nullptr ? entry->tool.meter : server_.tools.unknown_meter();
+  const auto refuse = [&](const auto& with) {
+    if (meter != nullptr) meter->refused();
+    if constexpr (std::is_same_v<std::decay_t<decltype(with)>, RpcError>) {
+      responder_.error(request.from, with);
+    } else {
+      result_at_once(request.from, with);
+    }
+  };
+  if (entry != nullptr && !may_call(entry->tool)) return refuse(forbidden_tool(*name));
+  if (entry == nullptr && server_.tools.unknown()) return refuse(server_.tools.unknown()(*name));
+  if (entry == nullptr) return refuse(unknown_tool(*name));
   Json arguments = Json::object();
   const auto given = request.params.find("arguments");
   if (given != request.params.end() && !given->is_null()) arguments = std::move(*given);
   if (!arguments.is_object()) {
-    return responder_.error(
-        request.from,
-        invalid_params(
-            "Invalid params: arguments is not an object. Send the tool's arguments as {…}."));
+    return refuse(invalid_params(
+        "Invalid params: arguments is not an object. Send the tool's arguments as {…}."));
   }
   if (request.headers != nullptr) {
     const auto error = check_parameters(*request.headers, entry->parameter_headers, arguments);
-    if (error) return responder_.error(request.from, *error);
+    if (error) return refuse(*error);
   }
   if (entry->tool.null_is_absent) arguments = without_nulls(std::move(arguments));
   if (!entry->tool.checks_arguments) {
     const std::vector<std::string> problems = entry->schema->check(arguments);
-    if (!problems.empty()) return result_at_once(request.from, arguments_refused(*entry, problems));
+    if (!problems.empty()) return refuse(arguments_refused(*entry, problems));
   }
   call_or_go_on(std::move(request), entry->tool, std::move(arguments));
 }
@@ -195,10 +199,12 @@ void Connection::Impl::call_or_go_on(Request&& request, const Tool& tool, Json&&
       return call_again(std::move(request), tool, arguments, given_state);
     }
   }
-  if (const auto error = check_tasking(request, tool)) {
-    return responder_.error(request.from, *error);
+  const std::optional<RpcError> error = check_tasking(request, tool);
+  if (error) responder_.error(request.from, *error);
+  if (error || !admit(request.from)) {
+    if (tool.meter != nullptr) tool.meter->refused();
+    return;
   }
-  if (!admit(request.from)) return;
   Json answers;
   const auto early = request.params.find("inputResponses");
   if (early != request.params.end()) answers = std::move(*early);
@@ -226,7 +232,7 @@ void Connection::Impl::start_call(Recipient&& from, const Tool& tool, Json&& arg
   const bool found_again = options.client.can_be_asked() && is_modern(from.context.version);
   const std::size_t hash = found_again ? structural_hash(arguments) : 0;
   const auto pending = std::make_shared<PendingCall>(*this, std::move(from), tool, hash);
-  const auto call = std::make_shared<ToolCall>(std::move(arguments), options, *pending);
+  const auto call = std::make_shared<ToolCall>(std::move(arguments), options, *pending, tool.meter);
   pending->attach(*call);
   in_flight_.add(pending);
   if (tool.begins == Tool::Begins::WhenCalled) call->begin();

@@ -29,6 +29,15 @@ ServerBounds ServerBounds::standard() {
           limits::kMaximumSubscribedUris, limits::kPageSize};
 }
 
+TaskCounts& TaskCounts::operator+=(const TaskCounts& others) {
+  working += others.working;
+  input_required += others.input_required;
+  completed += others.completed;
+  failed += others.failed;
+  cancelled += others.cancelled;
+  return *this;
+}
+
 Server::Impl::Impl(ServerInfo server_info, ToolCatalog& tool_catalog,
                    ResourceCatalog& resource_catalog, ServerBounds server_bounds)
     : info(std::move(server_info)),
@@ -97,6 +106,9 @@ Server::~Server() = default;
 
 void Server::offer_prompts(PromptCatalog& prompts) { impl_->offer_prompts(prompts); }
 void Server::offer_tasks(WallClock clock) { impl_->offer_tasks(std::move(clock)); }
+TaskCounts Server::task_counts() const {
+  return impl_->tasks ? impl_->tasks->counts() : TaskCounts();
+}
 std::size_t Server::running_tasks() const { return impl_->tasks ? impl_->tasks->running() : 0; }
 
 void Server::look_after_tasks() {

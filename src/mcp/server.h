@@ -28,6 +28,17 @@ struct ServerInfo {
   Json extensions = nullptr;  // capabilities.extensions: settings by the extension's id; null: none
 };
 
+// Tasks by their status; those that are over as long as they are kept.
+struct TaskCounts {
+  std::size_t working = 0;
+  std::size_t input_required = 0;
+  std::size_t completed = 0;
+  std::size_t failed = 0;
+  std::size_t cancelled = 0;
+
+  TaskCounts& operator+=(const TaskCounts& others);
+};
+
 // Bounds on what clients may make the server hold; the defaults come from base/limits.h.
 struct ServerBounds {
   std::size_t line_bytes;
@@ -63,6 +74,7 @@ class Server {
   void look_after_tasks();
   // Tasks that are not over; a server that ends loses them.
   std::size_t running_tasks() const;
+  TaskCounts task_counts() const;
 
   // Requests of all connections that are not answered yet.
   std::size_t in_flight() const;

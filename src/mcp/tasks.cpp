@@ -20,6 +20,22 @@ namespace {
 
 constexpr std::size_t kIdBytes = 16;
 
+std::size_t& counted(TaskCounts& counts, Task::Status status) {
+  switch (status) {
+    case Task::Status::Working:
+      return counts.working;
+    case Task::Status::InputRequired:
+      return counts.input_required;
+    case Task::Status::Completed:
+      return counts.completed;
+    case Task::Status::Failed:
+      return counts.failed;
+    case Task::Status::Cancelled:
+      break;
+  }
+  return counts.cancelled;
+}
+
 std::string_view word(Task::Status status) {
   switch (status) {
     case Task::Status::Working:
@@ -176,6 +192,12 @@ Task* Tasks::find(std::string_view id) {
   const auto found = std::find_if(tasks_.begin(), tasks_.end(),
                                   [id](const auto& each) { return each->id() == id; });
   return found == tasks_.end() ? nullptr : found->get();
+}
+
+TaskCounts Tasks::counts() const {
+  TaskCounts counts;
+  for (const auto& each : tasks_) ++counted(counts, each->status());
+  return counts;
 }
 
 std::size_t Tasks::running() const {

@@ -83,6 +83,7 @@ class Tasks {
   Task* begin(const Tool& tool, ToolCall& call);
   Task* find(std::string_view id);  // null: unknown, or no longer kept
   std::size_t running() const;
+  TaskCounts counts() const;
   void cancel_all();
   std::int64_t now_ms() const { return clock_(); }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "mcp/call_meter.h"
 #include "mcp/client_capabilities.h"
 #include "mcp/errors.h"
 #include "mcp/json.h"
@@ -75,7 +76,8 @@ class ToolCall {
     std::shared_ptr<const TraceContext> trace = nullptr;  // null: the client keeps none
   };
 
-  ToolCall(Json arguments, Options options, ToolCallSink& sink);
+  // `meter`: told of its end and its questions; null: nobody counts it.
+  ToolCall(Json arguments, Options options, ToolCallSink& sink, CallMeter* meter = nullptr);
   ~ToolCall();
   ToolCall(const ToolCall&) = delete;
   ToolCall& operator=(const ToolCall&) = delete;
@@ -169,10 +171,14 @@ class ToolCall {
 
   ToolCallSink& leave(State state, Asked& dropped);
   void refuse(Asked refused, const Error& why);
+  void count_end(CallMeter::Outcome outcome);
+  void count_over(const Asking& asking, CallMeter::QuestionEnd end);
 
   Json arguments_;
   Options options_;
   ToolCallSink* sink_;
+  CallMeter* const meter_;     // null: none
+  const std::uint64_t began_;  // as the meter said
   State state_ = State::Open;
   double last_progress_;
   std::function<void()> cancel_callback_;
@@ -205,6 +211,7 @@ struct Tool {
   Tasking tasking = Tasking::Never;
   // The answer to a call that had begun when the server died. Empty: an error that says so.
   std::function<ToolResult(const Json& arguments)> lost = nullptr;
+  CallMeter* meter = nullptr;  // see ToolCatalog::count_calls()
 };
 
 class Schema;
@@ -235,9 +242,15 @@ class ToolCatalog {
   void answer_unknown(Unknown unknown) { unknown_ = std::move(unknown); }
   const Unknown& unknown() const { return unknown_; }
 
+  // From now on calls are counted: by the meter of their tool's name, and, of tools that are not
+  // there, by that of no name. Asked for once each; they outlive the catalog.
+  void count_calls(const std::function<CallMeter*(std::string_view name)>& meter_of);
+  CallMeter* unknown_meter() const { return unknown_meter_; }  // null: they are not counted
+
  private:
   std::vector<Entry> entries_;
   Unknown unknown_;
+  CallMeter* unknown_meter_ = nullptr;
 };
 
 }  // namespace pyember::mcp

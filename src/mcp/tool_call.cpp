@@ -51,10 +51,12 @@ Error too_many_questions() {
 
 }  // namespace
 
-ToolCall::ToolCall(Json arguments, Options options, ToolCallSink& sink)
+ToolCall::ToolCall(Json arguments, Options options, ToolCallSink& sink, CallMeter* meter)
     : arguments_(std::move(arguments)),
       options_(std::move(options)),
       sink_(&sink),
+      meter_(meter),
+      began_(meter != nullptr ? meter->began() : 0),
       last_progress_(-std::numeric_limits<double>::infinity()) {}
 
 ToolCall::~ToolCall() {
@@ -94,16 +96,27 @@ void ToolCall::on_cancel(std::function<void()> callback) {
 
 ToolCallSink& ToolCall::leave(State state, Asked& dropped) {
   state_ = state;
+  if (state == State::Cancelled) count_end(CallMeter::Outcome::Cancelled);
   dropped.swap(questions_);
   ToolCallSink& sink = *std::exchange(sink_, nullptr);
   for (const auto& [number, each] : dropped) {
+    count_over(each, CallMeter::QuestionEnd::Withdrawn);
     if (each.sent) sink.call_withdraws(number);
   }
   return sink;
 }
 
+void ToolCall::count_end(CallMeter::Outcome outcome) {
+  if (meter_ != nullptr) meter_->ended(outcome, began_);
+}
+
+void ToolCall::count_over(const Asking& asking, CallMeter::QuestionEnd end) {
+  if (meter_ != nullptr) meter_->question_over(asking.question.kind, end);
+}
+
 void ToolCall::complete(ToolResult result) {
   if (state_ != State::Open) return;
+  count_end(result.is_error ? CallMeter::Outcome::Error : CallMeter::Outcome::Ok);
   const auto forgotten = std::exchange(cancel_callback_, nullptr);
   Asked dropped;
   leave(State::Answered, dropped).call_completed(std::move(result));
@@ -112,6 +125,7 @@ void ToolCall::complete(ToolResult result) {
 
 void ToolCall::fail(RpcError error) {
   if (state_ != State::Open) return;
+  count_end(CallMeter::Outcome::Failed);
   const auto forgotten = std::exchange(cancel_callback_, nullptr);
   Asked dropped;
   leave(State::Answered, dropped).call_failed(std::move(error));
@@ -138,6 +152,7 @@ std::uint64_t ToolCall::ask(InputRequest question, WhenAnswered answered) {
     return 0;
   }
   begin();
+  if (meter_ != nullptr) meter_->asked(question.kind);
   const std::uint64_t number = ++last_question_;
   questions_.emplace(number, Asking{std::move(question), std::move(answered)});
   sink_->call_asks();
@@ -149,6 +164,7 @@ void ToolCall::withdraw(std::uint64_t question) {
   if (found == questions_.end()) return;
   const bool sent = found->second.sent;
   const auto forgotten = questions_.extract(found);
+  count_over(forgotten.mapped(), CallMeter::QuestionEnd::Withdrawn);
   if (sent) sink_->call_withdraws(question);
 }
 
@@ -195,6 +211,7 @@ void ToolCall::refuse_undeclared(const Error& why) {
 
 void ToolCall::refuse(Asked refused, const Error& why) {
   for (const auto& [number, each] : refused) {
+    count_over(each, CallMeter::QuestionEnd::Refused);
     if (each.sent) sink_->call_withdraws(number);
   }
   for (const auto& [number, each] : refused) each.answered(why);
@@ -204,6 +221,8 @@ void ToolCall::answer_question(std::uint64_t number, Result<Answer> answer) {
   const auto found = questions_.find(number);
   if (found == questions_.end()) return;
   const auto asked = questions_.extract(found);
+  count_over(asked.mapped(),
+             answer ? CallMeter::QuestionEnd::Answered : CallMeter::QuestionEnd::Refused);
   asked.mapped().answered(std::move(answer));
 }
 

@@ -65,6 +65,11 @@ void ToolCatalog::add(Tool tool) {
   entries_.push_back({std::move(tool), std::move(schema), headers.take()});
 }
 
+void ToolCatalog::count_calls(const std::function<CallMeter*(std::string_view)>& meter_of) {
+  for (Entry& each : entries_) each.tool.meter = meter_of(each.tool.name);
+  unknown_meter_ = meter_of({});
+}
+
 const ToolCatalog::Entry* ToolCatalog::find(std::string_view name) const {
   for (const Entry& entry : entries_) {
     if (entry.tool.name == name) return &entry;

@@ -33,12 +33,13 @@ constexpr std::chrono::milliseconds kPauses[] = {0ms, 20ms, 100ms, 400ms, 1000ms
 class Supervisor {
  public:
   Supervisor(journal::JournalMemory& memory, const std::function<int()>& serve, bool goes_on,
-             LastWords last_words)
+             LastWords last_words, const Tell& tell)
       : memory_(memory),
         life_(memory.layout()),
         order_(memory.layout()),
         serve_(serve),
         last_words_(last_words),
+        tell_(tell),
         worked_(goes_on) {
     sigemptyset(&watched_);
     for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, kUpgradeSignal}) {
@@ -74,7 +75,7 @@ class Supervisor {
     server_ = fork();
     if (server_ == 0) become_server(self);
     if (server_ > 0) return true;
-    fmt::print(stderr, "pyember: the server can't be started: fork: {}\n", std::strerror(errno));
+    tell_(fmt::format("the server can't be started: fork: {}", std::strerror(errno)));
     return false;
   }
 
@@ -121,7 +122,7 @@ class Supervisor {
       worked_ = true;
       failures_ = 0;
     }
-    fmt::print(stderr, "pyember: the server {}; starting another one\n", how_it_ended(status));
+    tell_(fmt::format("the server {}; starting another one", how_it_ended(status)));
     if (failures_ == std::size(kPauses)) return give_up(status);
     usleep(static_cast<useconds_t>(std::chrono::microseconds(kPauses[failures_++]).count()));
     if (!start()) return Outcome{{}, 1};
@@ -135,7 +136,7 @@ class Supervisor {
         "anything (the last one {}). See its log on stderr, mend what it names, and start "
         "pyember again; --no-supervisor shows the first death alone.",
         failures_ + 1, how_it_ended(status));
-    fmt::print(stderr, "pyember: {}\n", why);
+    tell_(why);
     kill_leftovers(0);
     if (last_words_ == LastWords::OnStdout) answer_everything(memory_, why);
     return {{}, limits::kGivenUpExitCode};
@@ -152,6 +153,7 @@ class Supervisor {
   journal::UpgradeOrder order_;
   const std::function<int()>& serve_;
   const LastWords last_words_;
+  const Tell& tell_;
   sigset_t watched_{};
   sigset_t inherited_{};
   pid_t server_ = 0;
@@ -163,8 +165,10 @@ class Supervisor {
 }  // namespace
 
 Outcome supervise(journal::JournalMemory& memory, const std::function<int()>& serve, bool goes_on,
-                  LastWords last_words) {
-  return Supervisor(memory, serve, goes_on, last_words).run();
+                  LastWords last_words, const Tell& tell) {
+  return Supervisor(memory, serve, goes_on, last_words, tell).run();
 }
+
+void tell_on_stderr(const std::string& sentence) { fmt::print(stderr, "pyember: {}\n", sentence); }
 
 }  // namespace pyember::supervisor

@@ -24,6 +24,11 @@ inline constexpr char kProcessName[] = "pyember-super";
 // on descriptor 1, whose requests are in the journal, or nobody.
 enum class LastWords { OnStdout, ToNobody };
 
+// Tells people (on stderr) what became of a server: a sentence. The one that is used when there is
+// no other writes `pyember: ` in front of it.
+using Tell = std::function<void(const std::string& sentence)>;
+void tell_on_stderr(const std::string& sentence);
+
 // Keeps a server alive: starts it as a child that inherits the client's pipe itself, so that it
 // costs a call nothing, and starts the next one when it dies. What the dead one had not answered is
 // in the journal, and the next one's to deal with. `serve` is the server; it runs in the child, and
@@ -38,6 +43,7 @@ enum class LastWords { OnStdout, ToNobody };
 // Call it before any thread exists, with descriptors 0 and 1 untouched. It makes the process the
 // reaper of what dead servers leave behind: runners of jobs go on, everything else is killed.
 Outcome supervise(journal::JournalMemory& memory, const std::function<int()>& serve,
-                  bool goes_on = false, LastWords last_words = LastWords::OnStdout);
+                  bool goes_on = false, LastWords last_words = LastWords::OnStdout,
+                  const Tell& tell = tell_on_stderr);
 
 }  // namespace pyember::supervisor

@@ -24,6 +24,8 @@ class FakeTransport final : public HttpTransport {
     bool listening = true;
     bool closes_idle = false;
     std::size_t open = 0;
+    std::size_t streams = 0;
+    Responses responses;
   };
   explicit FakeTransport(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
@@ -31,6 +33,8 @@ class FakeTransport final : public HttpTransport {
   void close_idle() override { state_->closes_idle = true; }
   std::size_t connections() const override { return 0; }
   std::size_t open_exchanges() const override { return state_->open; }
+  std::size_t open_streams() const override { return state_->streams; }
+  const Responses& responses() const override { return state_->responses; }
 
  private:
   const std::shared_ptr<State> state_;  // shared with the test
@@ -41,10 +45,10 @@ class Tokens {
  public:
   explicit Tokens(std::string path) : file_(std::move(path)) {}
 
-  std::string add(const std::string& name) {
+  std::string add(const std::string& name, const std::string& scope = "tools:*") {
     const std::string token = make_token();
     REQUIRE(file_.change([&](std::vector<AccessToken>& all) -> Result<void> {
-      all.push_back({sha256_hex(name).substr(0, 8), name, sha256_hex(token), {"tools:*"}, 0, 0});
+      all.push_back({sha256_hex(name).substr(0, 8), name, sha256_hex(token), {scope}, 0, 0});
       return {};
     }));
     return token;
@@ -66,8 +70,9 @@ struct Served : WorkspaceFixture {
   std::string token;  // sent with requests; empty: none
   std::shared_ptr<FakeTransport::State> transport = std::make_shared<FakeTransport::State>();
   journal::Journal journal{memory};
-  HttpFront front{HttpFront::Parts{loop, journal, [this]() -> Workspaces& { return workspaces; }},
-                  http, module()};
+  HttpFront front{
+      HttpFront::Parts{loop, journal, [this]() -> Workspaces& { return workspaces; }, &metrics},
+      http, module()};
 
   static HttpOptions with_tokens(const std::string& file) {
     HttpOptions options;
@@ -222,4 +227,56 @@ TEST_CASE("HttpFront: a stream is cut off when its caller's token is taken away"
     server.front.tick(now_ns());
     return stream.use_count() == 1;  // let go of, which breaks it off
   }));
+}
+
+// --- numbers -------------------------------------------------------------------------------------
+
+TEST_CASE("HttpFront: who may come in without a token sees the server's numbers") {
+  Served server;
+  server.transport->open = 3;
+  server.transport->streams = 2;
+  server.transport->responses = {{200, 5}};
+  const auto call = server.run("print 1");
+  REQUIRE(server.until([&] { return call->over; }));
+  const auto scrape = server.send("GET", "/metrics", "", {});
+  CHECK(scrape->status == 200);
+  CHECK(scrape->field("Content-Type") == "text/plain; version=0.0.4; charset=utf-8");
+  for (const char* line :
+       {"pyember_tool_calls_total{tool=\"run_python\",outcome=\"ok\"} 1\n",
+        "pyember_sessions{isolation=\"inprocess\"} 1\n", "pyember_http_requests_in_flight 3\n",
+        "pyember_http_streams 2\n", "pyember_http_responses_total{code=\"200\"} 5\n"}) {
+    INFO(line);
+    CHECK(scrape->body.find(line) != std::string::npos);
+  }
+}
+
+TEST_CASE("HttpFront: the numbers are only read") {
+  Served server;
+  const auto refused = server.send("POST", "/metrics", "{}", {});
+  CHECK(refused->status == 405);
+  CHECK(refused->field("Allow") == "GET, HEAD");
+}
+
+TEST_CASE("HttpFront: with tokens the numbers are for those with their own scope") {
+  StateFolder folder;
+  Tokens tokens(folder.path() + "/tokens.json");
+  const std::string alice = tokens.add("alice");
+  const std::string watcher = tokens.add("watcher", "metrics");
+  Served server(tokens.path());
+  CHECK(server.send("GET", "/metrics", "", {})->status == 401);
+
+  server.token = alice;
+  const auto call = server.run("print hers");
+  REQUIRE(server.until([&] { return call->over; }));
+  const auto refused = server.send("GET", "/metrics", "", {});
+  CHECK(refused->status == 403);
+  CHECK(refused->field("WWW-Authenticate")->find("scope=\"tools:* metrics\"") != std::string::npos);
+
+  server.token = watcher;
+  const auto scrape = server.send("GET", "/metrics", "", {});
+  CHECK(scrape->status == 200);
+  CHECK(scrape->body.find("pyember_sessions{isolation=\"inprocess\"} 1\n") != std::string::npos);
+  CHECK(scrape->body.find("alice") == std::string::npos);
+  CHECK(server.request("tools/call", {{"name", "run_python"}, {"arguments", {{"code", "1"}}}})
+            ->status == 403);
 }

@@ -49,8 +49,9 @@ struct WorkspaceFixture : LoopFixture {
   SessionCpus cpus{loop};
   PythonServices services{[this]() -> embed::Runtime& { return runtime; }, loop, poster};
   SessionServices calls{loop, nullptr};
+  ServerMetrics metrics{0};
   Workspaces workspaces{{options, environment, loop, poster, environments, rooms, cpus, services,
-                         calls, nullptr, &log, [] { return false; }}};
+                         calls, nullptr, &log, [] { return false; }, &metrics}};
 
   static Options with_jobs(const std::string& folder) {
     Options options;

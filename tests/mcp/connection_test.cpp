@@ -502,4 +502,24 @@ TEST_CASE("Connection: a call knows its place in the client's trace") {
   CHECK(trace({{"traceparent", 7}}) == nullptr);
   CHECK(trace({{"traceparent", "a\r\nX: y"}}) == nullptr);
   CHECK(trace({{"baggage", std::string(8193, 'b')}}) == nullptr);
+  CHECK(mcp::trace_id(*whole) == "0af7651916cd43dd8448eb211c80319c");
+  CHECK(mcp::trace_meta(*whole) ==
+        Json{{"traceparent", kParent}, {"tracestate", "a=1"}, {"baggage", "user=7"}});
+  const auto later =
+      trace({{"traceparent", "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more"}});
+  REQUIRE(later != nullptr);
+  CHECK(mcp::trace_meta(*later).size() == 1);
+  for (const char* none : {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",
+                           "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more",
+                           "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+                           "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+                           "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+                           "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                           "00_0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "00-1", ""}) {
+    INFO(none);
+    const auto rest = trace({{"traceparent", none}, {"tracestate", "a=1"}, {"baggage", "b=2"}});
+    REQUIRE(rest != nullptr);
+    CHECK(mcp::trace_meta(*rest) == Json{{"baggage", "b=2"}});
+    CHECK(mcp::trace_id(*rest).empty());
+  }
 }

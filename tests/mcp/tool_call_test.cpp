@@ -139,3 +139,77 @@ TEST_CASE("ToolCatalog: keeps the order of its tools and finds them by name") {
   CHECK(catalog.find("alpha")->tool.name == "alpha");
   CHECK(catalog.find("beta") == nullptr);
 }
+
+// --- counting ------------------------------------------------------------------------------------
+
+namespace {
+
+// Notes what it is told; its clock says how often it was asked.
+struct Meter : CallMeter {
+  std::uint64_t began() override { return ++begun; }
+  void ended(Outcome outcome, std::uint64_t since) override {
+    said.push_back("ended " + std::to_string(static_cast<int>(outcome)) + " since " +
+                   std::to_string(since));
+  }
+  void refused() override { said.emplace_back("refused"); }
+  void asked(InputRequest::Kind kind) override {
+    said.push_back("asked " + std::to_string(static_cast<int>(kind)));
+  }
+  void question_over(InputRequest::Kind, QuestionEnd end) override {
+    said.push_back("over " + std::to_string(static_cast<int>(end)));
+  }
+  std::uint64_t begun = 0;
+  Strings said;
+};
+
+std::shared_ptr<ToolCall> counted_call(Sink& sink, Meter& meter) {
+  ToolCall::Options options;
+  options.client.forms = true;
+  options.client.roots = true;
+  return std::make_shared<ToolCall>(Json::object(), options, sink, &meter);
+}
+
+}  // namespace
+
+TEST_CASE("ToolCall: its meter is told its end, once") {
+  Sink sink;
+  Meter meter;
+  const auto ok = counted_call(sink, meter);
+  const auto error = counted_call(sink, meter);
+  const auto failed = counted_call(sink, meter);
+  const auto cancelled = counted_call(sink, meter);
+  auto given_up = counted_call(sink, meter);
+  ok->complete({});
+  ok->fail({});
+  ok->cancel();
+  error->complete(tool_error("no"));
+  failed->fail({});
+  cancelled->cancel();
+  cancelled->complete({});
+  given_up.reset();
+  CHECK(meter.said == Strings{"ended 0 since 1", "ended 1 since 2", "ended 2 since 3",
+                              "ended 3 since 4", "ended 2 since 5"});
+}
+
+TEST_CASE("ToolCall: its meter is told of each question, and how it ended") {
+  Sink sink;
+  Meter meter;
+  const auto call = counted_call(sink, meter);
+  const auto ask = [&](InputRequest::Kind kind) {
+    InputRequest request;
+    request.kind = kind;
+    return call->ask(std::move(request), [](const auto&) {});
+  };
+  const std::uint64_t first = ask(InputRequest::Kind::Form);
+  const std::uint64_t second = ask(InputRequest::Kind::Roots);
+  CHECK(ask(InputRequest::Kind::Sampling) == 0);  // nobody was asked
+  call->answer_question(first, Answer());
+  call->withdraw(second);
+  call->withdraw(second);
+  ask(InputRequest::Kind::Form);
+  call->refuse_questions({pyember::ErrorCode::Unavailable, "nobody"});
+  ask(InputRequest::Kind::Form);
+  call->complete({});
+  CHECK(meter.said == Strings{"asked 0", "asked 3", "over 0", "over 2", "asked 0", "over 1",
+                              "asked 0", "ended 0 since 1", "over 2"});
+}

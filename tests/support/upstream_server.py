@@ -25,7 +25,7 @@ running = 0
 most_running = 0
 cancelled: list[object] = []
 tools = ["echo", "about", "sleep", "die", "large", "steps", "spawn", "environment", "change", "junk", "refuse",
-         "flood"]
+         "flood", "meta"]
 
 
 def send(message: dict) -> None:
@@ -39,7 +39,10 @@ def text_result(value: object) -> dict:
     return {"content": [{"type": "text", "text": value if isinstance(value, str) else json.dumps(value)}]}
 
 
-def call(name: str, arguments: dict, token: object) -> dict:
+def call(name: str, arguments: dict, meta: dict) -> dict:
+    token = meta.get("progressToken")
+    if name == "meta":
+        return text_result(meta)
     if name == "echo":
         return text_result(arguments.get("text", ""))
     if name == "about":
@@ -95,8 +98,7 @@ def serve_call(message: dict, once: bool) -> None:
         if parameters["name"] == "refuse":
             send({"id": message["id"], "error": {"code": -32602, "message": "refused", "data": {"why": "so"}}})
             return
-        token = parameters.get("_meta", {}).get("progressToken")
-        result = call(parameters["name"], parameters.get("arguments", {}), token)
+        result = call(parameters["name"], parameters.get("arguments", {}), parameters.get("_meta", {}))
         send({"id": message["id"], "result": {"resultType": "complete", **result}})
     finally:
         running -= 1

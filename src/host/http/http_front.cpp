@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::string_view kProtocol = "http";  // in the journal: there was a server before
 constexpr int kNotFound = 404;
+constexpr int kNotAllowed = 405;
 constexpr int kUnavailable = 503;
 
 std::uint64_t in_ns(std::chrono::milliseconds duration) {
@@ -78,6 +79,7 @@ void HttpFront::serve(const Exchange& exchange) {
   if (request.path == "/healthz") {
     return exchange->respond(200, {{"Content-Type", "application/json"}}, R"({"status":"ok"})");
   }
+  if (request.path == "/metrics" && parts_.metrics != nullptr) return show_metrics(exchange);
   if (request.path != options_.gate.path) {
     return respond(*exchange,
                    refusal(kNotFound, fmt::format("There is nothing at this path: the endpoint of "
@@ -91,6 +93,37 @@ void HttpFront::serve(const Exchange& exchange) {
     }
     admitted(exchange, std::get<Caller>(std::move(answer)));
   });
+}
+
+void HttpFront::show_metrics(const Exchange& exchange) {
+  const mcp::HttpRequest& request = exchange->request();
+  if (request.method != "GET" && request.method != "HEAD") {
+    return respond(*exchange, refusal(kNotAllowed, "The numbers of this server are only read.",
+                                      {{"Allow", "GET, HEAD"}}));
+  }
+  gate_.admit(request, [this, exchange](std::variant<Caller, HttpReply> answer) {
+    if (exchange->is_gone()) return;
+    if (HttpReply* refused = std::get_if<HttpReply>(&answer)) {
+      return respond(*exchange, std::move(*refused));
+    }
+    if (auto refused = gate_.refuse_metrics(std::get<Caller>(answer))) {
+      return respond(*exchange, *std::move(refused));
+    }
+    mcp::HttpFields fields = gate_.fields_for(exchange->request());
+    fields.push_back({"Content-Type", "text/plain; version=0.0.4; charset=utf-8"});
+    fields.push_back({"Cache-Control", "no-store"});
+    exchange->respond(200, fields, parts_.metrics->text(parts_.workspaces().figures(), figures()));
+  });
+}
+
+HttpFigures HttpFront::figures() const {
+  HttpFigures figures;
+  figures.connections = transport_->connections();
+  figures.requests = transport_->open_exchanges();
+  figures.streams = transport_->open_streams();
+  for (const auto& [principal, client] : clients_) figures.sessions += client.endpoint->sessions();
+  figures.responses.assign(transport_->responses().begin(), transport_->responses().end());
+  return figures;
 }
 
 void HttpFront::admitted(const Exchange& exchange, Caller caller) {

@@ -16,6 +16,7 @@
 #include "host/http/http_options.h"
 #include "host/http/http_transport.h"
 #include "host/loop/event_loop.h"
+#include "host/metrics/server_metrics.h"
 #include "host/workspace/workspaces.h"
 #include "journal/journal.h"
 #include "mcp/http/endpoint.h"
@@ -39,6 +40,7 @@ class HttpFront final : public Front {
     EventLoop& loop;
     journal::Journal& journal;
     std::function<Workspaces&()> workspaces;  // asked from start() on
+    ServerMetrics* metrics = nullptr;         // shown at /metrics; null: nothing is there
   };
 
   HttpFront(Parts parts, HttpOptions options, Module module);
@@ -65,6 +67,8 @@ class HttpFront final : public Front {
   };
 
   void serve(const Exchange& exchange);
+  void show_metrics(const Exchange& exchange);
+  HttpFigures figures() const;
   void admitted(const Exchange& exchange, Caller caller);
   Exchange wrapped(const Exchange& exchange, const Caller& caller);
   mcp::HttpCaller caller_for(const Caller& caller);

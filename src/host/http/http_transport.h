@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,6 +55,10 @@ class HttpTransport {
 
   virtual std::size_t connections() const = 0;
   virtual std::size_t open_exchanges() const = 0;  // whose response is not sent whole
+  virtual std::size_t open_streams() const = 0;    // of those, streams
+  // How often each status was sent: those of our handlers, and our own refusals.
+  using Responses = std::map<int, std::uint64_t>;
+  virtual const Responses& responses() const = 0;
 };
 
 }  // namespace pyember::host

@@ -82,6 +82,7 @@ Result<embed::CellNumber> HostSession::submit(CellSpec spec,
   if (spec.kind == embed::CellKind::Code) cell.code = spec.code;
   cell.observer = std::move(observer);
   cell.servers = std::move(spec.servers);
+  cell.trace = std::move(spec.trace);
   if (cells_.size() == 1) cell.running_since_ns = busy_since_ns_ = now_ns();
   embed::CellRequest request{number, std::move(spec.code), spec.timeout, spec.kind};
   if (spec.wish && spec.wish->limited() && has_been_opened()) {
@@ -405,6 +406,7 @@ std::shared_ptr<RunPermit> HostSession::link_permit(embed::CellNumber number) {
   permit->cell = number;
   permit->servers = cell->servers;
   permit->saved_tools = registry_.settings().saved_tools;
+  permit->trace = cell->trace;
   if (cell->observer) permit->client = cell->observer->client();
   return permit;
 }

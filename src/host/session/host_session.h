@@ -39,6 +39,8 @@ struct CellSpec {
   // The MCP servers that its code may use, as configured; null: all. See UpstreamGateway::allow().
   std::shared_ptr<const std::vector<std::string>> servers = {};
   embed::CellKind kind = embed::CellKind::Code;  // HostSession::save() and restore() give others
+  // Where its client's call stands in a trace, for what its code asks of MCP servers; null: nowhere.
+  std::shared_ptr<const mcp::TraceContext> trace = {};
 };
 
 // Where a session's state goes.
@@ -85,6 +87,7 @@ struct Cell {
   embed::CellKind kind = embed::CellKind::Code;
   std::string code{};  // for the history; empty: it goes into none
   std::shared_ptr<const std::vector<std::string>> servers{};  // as in its CellSpec
+  std::shared_ptr<const mcp::TraceContext> trace{};
 };
 
 // How a background cell ended.

@@ -83,6 +83,7 @@ Result<embed::CellNumber> HostSession::submit_race(CellSpec spec, RaceOrder orde
   if (cells_.size() == 1) cell.running_since_ns = busy_since_ns_ = now_ns();
   embed::CellRequest request;
   cells_.back().servers = std::move(spec.servers);
+  cells_.back().trace = std::move(spec.trace);
   request.number = number;
   request.timeout = order.timeout;
   request.begun = spec.begun;

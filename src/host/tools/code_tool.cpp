@@ -226,6 +226,7 @@ void handle(const std::shared_ptr<mcp::ToolCall>& call, const std::shared_ptr<Pa
   CellSpec spec;
   spec.timeout = order.call.timeout;
   spec.code = std::move(order.code);
+  spec.trace = call->trace();
   if (auto taken = take_install_lines(spec.code, spec.wish); !taken) {
     return answer(host_failure(taken.error()));
   }

@@ -299,6 +299,7 @@ void begin_race_call(const std::shared_ptr<mcp::ToolCall>& call, const RaceParts
   spec.timeout = timeout;
   spec.wish = std::move(wish);
   spec.begun = call->begun_mark();
+  spec.trace = call->trace();
   const Result<embed::CellNumber> number = parts.registry.race(
       session, std::move(spec), order.take(), std::make_unique<RaceCall>(call, parts));
   if (!number) return call->complete(mcp::tool_error(number.error().message));

@@ -157,6 +157,7 @@ void handle(const std::shared_ptr<mcp::ToolCall>& call, const Parts& parts) {
         spec.code.size(), limits::kMaximumCodeBytes)));
   }
   spec.wish = wish.take();
+  spec.trace = call->trace();
   if (auto taken = take_install_lines(spec.code, spec.wish); !taken) {
     return call->complete(mcp::tool_error(taken.error().message));
   }

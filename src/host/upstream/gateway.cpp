@@ -78,6 +78,7 @@ UpstreamGateway::UpstreamGateway(EventLoop& loop, UpstreamConfiguration configur
                                  Policy policy, Settings settings)
     : loop_(loop),
       questions_(settings.questions),
+      metrics_(settings.metrics),
       policy_(std::move(policy)),
       store_(folder_in(settings.state_folder, "upstream-tools"), configuration.upstreams,
              in_order(loop)),

@@ -27,6 +27,7 @@
 namespace pyember::host {
 
 class QuestionService;
+class ServerMetrics;
 
 // What each operation of the calls channel does (docs/code-mode-wire.md): asks the run's permit,
 // the policy and the pins, the store and the index of tools, and the upstreams themselves, and
@@ -39,6 +40,7 @@ class UpstreamGateway final : public CallService {
     UpstreamSettings upstreams;
     // By whom upstreams' own questions are asked; outlives this. Null: they may ask nothing.
     QuestionService* questions = nullptr;
+    ServerMetrics* metrics = nullptr;  // counts calls; outlives this; null: nobody does
     std::string state_folder;        // of caches, pins and the audit log; empty: nothing is kept
     std::string saved_tools_folder;  // of runs whose permit names none; empty: none are saved
   };
@@ -137,6 +139,7 @@ class UpstreamGateway final : public CallService {
 
   EventLoop& loop_;
   QuestionService* const questions_;
+  ServerMetrics* const metrics_;
   mcp::ClientCapabilities told_client_;  // what upstreams were last told that they can ask
   const Policy policy_;
   const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);

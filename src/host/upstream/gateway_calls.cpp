@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "host/metrics/server_metrics.h"
 #include "host/questions/upstream_questions.h"
 #include "host/upstream/gateway.h"
 #include "host/upstream/tools/argument_check.h"
@@ -170,6 +171,7 @@ void UpstreamGateway::list(std::uint64_t id, std::string_view method, const char
 
 void UpstreamGateway::ask(Operation& operation, std::uint64_t id, std::string_view method,
                           Json params) {
+  if (operation.permit->trace) params["_meta"] = mcp::trace_meta(*operation.permit->trace);
   UpstreamRequest request{operation.server->name, std::string(method), std::move(params),
                           operation.timeout, std::move(operation.order.progress)};
   if (questions_ != nullptr) {
@@ -237,6 +239,7 @@ void UpstreamGateway::begin_record(Operation& operation, std::string_view method
   record.principal = operation.permit->principal;
   record.session = operation.permit->session;
   record.cell = operation.permit->cell;
+  if (const auto& trace = operation.permit->trace) record.trace_id = mcp::trace_id(*trace);
   record.server = operation.server->name;
   record.operation = method;
   record.name = std::move(name);
@@ -247,8 +250,9 @@ void UpstreamGateway::begin_record(Operation& operation, std::string_view method
 void UpstreamGateway::end_record(Operation& operation, std::string_view outcome,
                                  std::size_t bytes) {
   if (!operation.record) return;
-  operation.record->took = std::chrono::duration_cast<std::chrono::milliseconds>(
-      std::chrono::steady_clock::now() - operation.began);
+  const auto took = std::chrono::steady_clock::now() - operation.began;
+  if (metrics_ != nullptr) metrics_->upstream_call_ended(operation.server->name, outcome, took);
+  operation.record->took = std::chrono::duration_cast<std::chrono::milliseconds>(took);
   operation.record->bytes = bytes;
   operation.record->outcome = outcome;
   audit_.add(*operation.record);

@@ -26,6 +26,9 @@ struct RunPermit {
   std::shared_ptr<const std::vector<std::string>> servers;
   // The client's call that the cell is run for; expired: nobody can be asked anything.
   std::weak_ptr<mcp::ToolCall> client;
+  // Where that call stands in its client's trace, handed on with what is asked of upstreams; null:
+  // the client keeps none.
+  std::shared_ptr<const mcp::TraceContext> trace;
   // Stands still while a question of the cell is open; null: it has none that could.
   std::shared_ptr<CellClock> clock;
   // Where the tools are that it saves and loads; null: whoever serves it has a place of its own.

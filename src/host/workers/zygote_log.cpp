@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -17,12 +18,19 @@ namespace {
 constexpr std::size_t kLongestLine = 1000;
 constexpr std::size_t kReadsPerTurn = 32;
 
-// What a library prints may hold anything; a log line holds no control characters.
+// What a library prints may hold anything; a log line holds no control characters, …
 std::string printable(std::string_view text) {
   std::string found = utf8::repaired(text);
   for (char& each : found) {
     if (static_cast<unsigned char>(each) < 0x20 || each == 0x7f) each = ' ';
   }
+  return found;
+}
+
+// … and a value in it none of the quotes that end it.
+std::string as_value(std::string_view text) {
+  std::string found = printable(text);
+  std::replace(found.begin(), found.end(), '"', '\'');
   return found;
 }
 
@@ -69,8 +77,7 @@ void ZygoteLog::add(std::string_view text) {
 }
 
 void ZygoteLog::write_line(std::string_view line) const {
-  spdlog::warn("{} pid={} text=\"{}\"", event_, zygote_,
-               printable(line.substr(0, kLongestLine)));
+  spdlog::warn("{} pid={} text=\"{}\"", event_, zygote_, as_value(line.substr(0, kLongestLine)));
 }
 
 std::string ZygoteLog::last_words() const {

@@ -76,6 +76,9 @@ Workspace::Workspace(const WorkspaceParts& parts, PrincipalPlaces places, Kept k
                   });
   add_resources();
   add_tools();
+  if (parts_.metrics != nullptr) {
+    tools_.count_calls([this](std::string_view name) { return &parts_.metrics->meter_of(name); });
+  }
   server_.emplace(server_info(parts.options), tools_, *resources_);
   prompts_.emplace(
       parts.options.profile,
@@ -220,6 +223,19 @@ bool Workspace::in_use() {
   }
   return jobs_.is_open() && (jobs_.list({JobStatus::Running, 1}).total > 0 ||
                              jobs_.list({JobStatus::Pending, 1}).total > 0);
+}
+
+void Workspace::count_into(WorkspaceFigures& figures) {
+  ++figures.workspaces;
+  for (const auto& [name, session] : registry_.sessions()) {
+    ++figures.sessions_in(session->plan().room);
+  }
+  figures.tasks += server_->task_counts();
+  if (!jobs_.is_open()) return;
+  for (const JobStatus status : {JobStatus::Pending, JobStatus::Running, JobStatus::Completed,
+                                 JobStatus::Failed, JobStatus::Cancelled}) {
+    figures.jobs_that_are(status) += jobs_.list({status, 1}).total;
+  }
 }
 
 // --- the end -------------------------------------------------------------------------------------

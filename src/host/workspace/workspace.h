@@ -16,6 +16,7 @@
 #include "host/jobs/job_resources.h"
 #include "host/loop/event_loop.h"
 #include "host/loop/loop_poster.h"
+#include "host/metrics/server_metrics.h"
 #include "host/options.h"
 #include "host/output/display_resources.h"
 #include "host/output/output_resources.h"
@@ -55,7 +56,8 @@ struct WorkspaceParts {
   CallService& calls;        // what code asks of the server
   LazyGateway* gateway;      // null: no MCP servers stand behind this one
   journal::SessionLog* sessions;
-  std::function<bool()> congested;  // clients don't read: what may be left out should be
+  std::function<bool()> congested;   // clients don't read: what may be left out should be
+  ServerMetrics* metrics = nullptr;  // counts calls of tools; null: nobody does
 };
 
 // What one principal has: its sessions and what is kept of them, its jobs and scripts, the
@@ -102,6 +104,8 @@ class Workspace {
   void publish();
   // Something is going on, or is kept in memory, for which there would be no other copy.
   bool in_use();
+  // Adds what there is of it.
+  void count_into(WorkspaceFigures& figures);
 
   // --- the end ---
   // What somebody waits for is interrupted; background jobs go on.

@@ -147,6 +147,12 @@ std::size_t Workspaces::waiting() const {
   return sum;
 }
 
+WorkspaceFigures Workspaces::figures() const {
+  WorkspaceFigures figures;
+  for (const auto& [name, workspace] : all_) workspace->count_into(figures);
+  return figures;
+}
+
 void Workspaces::refuse(const std::string& message) {
   refusal_ = message;
   for (const auto& [name, workspace] : all_) workspace->registry().refuse(message);

@@ -40,6 +40,8 @@ class Workspaces {
 
   // Calls that go on although their requests were answered: with a question, or with a task.
   std::size_t waiting() const;
+  // What all of them hold together.
+  WorkspaceFigures figures() const;
 
   // --- the end, as SessionRegistry and Workspace name it ---
   void refuse(const std::string& message);

@@ -51,6 +51,16 @@ TEST_CASE("is_scope: those that are offered and those of single tools", "[gate]"
   }
 }
 
+TEST_CASE("metrics is a scope by itself: no other shows them, and it lets nothing be called",
+          "[gate]") {
+  CHECK(is_scope("metrics"));
+  CHECK(may_see_metrics({"code", "metrics"}));
+  CHECK_FALSE(may_see_metrics({"tools:*", "sessions", "scripts", "code", "tool:metrics"}));
+  CHECK_FALSE(may_see_metrics({}));
+  CHECK_FALSE(may_call({"metrics"}, "run_python"));
+  CHECK_FALSE(may_call({"metrics"}, "metrics"));
+}
+
 TEST_CASE("split_scopes: words, each once, and bounded", "[gate]") {
   CHECK(split_scopes("  code  sessions code ") == std::vector<std::string>{"code", "sessions"});
   CHECK(split_scopes("").empty());

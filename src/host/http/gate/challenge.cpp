@@ -72,6 +72,13 @@ HttpReply Challenges::malformed() const {
   return refusal(400, kWhy, with_challenge(bearer("invalid_request", kWhy, kEverything)));
 }
 
+HttpReply Challenges::insufficient_for_metrics(std::string_view scope) const {
+  constexpr std::string_view kWhy =
+      "The access token does not let its bearer see this server's numbers: they are those of all "
+      "callers. Use one with the scope metrics.";
+  return refusal(403, kWhy, with_challenge(bearer("insufficient_scope", kWhy, scope)));
+}
+
 HttpReply Challenges::insufficient(std::string_view scope) const {
   constexpr std::string_view kWhy = "The access token does not let its bearer call this tool.";
   return refusal(403, kWhy, with_challenge(bearer("insufficient_scope", kWhy, scope)));

@@ -22,6 +22,7 @@ class Challenges {
   HttpReply malformed() const;
   // 403: it is not for this. `scope` names all that the operation needs.
   HttpReply insufficient(std::string_view scope) const;
+  HttpReply insufficient_for_metrics(std::string_view scope) const;
 
   // Where the metadata below is served: clients look in more than one place, and a proxy may give
   // the endpoint another path.

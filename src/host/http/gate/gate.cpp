@@ -45,6 +45,15 @@ std::vector<std::string> host_names(const GateSettings& settings) {
   return names;
 }
 
+// What a caller has and what is missing: a client that asks for that must not lose the others.
+std::string with_scope(const Caller& caller, std::string_view missing) {
+  std::string scopes;
+  for (const std::string& each : caller.scopes) {
+    if (is_scope(each)) scopes += each + " ";
+  }
+  return scopes.append(missing);
+}
+
 HttpReply too_many(std::chrono::milliseconds wait) {
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
   return refusal(kTooMany, "There are too many requests. Wait as long as Retry-After says.",
@@ -166,19 +175,20 @@ void Gate::admit(const mcp::HttpRequest& request, Admitted done) {
 }
 
 HttpReply Gate::insufficient_scope(const Caller& caller, std::string_view tool) const {
-  // With those it has: a client that asks for what is named here must not lose the others.
-  std::string scope;
-  for (const std::string& each : caller.scopes) {
-    if (is_scope(each)) scope += each + " ";
-  }
   spdlog::info("http_refused reason=scope caller={}", caller.shown);
-  return impl_->challenges.insufficient(scope + scope_for(tool));
+  return impl_->challenges.insufficient(with_scope(caller, scope_for(tool)));
 }
 
 mcp::HttpFields Gate::scope_challenge(const Caller& caller, std::string_view tool) const {
   HttpReply reply = insufficient_scope(caller, tool);
   std::erase_if(reply.fields, [](const auto& each) { return each.name != "WWW-Authenticate"; });
   return std::move(reply.fields);
+}
+
+std::optional<HttpReply> Gate::refuse_metrics(const Caller& caller) const {
+  if (!impl_->settings.authenticates() || may_see_metrics(caller.scopes)) return std::nullopt;
+  spdlog::info("http_refused reason=scope caller={}", caller.shown);
+  return impl_->challenges.insufficient_for_metrics(with_scope(caller, kMetrics));
 }
 
 mcp::HttpFields Gate::fields_for(const mcp::HttpRequest& request) const {

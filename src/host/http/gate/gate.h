@@ -37,10 +37,13 @@ class Gate {
   using Admitted = std::function<void(std::variant<Caller, HttpReply>)>;
   void admit(const mcp::HttpRequest& request, Admitted done);
 
-  // The refusal of a tool that the caller's scopes don't let them call (403), naming what would; and
-  // its challenge alone, for who has an answer already.
+  // The refusal of a tool that the caller's scopes don't let them call (403), naming what would;
+  // and its challenge alone, for who has an answer already.
   HttpReply insufficient_scope(const Caller& caller, std::string_view tool) const;
   mcp::HttpFields scope_challenge(const Caller& caller, std::string_view tool) const;
+
+  // Why the caller may not see the numbers of the whole server (403); null: they may.
+  std::optional<HttpReply> refuse_metrics(const Caller& caller) const;
 
   // Fields to be added to every response to this request: what lets a page of an allowed origin
   // read it.

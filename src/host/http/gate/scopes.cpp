@@ -72,6 +72,8 @@ bool may_call(const std::vector<std::string>& scopes, std::string_view tool) {
                      [tool](const std::string& scope) { return lets_call(scope, tool); });
 }
 
+bool may_see_metrics(const std::vector<std::string>& scopes) { return has(scopes, kMetrics); }
+
 std::string scope_for(std::string_view tool) {
   if (tool == kRunPython) return std::string(kCode);
   if (has(kSessionTools, tool)) return std::string(kSessions);
@@ -80,7 +82,7 @@ std::string scope_for(std::string_view tool) {
 
 bool is_scope(std::string_view scope) {
   const std::vector<std::string>& offered = offered_scopes();
-  if (std::find(offered.begin(), offered.end(), scope) != offered.end()) return true;
+  if (scope == kMetrics || has(offered, scope)) return true;
   return scope.starts_with(kTool) && scope.size() > kTool.size() &&
          scope.size() <= limits::kAccessScopeBytes &&
          std::all_of(scope.begin(), scope.end(), [](unsigned char each) {

@@ -5,20 +5,25 @@
 #include <vector>
 
 // What a token's scopes let its bearer call:
-//   tools:*     everything
+//   tools:*     every tool
 //   sessions    run_python and the tools of sessions
 //   scripts     the script executor's tools: scripts, jobs, environments, benchmarks
 //   code        run_python alone
 //   tool:NAME   that tool
+// and what it lets them see:
+//   metrics     the numbers of the whole server; no other scope has them
 // A scope that is none of these lets nothing be called. Names are the listed ones, not aliases.
 namespace pyember::host {
 
 inline constexpr std::string_view kEverything = "tools:*";
+inline constexpr std::string_view kMetrics = "metrics";
 
-// In the order in which they are offered: what a server says it supports.
+// In the order in which they are offered: what a server says it supports. Without `metrics`, which
+// clients have no use for.
 const std::vector<std::string>& offered_scopes();
 
 bool may_call(const std::vector<std::string>& scopes, std::string_view tool);
+bool may_see_metrics(const std::vector<std::string>& scopes);
 
 // The scope that a client should ask for to call this tool: the smallest one that is offered.
 std::string scope_for(std::string_view tool);

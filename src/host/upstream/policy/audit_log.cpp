@@ -44,9 +44,9 @@ std::string line_of(const AuditRecord& record) {
   const bool is_uri = record.operation.starts_with("resources/");
   Json line = {{"when", iso_time(when)}};
   if (!record.principal.empty()) line["principal"] = text(record.principal);
-  line.update({{"session", text(record.session)},
-               {"cell", record.cell},
-               {"server", text(record.server)},
+  line.update({{"session", text(record.session)}, {"cell", record.cell}});
+  if (!record.trace_id.empty()) line["trace_id"] = record.trace_id;
+  line.update({{"server", text(record.server)},
                {"operation", record.operation},
                {"name", text(is_uri ? shown_uri(record.name) : record.name)},
                {"arguments_sha256", record.arguments_sha256},

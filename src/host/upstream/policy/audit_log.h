@@ -23,6 +23,7 @@ struct AuditRecord {
   std::string principal;  // whose session it is, where callers have names; else empty
   std::string session;
   std::uint64_t cell = 0;
+  std::string trace_id;          // of the client's trace that the cell belongs to; empty: none
   std::string server;            // as configured
   std::string operation;         // tools/call, resources/read, prompts/get
   std::string name;              // the tool's, the prompt's; the resource's URI (without its query)
