@@ -312,6 +312,7 @@ inline constexpr std::size_t kWaitingCalls = 64;       // asked something, not c
 inline constexpr std::chrono::milliseconds kWaitingCallLifetime = 3600s;  // then it is given up
 inline constexpr std::size_t kTasks = 1024;             // of one server, with those that are over
 inline constexpr std::chrono::milliseconds kTaskTtl = 900s;           // after its end
+inline constexpr std::size_t kTaskRecordBytes = 4u << 20;  // on disk: as much as a message carries
 inline constexpr std::chrono::milliseconds kTaskPollInterval = 500ms; // what clients are told
 inline constexpr std::chrono::milliseconds kTaskAfter = 1s;           // a call that is slower
 inline constexpr std::size_t kMaximumRoots = 1024;     // folders that a client tells

@@ -1,5 +1,7 @@
 #include "host/script_executor.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "base/limits.h"
@@ -8,6 +10,8 @@
 #include "host/tools/benchmark_tools.h"
 #include "host/tools/executor_tools.h"
 #include "host/tools/quality_tools.h"
+#include "host/tools/run_answer.h"
+#include "mcp/json_members.h"
 
 namespace pyember::host {
 
@@ -15,6 +19,15 @@ mcp::Json job_result(const Job& job, const JobOutput& output) {
   mcp::Json result = run_result(job, output);
   if (job.tool == "benchmark_script" && result.is_object()) add_figures(result, *job.end);
   return result;
+}
+
+mcp::RpcError no_tool_for(const Job& job) {
+  return {
+      mcp::RpcCode::InternalError,
+      fmt::format("The task goes on as job {}, but this server has no tool {} to answer for it. "
+                  "Ask for the job, or start the server with the profile it had.",
+                  job.id, job.tool),
+      {}};
 }
 
 ScriptExecutor::ScriptExecutor(EventLoop& loop, PythonServices& services,
@@ -37,6 +50,7 @@ ScriptExecutor::ScriptExecutor(EventLoop& loop, PythonServices& services,
 }
 
 void ScriptExecutor::add_tools(mcp::ToolCatalog& catalog) {
+  catalog_ = &catalog;
   const ExecutorParts parts{
       runs_, jobs_, library_, services_, settings_.extended, settings_.output_budget};
   add_execution_tools(catalog, parts);
@@ -46,6 +60,17 @@ void ScriptExecutor::add_tools(mcp::ToolCatalog& catalog) {
   if (!settings_.extended) return;
   add_quality_tools(catalog, {loop_, environments_, ticker_});
   add_environment_tools(catalog, {loop_, environments_, ticker_});
+}
+
+void ScriptExecutor::go_on(const Job& job, std::shared_ptr<mcp::ToolCall> call) {
+  const mcp::ToolCatalog::Entry* entry = catalog_ != nullptr ? catalog_->find(job.tool) : nullptr;
+  if (entry == nullptr) return call->fail(no_tool_for(job));
+  AnswerForm form{entry->tool.name, entry->tool.title, RunFacts::from_json(job.details).markdown};
+  if (mcp::flag_in(job.details, "benchmark")) {
+    benchmarks_.go_on(std::move(call), job, std::move(form));
+  } else {
+    runs_.go_on(std::move(call), job, std::move(form));
+  }
 }
 
 void ScriptExecutor::cancel_foreground() {

@@ -22,6 +22,9 @@ namespace pyember::host {
 // that another server started, so nothing is known but what the job says.
 mcp::Json job_result(const Job& job, const JobOutput& output);
 
+// The error of a task whose job's tool this server does not have.
+mcp::RpcError no_tool_for(const Job& job);
+
 // Everything between the script executor's tools and the jobs of one principal: scripts on disk,
 // calls under way. A part of its Workspace. Costs nothing until a tool is called. Loop's thread
 // only.
@@ -44,6 +47,9 @@ class ScriptExecutor {
 
   void add_tools(mcp::ToolCatalog& catalog);
   const ScriptLibrary& library() const { return library_; }
+  // The call is a task, and this the job it waits for, which another server has started: it is
+  // answered as the tool would have.
+  void go_on(const Job& job, std::shared_ptr<mcp::ToolCall> call);
   // The server ends in order: what somebody waits for is cancelled; background jobs go on.
   void cancel_foreground();
   // What was put off is done: the last thing before the end.
@@ -61,6 +67,7 @@ class ScriptExecutor {
   ScriptPreparer preparer_;
   ScriptRuns runs_;
   BenchmarkCalls benchmarks_;
+  const mcp::ToolCatalog* catalog_ = nullptr;  // that has our tools
 };
 
 }  // namespace pyember::host

@@ -48,10 +48,11 @@ Server::Impl::Impl(ServerInfo server_info, ToolCatalog& tool_catalog,
 
 Server::Impl::~Impl() { CHECK(connections_.empty()); }
 
-void Server::Impl::offer_tasks(WallClock clock) {
-  tasks = std::make_unique<Tasks>(std::move(clock), [this](const Task& task) {
+void Server::Impl::offer_tasks(WallClock clock, TaskKeeper* keeper) {
+  const auto tell = [this](const Task& task) {
     for_each([&task](Connection::Impl& each) { each.task_changed(task); });
-  });
+  };
+  tasks = std::make_unique<Tasks>(Task::Surroundings{std::move(clock), tell, keeper});
 }
 
 // --- connections -----------------------------------------------------------------------------
@@ -105,7 +106,9 @@ Server::Server(ServerInfo info, ToolCatalog& tools, ResourceCatalog& resources, 
 Server::~Server() = default;
 
 void Server::offer_prompts(PromptCatalog& prompts) { impl_->offer_prompts(prompts); }
-void Server::offer_tasks(WallClock clock) { impl_->offer_tasks(std::move(clock)); }
+void Server::offer_tasks(WallClock clock, TaskKeeper* keeper) {
+  impl_->offer_tasks(std::move(clock), keeper);
+}
 TaskCounts Server::task_counts() const {
   return impl_->tasks ? impl_->tasks->counts() : TaskCounts();
 }
@@ -113,6 +116,7 @@ std::size_t Server::running_tasks() const { return impl_->tasks ? impl_->tasks->
 
 void Server::look_after_tasks() {
   if (!impl_->tasks) return;
+  impl_->tasks->drop_expired();
   impl_->for_each([](Connection::Impl& each) { each.make_slow_calls_tasks(); });
 }
 

@@ -15,6 +15,8 @@
 
 namespace pyember::mcp {
 
+class TaskKeeper;
+
 // Milliseconds since 1970, of the wall clock.
 using WallClock = std::function<std::int64_t()>;
 
@@ -68,11 +70,12 @@ class Server {
   void offer_prompts(PromptCatalog& prompts);
 
   // Before there are connections: calls of clients that declare the extension may be answered with
-  // tasks, from now on.
-  void offer_tasks(WallClock clock);
-  // To be called from time to time: calls that take longer than limits::kTaskAfter become tasks.
+  // tasks, from now on. `keeper` outlives the server; null: tasks end with it.
+  void offer_tasks(WallClock clock, TaskKeeper* keeper = nullptr);
+  // To be called from time to time: calls that take longer than limits::kTaskAfter become tasks,
+  // and those that are over for long are forgotten.
   void look_after_tasks();
-  // Tasks that are not over; a server that ends loses them.
+  // Tasks that are not over and that a server which ends loses.
   std::size_t running_tasks() const;
   TaskCounts task_counts() const;
 

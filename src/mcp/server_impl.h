@@ -28,7 +28,7 @@ class Server::Impl {
   Impl& operator=(const Impl&) = delete;
 
   void offer_prompts(PromptCatalog& catalog);
-  void offer_tasks(WallClock clock);
+  void offer_tasks(WallClock clock, TaskKeeper* keeper);
 
   void join(Connection::Impl& connection);
   void leave(Connection::Impl& connection);

@@ -57,7 +57,9 @@ bool Connection::Impl::become_task(PendingCall& pending) {
   options.wants_progress = true;
   options.log_level.reset();
   options.begun = nullptr;
+  options.is_task = true;
   call.move_to(*task, std::move(options));
+  task->keep();
   protocol_changed();
   responder_.task(pending.from, task->summary());
   end_subscriptions_if_over();

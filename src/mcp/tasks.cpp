@@ -1,12 +1,12 @@
 #include "mcp/tasks.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
 #include <utility>
 
+#include "base/iso_time.h"
 #include "base/limits.h"
 #include "base/random_hex.h"
 #include "mcp/json.h"
@@ -52,51 +52,47 @@ std::string_view word(Task::Status status) {
   return "cancelled";
 }
 
-std::string iso_time(std::int64_t unix_ms) {
-  const std::chrono::sys_seconds seconds{std::chrono::seconds(unix_ms / 1000)};
-  return fmt::format("{:%FT%T}.{:03}Z", seconds, unix_ms % 1000);
-}
-
 }  // namespace
 
 // --- one task --------------------------------------------------------------------------------
 
-Task::Task(std::string id, const Tool& tool, ToolCall& call, const WallClock& clock,
-           Changed changed)
-    : id_(std::move(id)),
-      tool_(tool),
-      call_(&call),
-      clock_(clock),
-      changed_(std::move(changed)),
-      created_ms_(clock()),
-      updated_ms_(created_ms_) {}
+Task::Task(TaskRecord record, const Surroundings& around)
+    : record_(std::move(record)), around_(around) {}
 
 Task::~Task() {
-  if (ToolCall* const call = std::exchange(call_, nullptr)) call->cancel();
+  ToolCall* const call = std::exchange(call_, nullptr);
+  if (call == nullptr) return;
+  lasts() ? call->abandon() : call->cancel();
+}
+
+void Task::keep() {
+  kept_ = true;
+  if (around_.keeper != nullptr) around_.keeper->keep(record_);
 }
 
 Task::Status Task::status() const {
-  if (cancelled_) return Status::Cancelled;
-  if (outcome_) {
-    return std::holds_alternative<ToolResult>(*outcome_) ? Status::Completed : Status::Failed;
+  if (record_.outcome) {
+    constexpr Status kStatuses[] = {Status::Completed, Status::Failed, Status::Cancelled};
+    return kStatuses[record_.outcome->index()];
   }
   return call_ != nullptr && call_->has_questions() ? Status::InputRequired : Status::Working;
 }
 
 std::int64_t Task::ttl_ms() const {
-  const std::int64_t lived = call_ == nullptr ? updated_ms_ - created_ms_ : 0;
-  return lived + std::chrono::milliseconds(limits::kTaskTtl).count();
+  const std::int64_t until = is_over() ? record_.updated_ms : around_.clock();
+  return std::max<std::int64_t>(0, until - record_.created_ms) +
+         std::chrono::milliseconds(limits::kTaskTtl).count();
 }
 
 std::string Task::summary() const {
-  std::string members =
-      fmt::format(R"("taskId":"{}","status":"{}","createdAt":"{}","lastUpdatedAt":"{}",)"
-                  R"("ttlMs":{},"pollIntervalMs":{})",
-                  id_, word(status()), iso_time(created_ms_), iso_time(updated_ms_), ttl_ms(),
-                  std::chrono::milliseconds(limits::kTaskPollInterval).count());
-  if (!message_.empty()) {
+  std::string members = fmt::format(
+      R"("taskId":"{}","status":"{}","createdAt":"{}","lastUpdatedAt":"{}",)"
+      R"("ttlMs":{},"pollIntervalMs":{})",
+      record_.id, word(status()), utc_time(record_.created_ms), utc_time(record_.updated_ms),
+      ttl_ms(), std::chrono::milliseconds(limits::kTaskPollInterval).count());
+  if (!record_.message.empty()) {
     members += R"(,"statusMessage":)";
-    append_json_string(members, message_);
+    append_json_string(members, record_.message);
   }
   return members;
 }
@@ -106,12 +102,12 @@ std::string Task::details() const {
   switch (status()) {
     case Status::Completed:
       members += R"(,"result":{)";
-      append_tool_result(members, std::get<ToolResult>(*outcome_), kModernVersion);
+      append_tool_result(members, std::get<ToolResult>(*record_.outcome), kModernVersion);
       members += '}';
       break;
     case Status::Failed: {
       members += R"(,"error":)";
-      append_error(members, std::get<RpcError>(*outcome_));
+      append_error(members, std::get<RpcError>(*record_.outcome));
       break;
     }
     case Status::InputRequired:
@@ -137,14 +133,13 @@ void Task::answer(const Json& responses) {
 void Task::cancel() {
   ToolCall* const call = std::exchange(call_, nullptr);
   if (call == nullptr) return;
-  cancelled_ = true;
   call->cancel();
-  has_changed();
+  end(TaskCancelled());
 }
 
 void Task::call_progress(double, std::optional<double>, std::string_view message) {
   if (message.empty()) return;
-  message_ = message;
+  record_.message = message;
   has_changed();
 }
 
@@ -156,34 +151,50 @@ void Task::call_withdraws(std::uint64_t) {
   if (!takes_answers_) has_changed();
 }
 
-void Task::call_completed(ToolResult result) {
-  call_ = nullptr;
-  outcome_ = std::move(result);
-  has_changed();
+void Task::call_lasts_as(std::string_view work) {
+  record_.lasting_work = work;
+  if (kept_) keep();
 }
 
-void Task::call_failed(RpcError error) {
+void Task::call_cancelled(std::string_view why) {
+  record_.message = why;
+  end(TaskCancelled());
+}
+
+void Task::call_completed(ToolResult result) { end(std::move(result)); }
+
+void Task::call_failed(RpcError error) { end(std::move(error)); }
+
+// First kept, then told.
+void Task::end(Outcome outcome) {
   call_ = nullptr;
-  outcome_ = std::move(error);
-  has_changed();
+  record_.outcome = std::move(outcome);
+  record_.updated_ms = std::max(record_.updated_ms, around_.clock());
+  if (kept_) keep();
+  if (around_.changed) around_.changed(*this);
 }
 
 void Task::has_changed() {
-  updated_ms_ = std::max(updated_ms_, clock_());
-  if (changed_) changed_(*this);
+  record_.updated_ms = std::max(record_.updated_ms, around_.clock());
+  if (around_.changed) around_.changed(*this);
 }
 
 // --- all of them -----------------------------------------------------------------------------
 
-Tasks::Tasks(WallClock clock, Task::Changed changed)
-    : clock_(std::move(clock)), changed_(std::move(changed)) {}
+Tasks::Tasks(Task::Surroundings around) : around_(std::move(around)) {}
 
-Tasks::~Tasks() { cancel_all(); }
+// What they do when they are told may look here: it finds nothing.
+Tasks::~Tasks() { std::exchange(tasks_, {}).clear(); }
 
 Task* Tasks::begin(const Tool& tool, ToolCall& call) {
   drop_expired();
   if (tasks_.size() >= limits::kTasks) return nullptr;
-  tasks_.push_back(std::make_unique<Task>(random_hex(kIdBytes), tool, call, clock_, changed_));
+  TaskRecord record;
+  record.id = random_hex(kIdBytes);
+  record.tool = tool.name;
+  record.created_ms = record.updated_ms = around_.clock();
+  tasks_.push_back(std::make_unique<Task>(std::move(record), around_));
+  tasks_.back()->follow(call);
   return tasks_.back().get();
 }
 
@@ -191,7 +202,39 @@ Task* Tasks::find(std::string_view id) {
   drop_expired();
   const auto found = std::find_if(tasks_.begin(), tasks_.end(),
                                   [id](const auto& each) { return each->id() == id; });
-  return found == tasks_.end() ? nullptr : found->get();
+  return found == tasks_.end() ? recall(id) : found->get();
+}
+
+// Its call is made anew: whoever goes on with the work answers it.
+Task* Tasks::recall(std::string_view id) {
+  if (around_.keeper == nullptr) return nullptr;
+  std::optional<TaskRecord> record = around_.keeper->find(id);
+  if (!record) return nullptr;
+  auto recalled = std::make_unique<Task>(*record, around_);
+  if (recalled->is_over() && recalled->expires_ms() <= around_.clock()) {
+    around_.keeper->forget(record->id);
+    return nullptr;
+  }
+  make_room();
+  tasks_.push_back(std::move(recalled));
+  Task* const task = tasks_.back().get();
+  if (task->is_over()) return task;
+  ToolCall::Options options;
+  options.wants_progress = true;
+  options.is_task = true;
+  const auto call = std::make_shared<ToolCall>(Json::object(), std::move(options), *task);
+  task->follow(*call);
+  task->keep();
+  around_.keeper->go_on(*record, call);
+  return task;
+}
+
+// The keeper still has the oldest that are over; those that are not are few.
+void Tasks::make_room() {
+  if (tasks_.size() < limits::kTasks) return;
+  const auto over =
+      std::find_if(tasks_.begin(), tasks_.end(), [](const auto& each) { return each->is_over(); });
+  if (over != tasks_.end()) tasks_.erase(over);
 }
 
 TaskCounts Tasks::counts() const {
@@ -201,17 +244,19 @@ TaskCounts Tasks::counts() const {
 }
 
 std::size_t Tasks::running() const {
-  return static_cast<std::size_t>(std::count_if(tasks_.begin(), tasks_.end(),
-                                                [](const auto& each) { return !each->is_over(); }));
+  return static_cast<std::size_t>(std::count_if(tasks_.begin(), tasks_.end(), [](const auto& each) {
+    return !each->is_over() && !each->lasts();
+  }));
 }
 
-// What they do when they are told may look here: it finds nothing.
-void Tasks::cancel_all() { std::exchange(tasks_, {}).clear(); }
-
 void Tasks::drop_expired() {
-  const std::int64_t now = clock_();
-  std::erase_if(tasks_,
-                [now](const auto& each) { return each->is_over() && each->expires_ms() <= now; });
+  if (tasks_.empty()) return;
+  const std::int64_t now = around_.clock();
+  std::erase_if(tasks_, [this, now](const auto& each) {
+    if (!each->is_over() || each->expires_ms() > now) return false;
+    if (around_.keeper != nullptr) around_.keeper->forget(each->id());
+    return true;
+  });
 }
 
 }  // namespace pyember::mcp

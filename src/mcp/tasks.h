@@ -4,13 +4,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "mcp/server.h"
+#include "mcp/task_keeper.h"
 #include "mcp/tool.h"
 
 namespace pyember::mcp {
@@ -22,19 +21,31 @@ class Task : public ToolCallSink {
  public:
   enum class Status { Working, InputRequired, Completed, Failed, Cancelled };
 
-  // Told after each change of what is shown of it.
-  using Changed = std::function<void(const Task&)>;
+  // What tasks of one server share; outlives them.
+  struct Surroundings {
+    WallClock clock;
+    std::function<void(const Task&)> changed;  // told after each change of what is shown of it
+    TaskKeeper* keeper = nullptr;              // null: they end with the server
+  };
 
-  Task(std::string id, const Tool& tool, ToolCall& call, const WallClock& clock, Changed changed);
+  Task(TaskRecord record, const Surroundings& around);
+  // The call that has work which lasts is left to whoever comes later; another one is cancelled.
   ~Task() override;
 
-  const std::string& id() const { return id_; }
+  // The call whose task it is from now on.
+  void follow(ToolCall& call) { call_ = &call; }
+  // It is known to the keeper from now on.
+  void keep();
+
+  const std::string& id() const { return record_.id; }
   Status status() const;
-  bool is_over() const { return call_ == nullptr; }
-  // How long it is kept, from its creation: while it runs and limits::kTaskTtl after its end. Never
-  // less than what was said before.
+  bool is_over() const { return record_.outcome.has_value(); }
+  // It goes on when the server has ended.
+  bool lasts() const { return around_.keeper != nullptr && !record_.lasting_work.empty(); }
+  // How long it is kept, from its creation: limits::kTaskTtl after its end, and as long if it ended
+  // now. Never less than what was said before.
   std::int64_t ttl_ms() const;
-  std::int64_t expires_ms() const { return created_ms_ + ttl_ms(); }
+  std::int64_t expires_ms() const { return record_.created_ms + ttl_ms(); }
 
   // The members of a CreateTaskResult, and of what tasks/get answers, as JSON text without the
   // braces.
@@ -51,48 +62,49 @@ class Task : public ToolCallSink {
   void call_log(LogLevel, std::string_view, const Json&) override {}
   void call_asks() override;
   void call_withdraws(std::uint64_t question) override;
+  bool call_becomes_task() override { return true; }  // as it is
+  void call_lasts_as(std::string_view work) override;
+  void call_cancelled(std::string_view why) override;
   void call_completed(ToolResult result) override;
   void call_failed(RpcError error) override;
 
  private:
+  using Outcome = decltype(TaskRecord::outcome)::value_type;
+  void end(Outcome outcome);
   void has_changed();
 
-  const std::string id_;
-  const Tool& tool_;
-  ToolCall* call_;  // null: it is over
-  const WallClock& clock_;
-  const Changed changed_;
-  const std::int64_t created_ms_;
-  std::int64_t updated_ms_;
-  bool cancelled_ = false;
+  TaskRecord record_;
+  const Surroundings& around_;
+  ToolCall* call_ = nullptr;  // null: it is over
+  bool kept_ = false;
   bool takes_answers_ =
       false;  // of several questions: what is asked meanwhile is told with the rest
-  std::string message_;
-  std::optional<std::variant<ToolResult, RpcError>> outcome_;
 };
 
-// The tasks of one server. Destroying it cancels those that run.
+// The tasks of one server. Destroying it ends those whose work does not last.
 class Tasks {
  public:
-  Tasks(WallClock clock, Task::Changed changed);
+  explicit Tasks(Task::Surroundings around);
   ~Tasks();
   Tasks(const Tasks&) = delete;
   Tasks& operator=(const Tasks&) = delete;
 
   // The call goes on as a task from now on. Null: there are as many as there may be.
   Task* begin(const Tool& tool, ToolCall& call);
-  Task* find(std::string_view id);  // null: unknown, or no longer kept
+  // Also one of a server before this one, which goes on here. Null: unknown, or no longer kept.
+  Task* find(std::string_view id);
+  // Those that are not over and do not last.
   std::size_t running() const;
   TaskCounts counts() const;
-  void cancel_all();
-  std::int64_t now_ms() const { return clock_(); }
+  void drop_expired();
+  std::int64_t now_ms() const { return around_.clock(); }
 
  private:
-  void drop_expired();
+  Task* recall(std::string_view id);
+  void make_room();
 
-  const WallClock clock_;
-  const Task::Changed changed_;
-  std::vector<std::unique_ptr<Task>> tasks_;  // in the order they began
+  const Task::Surroundings around_;
+  std::vector<std::unique_ptr<Task>> tasks_;  // in the order they began here
 };
 
 }  // namespace pyember::mcp

@@ -53,6 +53,10 @@ class ToolCallSink {
   virtual void call_withdraws(std::uint64_t question) { static_cast<void>(question); }
   // The call is to go on as a task; whether it does from now on, with another sink.
   virtual bool call_becomes_task() { return false; }
+  // Only called of tasks: their work has a name by which it goes on without this server, and was
+  // cancelled by somebody else.
+  virtual void call_lasts_as(std::string_view work) { static_cast<void>(work); }
+  virtual void call_cancelled(std::string_view why) { static_cast<void>(why); }
   virtual void call_lets_client_go() {}
   virtual void call_completed(ToolResult result) = 0;
   virtual void call_failed(RpcError error) = 0;
@@ -74,6 +78,7 @@ class ToolCall {
     std::atomic<std::uint8_t>* begun = nullptr;  // set when it begins; null: nobody wants to know
     ClientCapabilities client = {};              // as far as it may be asked
     std::shared_ptr<const TraceContext> trace = nullptr;  // null: the client keeps none
+    bool is_task = false;  // its request was answered with a task, which it goes on as
   };
 
   // `meter`: told of its end and its questions; null: nobody counts it.
@@ -133,6 +138,18 @@ class ToolCall {
   // else the request goes on waiting for the result.
   bool go_on_as_task() { return state_ == State::Open && sink_->call_becomes_task(); }
 
+  bool is_task() const { return options_.is_task; }
+  // Called once when the call becomes a task, before its client hears of it; at once if it is one.
+  void on_task(std::function<void()> callback);
+  // What a task waits for goes on when this server ends, and whoever keeps tasks (TaskKeeper) finds
+  // it by this name.
+  void lasts_as(std::string_view work) {
+    if (state_ == State::Open && is_task()) sink_->call_lasts_as(work);
+  }
+  // Somebody else has cancelled what a task waits for: it ends as cancelled, with this as its
+  // message. False: the call is no task, or over, and is to be answered as ever.
+  bool end_as_cancelled(std::string_view why);
+
   // The result takes a while: a client of HTTP that knows how to come back for it (revision
   // 2025-11-25, SEP-1699) need not keep its connection until then. Others notice nothing.
   void let_client_go() {
@@ -142,6 +159,8 @@ class ToolCall {
   // --- For the sink ---
   // Nothing is sent for this call from now on, and its handler is told.
   void cancel();
+  // The same, but its handler goes on and is not told.
+  void abandon();
   // It goes on with another request of the client's.
   void move_to(ToolCallSink& sink, Options options);
   // The next question that was not sent, which counts as sent from now on; null: there is none.
@@ -182,6 +201,7 @@ class ToolCall {
   State state_ = State::Open;
   double last_progress_;
   std::function<void()> cancel_callback_;
+  std::function<void()> task_callback_;
   Asked questions_;
   std::uint64_t last_question_ = 0;
 };

@@ -94,6 +94,12 @@ void ToolCall::on_cancel(std::function<void()> callback) {
   }
 }
 
+void ToolCall::on_task(std::function<void()> callback) {
+  if (state_ != State::Open) return;
+  if (is_task()) return callback();
+  task_callback_ = std::move(callback);
+}
+
 ToolCallSink& ToolCall::leave(State state, Asked& dropped) {
   state_ = state;
   if (state == State::Cancelled) count_end(CallMeter::Outcome::Cancelled);
@@ -141,6 +147,20 @@ void ToolCall::cancel() {
   for (const auto& [number, each] : dropped) each.answered(call_is_over());
 }
 
+void ToolCall::abandon() {
+  cancel_callback_ = nullptr;
+  cancel();
+}
+
+bool ToolCall::end_as_cancelled(std::string_view why) {
+  if (state_ != State::Open || !is_task()) return false;
+  const auto forgotten = std::exchange(cancel_callback_, nullptr);
+  Asked dropped;
+  leave(State::Cancelled, dropped).call_cancelled(why);
+  for (const auto& [number, each] : dropped) each.answered(call_is_over());
+  return true;
+}
+
 // --- questions -------------------------------------------------------------------------------
 
 std::uint64_t ToolCall::ask(InputRequest question, WhenAnswered answered) {
@@ -173,6 +193,7 @@ void ToolCall::move_to(ToolCallSink& sink, Options options) {
   sink_ = &sink;
   options_ = std::move(options);
   begin();  // whoever asks has begun
+  if (is_task() && task_callback_) std::exchange(task_callback_, nullptr)();
 }
 
 std::optional<ToolCall::OpenQuestion> ToolCall::take_question() {

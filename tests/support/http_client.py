@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.support.raw_client import META, children, jobs_folder, server_binary
+from tests.support.raw_client import META, children, jobs_folder, name_of, server_binary
 
 VERSION = META["io.modelcontextprotocol/protocolVersion"]
 NAMED_BY = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri",
@@ -255,9 +255,9 @@ class HttpServer:
             return self.process.pid
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            found = children(self.process.pid)
-            if found:
-                return found[0]
+            for child in children(self.process.pid):
+                if name_of(child) == "pyember":  # and no runner of a server that died
+                    return child
             time.sleep(0.005)
         raise AssertionError("the supervisor has no server")
 

@@ -13,6 +13,7 @@
 #include "host/tools/benchmark_answer.h"
 #include "host/tools/benchmark_curve.h"
 #include "host/tools/markdown.h"
+#include "mcp/json_members.h"
 
 // One Run goes through: preparing one script or two → measuring → drawing the curve → answered.
 // Its caller may be answered earlier, when the budget of smart async is used up; then there is no
@@ -91,12 +92,18 @@ class BenchmarkCalls::Run : public std::enable_shared_from_this<Run> {
         timeout_timer_(owner.loop_, [this] { timed_out_preparing(); }) {
     facts_.with_dependencies = true;
     facts_.max_output_chars = options_.run.max_output_chars;
+    facts_.markdown = options_.run.form.markdown;
   }
 
   bool begin(ScriptRequest baseline, std::optional<ScriptRequest> candidate);
+  // Goes on with a job of another server's.
+  void follow(const Job& job);
   void cancel();
   bool needs_server() const { return benchmark_ != nullptr; }
   bool is_foreground() const { return !call_->answered() && !call_->cancelled(); }
+  // It goes on when the server ends (or its job says that it did not): its caller asks the next
+  // one.
+  bool lasts() const { return call_->is_task() && !job_id_.empty(); }
 
  private:
   static std::size_t at(Side side) { return static_cast<std::size_t>(side); }
@@ -119,9 +126,14 @@ class BenchmarkCalls::Run : public std::enable_shared_from_this<Run> {
   void end_without_process(Json result, const std::string& error);
   void fail(const ToolFault& fault);
   bool ensure_job();
+  void watch_job();
+  void became_task();
+  void job_ended(const Job& job);
+  Json details() const;
+  Json result_of(const Job& job) const;
   void progressed(std::size_t over, std::size_t expected);
   bool is_single() const;
-  void forget() { owner_.forget(number_); }
+  void forget();
   double elapsed() const { return static_cast<double>(now_ns() - started_ns_) / 1e9; }
 
   BenchmarkCalls& owner_;
@@ -135,9 +147,11 @@ class BenchmarkCalls::Run : public std::enable_shared_from_this<Run> {
   std::optional<ScriptRequest> requests_[2];
   std::optional<PreparedScript> scripts_[2];
   RunFacts facts_;
-  Json curve_;             // samples of the memory, for a view; null: there are none, or no view
-  std::string job_id_;     // empty: none yet
-  bool starting_ = false;  // a single run
+  Json curve_;               // samples of the memory, for a view; null: there are none, or no view
+  std::string job_id_;       // empty: none yet
+  std::uint64_t watch_ = 0;  // of the job's end; 0: none
+  bool adopted_ = false;     // another server has started it
+  bool starting_ = false;    // a single run
   Benchmark* benchmark_ = nullptr;  // the registry's work, until it has ended
   Timer budget_timer_;
   Timer timeout_timer_;
@@ -170,7 +184,24 @@ bool BenchmarkCalls::Run::begin(ScriptRequest baseline, std::optional<ScriptRequ
   call_->on_cancel([weak] {
     if (const auto run = weak.lock()) run->cancel();
   });
+  call_->on_task([weak] {
+    if (const auto run = weak.lock()) run->became_task();
+  });
   return true;
+}
+
+void BenchmarkCalls::Run::follow(const Job& job) {
+  adopted_ = true;
+  job_id_ = job.id;
+  facts_ = RunFacts::from_json(job.details);
+  watch_job();
+  call_->on_cancel([weak = weak_from_this()] {
+    if (const auto run = weak.lock()) run->cancel();
+  });
+}
+
+void BenchmarkCalls::Run::became_task() {
+  if (ensure_job()) call_->lasts_as(job_id_);
 }
 
 bool BenchmarkCalls::Run::prepare(Side side, ScriptRequest request) {
@@ -214,10 +245,15 @@ void BenchmarkCalls::Run::measure() {
                  "Use isolation='sandbox', or leave profile out."});
   }
   if (!ensure_job()) return;
+  jobs_.set_details(job_id_, details());
+  is_single() ? launch_single(script.spec) : start_many();
+}
+
+Json BenchmarkCalls::Run::details() const {
   Json details = facts_.to_json();
   details["benchmark"] = true;
-  jobs_.set_details(job_id_, std::move(details));
-  is_single() ? launch_single(script.spec) : start_many();
+  details["curve"] = options_.settings.curve;
+  return details;
 }
 
 bool BenchmarkCalls::Run::is_single() const {
@@ -230,13 +266,26 @@ bool BenchmarkCalls::Run::ensure_job() {
   if (!job_id_.empty()) return true;
   const std::string& tool = options_.run.form.tool;
   const std::string label = options_.run.label.empty() ? tool : options_.run.label;
-  Result<std::string> id = jobs_.create(tool, label, facts_.to_json());
+  Result<std::string> id = jobs_.create(tool, label, details());
   if (!id) {
     fail(fault_of(Error{ErrorCode::Unavailable, id.error().message}));
     return false;
   }
   job_id_ = id.take();
+  watch_job();
   return true;
+}
+
+// From the beginning: whoever lists jobs may cancel one that is still being prepared.
+void BenchmarkCalls::Run::watch_job() {
+  watch_ = jobs_.watch_end(job_id_, [weak = weak_from_this()](const Job& job) {
+    if (const auto run = weak.lock()) run->job_ended(job);
+  });
+}
+
+// Of many runs the benchmark tells the end itself.
+void BenchmarkCalls::Run::job_ended(const Job& job) {
+  if (benchmark_ == nullptr) single_ended(job);
 }
 
 // --- one run
@@ -256,22 +305,33 @@ void BenchmarkCalls::Run::launch_single(RunSpec spec) {
 
 void BenchmarkCalls::Run::single_launched(const Result<void>& outcome) {
   starting_ = false;
-  if (!outcome) return fail(fault_of(Error{ErrorCode::Unavailable, outcome.error().message}));
-  std::weak_ptr<Run> weak = weak_from_this();
-  jobs_.watch_end(job_id_, [weak](const Job& job) {
-    if (const auto run = weak.lock()) run->single_ended(job);
-  });
+  if (outcome) return;
+  const std::optional<Job> job = jobs_.find(job_id_);
+  if (job && job->status == JobStatus::Cancelled) return single_ended(*job);
+  fail(fault_of(Error{ErrorCode::Unavailable, outcome.error().message}));
+}
+
+// What another server has left in the store has its long texts cut; the output has them whole.
+Json BenchmarkCalls::Run::result_of(const Job& job) const {
+  if (!adopted_ && !job.result.is_null()) return job.result;
+  const auto output = jobs_.output(job_id_);
+  Json result = output ? run_result(job, *output) : Json();
+  if (result.is_null()) return job.result;
+  if (adopted_) add_figures(result, *job.end);
+  return result;
 }
 
 void BenchmarkCalls::Run::single_ended(const Job& job) {
-  Json result = job.result;
-  if (result.is_null()) {
-    if (const auto output = jobs_.output(job_id_)) result = run_result(job, *output);
-  }
+  budget_timer_.stop();
+  cancel_preparations();
+  if (job.status == JobStatus::Cancelled) call_->end_as_cancelled(kJobCancelled);
   if (!is_foreground()) return forget();
+  Json result = result_of(job);
   if (result.is_null()) {
     const std::string why =
         !job.error.empty() ? job.error : "The benchmark was lost. Run it again.";
+    const bool lost = !job.end || job.end->error_kind == "lost";
+    if (adopted_ && lost) call_->fail(lost_run_error(options_.run.form.tool, why));
     return fail(fault_of(Error{ErrorCode::Unavailable, why}));
   }
   const std::string samples = JobFolders(owner_.places_.jobs_directory).path(job_id_) + "/samples";
@@ -324,7 +384,9 @@ void BenchmarkCalls::Run::progressed(std::size_t over, std::size_t expected) {
   if (is_foreground() && call_->wants_progress()) {
     call_->progress(static_cast<double>(over), total, fmt::format("run {} of {}", over, expected));
   }
-  if (!is_foreground()) jobs_.set_progress(job_id_, {{"current", over}, {"total", expected}});
+  if (!is_foreground() || lasts()) {
+    jobs_.set_progress(job_id_, {{"current", over}, {"total", expected}});
+  }
 }
 
 void BenchmarkCalls::Run::many_ended(const BenchmarkOutcome& outcome) {
@@ -335,7 +397,9 @@ void BenchmarkCalls::Run::many_ended(const BenchmarkOutcome& outcome) {
   const JobStatus status = outcome.last.cancelled ? JobStatus::Cancelled
                            : started              ? JobStatus::Completed
                                                   : JobStatus::Failed;
+  jobs_.unwatch(std::exchange(watch_, 0));
   jobs_.finish(job_id_, status, result, outcome.last.error);
+  if (status == JobStatus::Cancelled) call_->end_as_cancelled(kJobCancelled);
   if (!is_foreground()) return forget();
   if (!started) {
     return fail(fault_of(Error{ErrorCode::Unavailable, outcome.last.error}));
@@ -357,7 +421,7 @@ void BenchmarkCalls::Run::answer_with_curve(Json result, Json samples) {
 
 void BenchmarkCalls::Run::answer(Json result, Json images) {
   budget_timer_.stop();
-  const bool keep = result.contains("job_id");
+  const bool keep = result.contains("job_id") || lasts();
   if (is_foreground()) {
     mcp::ToolResult told = tool_answer(options_.run.form, std::move(result), benchmark_markdown);
     for (Json& image : images) told.content.push_back(std::move(image));
@@ -394,7 +458,7 @@ void BenchmarkCalls::Run::end_without_process(Json result, const std::string& er
   if (!job_id_.empty()) jobs_.finish(job_id_, JobStatus::Failed, result, error);
   if (foreground) {
     call_->complete(tool_answer(options_.run.form, std::move(result), benchmark_markdown));
-    if (!job_id_.empty()) jobs_.remove({job_id_});
+    if (!job_id_.empty() && !lasts()) jobs_.remove({job_id_});
   }
   forget();
 }
@@ -405,7 +469,7 @@ void BenchmarkCalls::Run::fail(const ToolFault& fault) {
   if (!job_id_.empty()) {
     const std::string error = fault.fix.empty() ? fault.cause : fault.cause + " " + fault.fix;
     jobs_.finish(job_id_, JobStatus::Failed, nullptr, fault.type + ": " + error);
-    if (foreground) jobs_.remove({job_id_});
+    if (foreground && !lasts()) jobs_.remove({job_id_});
   }
   cancel_preparations();
   forget();
@@ -418,7 +482,7 @@ void BenchmarkCalls::Run::budget_used_up() {
   // Who hears of a run that is only being started would lose it with a server killed in that
   // moment.
   if (starting_) return budget_timer_.start(kStillStarting);
-  if (!is_foreground() || !ensure_job()) return;
+  if (!is_foreground() || call_->go_on_as_task() || !ensure_job()) return;
   Json descriptor = {{"job_id", job_id_},
                      {"status", "running"},
                      {"message", fmt::format("Task exceeded {:g}s time budget; running in "
@@ -440,6 +504,11 @@ void BenchmarkCalls::Run::cancel() {
   cancel_preparations();
   if (!job_id_.empty()) (void)jobs_.cancel(job_id_).ok();
   if (preparing) forget();
+}
+
+void BenchmarkCalls::Run::forget() {
+  jobs_.unwatch(std::exchange(watch_, 0));
+  owner_.forget(number_);
 }
 
 // --- all of them
@@ -466,6 +535,17 @@ void BenchmarkCalls::start(std::shared_ptr<mcp::ToolCall> call, ScriptRequest ba
   if (!run->begin(std::move(baseline), std::move(candidate))) forget(number);
 }
 
+void BenchmarkCalls::go_on(std::shared_ptr<mcp::ToolCall> call, const Job& job, AnswerForm form) {
+  const std::uint64_t number = ++last_number_;
+  BenchmarkOptions options;
+  options.run.form = std::move(form);
+  options.settings.curve = mcp::flag_in(job.details, "curve");
+  const auto run = std::make_shared<Run>(*this, number, std::move(call), std::move(options),
+                                         std::chrono::milliseconds(0));
+  runs_[number] = run;
+  run->follow(job);
+}
+
 void BenchmarkCalls::forget(std::uint64_t number) {
   const auto found = runs_.find(number);
   if (found == runs_.end()) return;
@@ -477,7 +557,7 @@ void BenchmarkCalls::forget(std::uint64_t number) {
 void BenchmarkCalls::cancel_foreground() {
   const auto runs = runs_;  // cancelling may forget
   for (const auto& [number, run] : runs) {
-    if (run->is_foreground() || run->needs_server()) run->cancel();
+    if ((run->is_foreground() && !run->lasts()) || run->needs_server()) run->cancel();
   }
 }
 

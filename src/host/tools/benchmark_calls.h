@@ -34,7 +34,8 @@ struct BenchmarkOptions {
 // The calls of benchmark_script and run_script_profile under way. As with other runs (ScriptRuns),
 // what ends while its caller waits is answered whole and leaves no job behind. A single run is a
 // run of the registry's and survives this server; a benchmark of many runs is one piece of work
-// and does not. Cancelling the call cancels what it started. Loop's thread only.
+// and does not. Cancelling the call cancels what it started. A call that becomes a task has a job
+// that stays, and waits for its end. Loop's thread only.
 class BenchmarkCalls {
  public:
   BenchmarkCalls(EventLoop& loop, JobRegistry& jobs, ScriptPreparer& preparer,
@@ -44,8 +45,10 @@ class BenchmarkCalls {
   // `candidate` is compared with `baseline` when the settings say so.
   void start(std::shared_ptr<mcp::ToolCall> call, ScriptRequest baseline,
              std::optional<ScriptRequest> candidate, BenchmarkOptions options);
-  // The server ends in order: cancelled are benchmarks that somebody waits for, and those of many
-  // runs, which can't go on without us.
+  // The call is a task whose job another server has started.
+  void go_on(std::shared_ptr<mcp::ToolCall> call, const Job& job, AnswerForm form);
+  // The server ends in order: cancelled are benchmarks that somebody waits for, unless as a task,
+  // and those of many runs, which can't go on without us.
   void cancel_foreground();
 
  private:

@@ -183,7 +183,8 @@ void add_execution_tools(mcp::ToolCatalog& catalog, const ExecutorParts& parts) 
     if (kind.started) tool.meta = shown_by(kJobViewUri, std::move(tool.meta));
     tool.aliases = aliases_of(kind);
     tool.null_is_absent = true;
-    tool.tasking = mcp::Tool::Tasking::Optional;
+    // What is started as a job is answered with its id, whatever the client declares.
+    tool.tasking = kind.started ? mcp::Tool::Tasking::Never : mcp::Tool::Tasking::Optional;
     tool.handler = [&kind, parts](const Call& call) { execute(kind, parts, call); };
     catalog.add(std::move(tool));
   }

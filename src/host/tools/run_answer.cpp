@@ -109,6 +109,7 @@ Json RunFacts::to_json() const {
   details["with_dependencies"] = with_dependencies;
   details["stream"] = stream;
   details["max_output_chars"] = max_output_chars;
+  if (!markdown) details["markdown"] = false;
   return details;
 }
 
@@ -126,9 +127,19 @@ RunFacts RunFacts::from_json(const Json& details) {
   facts.notes = texts_in(details, "notes");
   facts.with_dependencies = value_or<bool>(details, "with_dependencies", false);
   facts.stream = value_or<bool>(details, "stream", false);
+  facts.markdown = value_or<bool>(details, "markdown", true);
   facts.max_output_chars = static_cast<std::size_t>(
       value_or<std::uint64_t>(details, "max_output_chars", limits::kOutputBudgetCharacters));
   return facts;
+}
+
+mcp::RpcError lost_run_error(const std::string& tool, std::string why) {
+  if (!why.empty() && why.back() != '.') why += '.';
+  return {mcp::RpcCode::InternalError,
+          fmt::format("The task has no result, because its run was lost. {} Look at what {} was to "
+                      "change, then call it again.",
+                      why, tool),
+          {}};
 }
 
 StreamExcerpt excerpt_of(const JobOutput& output, Stream stream, std::size_t budget,

@@ -9,6 +9,7 @@
 #include "host/jobs/job.h"
 #include "host/scripts/script_preparer.h"
 #include "host/tools/tool_answer.h"
+#include "mcp/errors.h"
 #include "mcp/json.h"
 
 namespace pyember::host {
@@ -36,6 +37,7 @@ struct RunFacts {
   bool with_dependencies = false;  // RunWithDepsResult
   bool stream = false;
   std::size_t max_output_chars = 0;  // of one answer; 0: everything
+  bool markdown = true;              // AnswerForm's, for a server that goes on with a task
 
   mcp::Json to_json() const;
   static RunFacts from_json(const mcp::Json& details);
@@ -51,6 +53,11 @@ mcp::Json run_result(const Job& job, const JobOutput& output);
 // The same without a process: what ended it before there was one (uv's failure, a timeout).
 mcp::Json failed_run_result(const RunFacts& facts, int exit_code, const std::string& stderr_text,
                             double elapsed_seconds);
+
+// What a task shows as its message whose job was cancelled by somebody else.
+inline constexpr const char* kJobCancelled = "Its job was cancelled.";
+// The error of a task whose run nobody saw the end of; `why` is one sentence or more.
+mcp::RpcError lost_run_error(const std::string& tool, std::string why);
 
 // Text of a stream: all of it, or its beginning and end within `budget` characters.
 struct StreamExcerpt {

@@ -57,13 +57,18 @@ class ScriptRuns::Run : public std::enable_shared_from_this<Run> {
     facts_.with_dependencies = options_.with_dependencies;
     facts_.stream = options_.stream;
     facts_.max_output_chars = options_.max_output_chars;
+    facts_.markdown = options_.form.markdown;
   }
 
   // False: refused, and answered.
   bool begin(ScriptRequest request);
+  // Goes on with a job of another server's.
+  void follow(const Job& job);
   void output_grew(const std::string& job_id);
   void cancel();
   bool is_foreground() const { return !call_->answered(); }
+  // It goes on when the server ends: its caller asks the next one.
+  bool lasts() const { return call_->is_task() && !job_id_.empty(); }
   bool wants_output(const std::string& job_id) const { return feed_ && job_id == job_id_; }
 
  private:
@@ -77,6 +82,11 @@ class ScriptRuns::Run : public std::enable_shared_from_this<Run> {
   void timed_out_preparing();
 
   bool ensure_job();
+  void watch_job();
+  void became_task();
+  void stop_preparing();
+  Json result_of(const Job& job) const;
+  void ended_without_result(const Job& job);
   void fail(const ToolFault& fault);
   void end_without_process(const Json& result, const std::string& error);
   void complete(Json result);
@@ -86,7 +96,7 @@ class ScriptRuns::Run : public std::enable_shared_from_this<Run> {
   void annotate(const Json& result, bool forget_job = false);
   void feed(bool all);
   double elapsed() const { return static_cast<double>(now_ns() - started_ns_) / 1e9; }
-  void forget() { owner_.forget(number_); }
+  void forget();
 
   ScriptRuns& owner_;
   JobRegistry& jobs_;
@@ -97,6 +107,8 @@ class ScriptRuns::Run : public std::enable_shared_from_this<Run> {
   const std::uint64_t started_ns_;
   std::uint64_t preparation_ = 0;  // 0: over
   std::string job_id_;             // empty: none yet
+  std::uint64_t watch_ = 0;        // of the job's end; 0: none
+  bool adopted_ = false;           // another server has started it
   bool is_known_ = false;          // how it will run
   bool starting_ = false;
   RunFacts facts_;
@@ -144,7 +156,28 @@ bool ScriptRuns::Run::begin(ScriptRequest request) {
   call_->on_cancel([weak] {
     if (const auto run = weak.lock()) run->cancel();
   });
+  call_->on_task([weak] {
+    if (const auto run = weak.lock()) run->became_task();
+  });
   return true;
+}
+
+void ScriptRuns::Run::follow(const Job& job) {
+  adopted_ = true;
+  job_id_ = job.id;
+  facts_ = RunFacts::from_json(job.details);
+  watch_job();
+  feed_ = std::make_unique<ProgressFeed>(owner_.ticker_, call_);
+  call_->on_cancel([weak = weak_from_this()] {
+    if (const auto run = weak.lock()) run->cancel();
+  });
+}
+
+// From now on it is listed as a job, and goes on as one should the server die.
+void ScriptRuns::Run::became_task() {
+  if (!ensure_job()) return;
+  call_->lasts_as(job_id_);
+  if (!feed_) feed_ = std::make_unique<ProgressFeed>(owner_.ticker_, call_);
 }
 
 // A pending job. False: refused, and answered.
@@ -154,10 +187,18 @@ bool ScriptRuns::Run::ensure_job() {
   Result<std::string> id = jobs_.create(options_.form.tool, label, facts_.to_json());
   if (id.ok()) {
     job_id_ = id.take();
+    watch_job();
     return true;
   }
   fail(fault_of(Error{ErrorCode::Unavailable, id.error().message}));
   return false;
+}
+
+// From the beginning: whoever lists jobs may cancel one that is still being prepared.
+void ScriptRuns::Run::watch_job() {
+  watch_ = jobs_.watch_end(job_id_, [weak = weak_from_this()](const Job& job) {
+    if (const auto run = weak.lock()) run->ended(job);
+  });
 }
 
 void ScriptRuns::Run::known(const PreparedScript& script) {
@@ -226,41 +267,51 @@ void ScriptRuns::Run::launched(const Result<void>& outcome) {
     return fail(fault_of(Error{ErrorCode::Unavailable, outcome.error().message}));
   }
   if (options_.mode == RunMode::Started && is_foreground()) answer_started();
-  std::weak_ptr<Run> weak = weak_from_this();
-  jobs_.watch_end(job_id_, [weak](const Job& job) {
-    if (const auto run = weak.lock()) run->ended(job);
-  });
 }
 
 void ScriptRuns::Run::ended(const Job& job) {
-  Json result = job.result;
-  if (result.is_null()) {
-    if (const auto output = jobs_.output(job_id_)) result = run_result(job, *output);
-  }
-  if (result.is_null()) {  // it was never started, or nobody saw its end
-    const bool cancelled = job.status == JobStatus::Cancelled;
-    const bool no_folder = job.end && job.end->error_kind == "cwd";
-    const std::string why = job.end && !job.end->error.empty() ? job.end->error
-                            : !job.error.empty()               ? job.error
-                            : cancelled
-                                ? "the run was cancelled before it had begun.\nRun it again."
-                                : "the run was lost.\nLook at its effects, then run it again.";
-    if (is_foreground()) {
-      call_->complete(fault_answer(
-          options_.form,
-          fault_of(Error{no_folder ? ErrorCode::NotFound : ErrorCode::Unavailable, why})));
-      if (!cancelled) jobs_.remove({job_id_});
-    }
-    return forget();
-  }
-  if (!is_foreground()) {
+  stop_preparing();
+  const bool cancelled =
+      job.status == JobStatus::Cancelled && call_->end_as_cancelled(kJobCancelled);
+  Json result = result_of(job);
+  if (result.is_null()) return ended_without_result(job);
+  if (!is_foreground() || cancelled) {
     annotate(result);
     return forget();
   }
   feed(true);
-  const bool keep = result.contains("job_id") || job.status == JobStatus::Cancelled;
+  const bool keep = result.contains("job_id") || job.status == JobStatus::Cancelled || lasts();
   call_->complete(tool_answer(options_.form, result, run_markdown));
   annotate(result, !keep);
+  forget();
+}
+
+// What another server has left in the store has its long texts cut; the output has them whole.
+Json ScriptRuns::Run::result_of(const Job& job) const {
+  if (!adopted_ && !job.result.is_null()) return job.result;
+  const auto output = jobs_.output(job_id_);
+  Json result = output ? run_result(job, *output) : Json();
+  return result.is_null() ? job.result : result;
+}
+
+// It was never started, or nobody saw its end.
+void ScriptRuns::Run::ended_without_result(const Job& job) {
+  const bool cancelled = job.status == JobStatus::Cancelled;
+  const bool no_folder = job.end && job.end->error_kind == "cwd";
+  const bool lost = !job.end || job.end->error_kind == "lost";
+  const std::string why = job.end && !job.end->error.empty() ? job.end->error
+                          : !job.error.empty()               ? job.error
+                          : cancelled
+                              ? "the run was cancelled before it had begun.\nRun it again."
+                              : "the run was lost.\nLook at its effects, then run it again.";
+  if (adopted_ && lost) {
+    call_->fail(lost_run_error(options_.form.tool, why));
+  } else if (is_foreground()) {
+    call_->complete(fault_answer(
+        options_.form,
+        fault_of(Error{no_folder ? ErrorCode::NotFound : ErrorCode::Unavailable, why})));
+    if (!cancelled && !lasts()) jobs_.remove({job_id_});
+  }
   forget();
 }
 
@@ -286,33 +337,31 @@ void ScriptRuns::Run::timed_out_preparing() {
 // --- the end -------------------------------------------------------------------------------------
 
 void ScriptRuns::Run::end_without_process(const Json& result, const std::string& error) {
-  if (is_foreground()) {
-    call_->complete(tool_answer(options_.form, result, run_markdown));
-    if (!job_id_.empty()) {
-      jobs_.finish(job_id_, JobStatus::Failed, nullptr, error);
-      jobs_.remove({job_id_});
-    }
-  } else if (!job_id_.empty()) {
-    jobs_.finish(job_id_, JobStatus::Failed, result, error);
+  const bool kept = !is_foreground() || lasts();
+  if (is_foreground()) call_->complete(tool_answer(options_.form, result, run_markdown));
+  if (!job_id_.empty()) {
+    jobs_.finish(job_id_, JobStatus::Failed, kept ? result : Json(), error);
+    if (!kept) jobs_.remove({job_id_});
   }
   annotate(result);
   forget();
 }
 
 void ScriptRuns::Run::fail(const ToolFault& fault) {
-  const bool foreground = is_foreground();
-  if (foreground) call_->complete(fault_answer(options_.form, fault));
+  const bool kept = !is_foreground() || lasts();
+  if (is_foreground()) call_->complete(fault_answer(options_.form, fault));
   if (!job_id_.empty()) {
     const std::string error = fault.fix.empty() ? fault.cause : fault.cause + " " + fault.fix;
     jobs_.finish(job_id_, JobStatus::Failed, nullptr, fault.type + ": " + error);
-    if (foreground) jobs_.remove({job_id_});
+    if (!kept) jobs_.remove({job_id_});
   }
-  if (preparation_ != 0) owner_.preparer_.cancel(std::exchange(preparation_, 0));
+  stop_preparing();
   forget();
 }
 
+// Whoever can wait for a task does; the others follow the job.
 void ScriptRuns::Run::budget_used_up() {
-  if (!is_foreground() || !ensure_job()) return;
+  if (!is_foreground() || call_->go_on_as_task() || !ensure_job()) return;
   Json descriptor = Json::object();
   descriptor["job_id"] = job_id_;
   descriptor["status"] = "running";
@@ -322,19 +371,31 @@ void ScriptRuns::Run::budget_used_up() {
 }
 
 void ScriptRuns::Run::cancel() {
-  budget_timer_.stop();
   feed_.reset();
   if (preparation_ != 0) {
-    owner_.preparer_.cancel(std::exchange(preparation_, 0));
+    stop_preparing();
     if (!job_id_.empty()) jobs_.finish(job_id_, JobStatus::Cancelled, nullptr, "");
     return forget();
   }
+  budget_timer_.stop();
   if (!job_id_.empty()) (void)jobs_.cancel(job_id_).ok();
+}
+
+void ScriptRuns::Run::stop_preparing() {
+  budget_timer_.stop();
+  timeout_timer_.stop();
+  if (preparation_ != 0) owner_.preparer_.cancel(std::exchange(preparation_, 0));
+}
+
+void ScriptRuns::Run::forget() {
+  jobs_.unwatch(std::exchange(watch_, 0));
+  owner_.forget(number_);
 }
 
 void ScriptRuns::Run::annotate(const Json& result, bool forget_job) {
   Json members = Json::object();
-  if (!job_id_.empty() && (options_.mode != RunMode::Foreground || result.contains("job_id"))) {
+  const bool stays = options_.mode != RunMode::Foreground || lasts() || result.contains("job_id");
+  if (!job_id_.empty() && stays) {
     members["job_id"] = job_id_;
   }
   Json outcome = Json::object();
@@ -396,6 +457,16 @@ void ScriptRuns::start(std::shared_ptr<mcp::ToolCall> call, ScriptRequest reques
   if (!run->begin(std::move(request))) forget(number);
 }
 
+void ScriptRuns::go_on(std::shared_ptr<mcp::ToolCall> call, const Job& job, AnswerForm form) {
+  const std::uint64_t number = ++last_number_;
+  RunOptions options;
+  options.form = std::move(form);
+  const auto run = std::make_shared<Run>(*this, number, std::move(call), std::move(options),
+                                         std::chrono::milliseconds(0));
+  runs_[number] = run;
+  run->follow(job);
+}
+
 void ScriptRuns::forget(std::uint64_t number) {
   const auto found = runs_.find(number);
   if (found == runs_.end()) return;
@@ -440,7 +511,7 @@ void ScriptRuns::tidy_some() {
 void ScriptRuns::cancel_foreground() {
   const auto runs = runs_;  // cancelling may forget
   for (const auto& [number, run] : runs) {
-    if (run->is_foreground()) run->cancel();
+    if (run->is_foreground() && !run->lasts()) run->cancel();
   }
 }
 

@@ -45,7 +45,9 @@ struct RunOptions {
 // A run becomes a job when it starts, so that it survives this server; a run that ends while its
 // caller waits is answered whole and its job removed again, so that listings hold only what
 // somebody has to come back for: what went to the background, was cancelled, or had its output cut.
-// Cancelling the call cancels its run. Loop's thread only.
+// Cancelling the call cancels its run. A call that becomes a task has a job from then on, which
+// stays, and waits for its end however long that takes; server after server, if need be. Loop's
+// thread only.
 class ScriptRuns {
  public:
   ScriptRuns(EventLoop& loop, JobRegistry& jobs, ScriptPreparer& preparer, ScriptLibrary& library,
@@ -53,11 +55,14 @@ class ScriptRuns {
   ~ScriptRuns();
 
   void start(std::shared_ptr<mcp::ToolCall> call, ScriptRequest request, RunOptions options);
+  // The call is a task whose job another server has started: it is answered as that would have.
+  void go_on(std::shared_ptr<mcp::ToolCall> call, const Job& job, AnswerForm form);
 
   // Forgets the jobs of runs that were answered whole, and notes how they ended. Done a little
   // later by itself, so that no caller waits for it; whoever lists jobs does it first.
   void tidy();
-  // The server ends in order: runs that somebody waits for are cancelled; background ones go on.
+  // The server ends in order: runs that somebody waits for are cancelled; background ones go on,
+  // and so do tasks.
   void cancel_foreground();
 
  private:

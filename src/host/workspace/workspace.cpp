@@ -61,7 +61,11 @@ Workspace::Workspace(const WorkspaceParts& parts, PrincipalPlaces places, Kept k
       progress_(parts.loop, parts.congested),
       jobs_(parts.loop, {places_.jobs, find_runner()}),
       output_resources_(registry_),
-      job_resources_(jobs_) {
+      job_resources_(jobs_),
+      tasks_(places_.jobs, jobs_, wall_clock_ms,
+             [this](const Job& job, std::shared_ptr<mcp::ToolCall> call) {
+               go_on(job, std::move(call));
+             }) {
   registry_.serve_calls(parts.calls);
   registry_.on_state_gone([this](const std::string& name) { checkpoints_.forget(name); });
   registry_.on_outputs_changed([this] { outputs_changed_ = true; });
@@ -84,7 +88,7 @@ Workspace::Workspace(const WorkspaceParts& parts, PrincipalPlaces places, Kept k
       parts.options.profile,
       prompt_sources(registry_, jobs_, scripts_ ? &scripts_->library() : nullptr, *resources_));
   server_->offer_prompts(*prompts_);
-  server_->offer_tasks(wall_clock_ms);
+  server_->offer_tasks(wall_clock_ms, &tasks_);
 }
 
 Workspace::~Workspace() {
@@ -198,9 +202,16 @@ bool Workspace::revive(const std::string& name, embed::CellNumber next_number,
                       checkpoints_);
 }
 
+// A task of a server with another profile may have been asked for.
+void Workspace::go_on(const Job& job, std::shared_ptr<mcp::ToolCall> call) {
+  if (scripts_) return scripts_->go_on(job, std::move(call));
+  call->fail(no_tool_for(job));
+}
+
 void Workspace::adopt() {
   registry_.folders().remove_leftovers();
   if (access((places_.jobs + "/jobs.db").c_str(), F_OK) == 0) (void)jobs_.open();
+  tasks_.tidy();
 }
 
 // --- while it is used ----------------------------------------------------------------------------

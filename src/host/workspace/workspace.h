@@ -30,6 +30,7 @@
 #include "host/session/session_registry.h"
 #include "host/state/checkpoints.h"
 #include "host/state/state_store.h"
+#include "host/tasks/kept_tasks.h"
 #include "host/tools/capability_resource.h"
 #include "host/tools/progress.h"
 #include "host/tools/run_python.h"
@@ -121,6 +122,7 @@ class Workspace {
   void add_tools();
   void add_code_mode();
   void add_resources();
+  void go_on(const Job& job, std::shared_ptr<mcp::ToolCall> call);
 
   const WorkspaceParts parts_;
   const PrincipalPlaces places_;
@@ -143,6 +145,7 @@ class Workspace {
   std::optional<ResourceRouter> resources_;
   std::optional<ScriptExecutor> scripts_;  // none in profile code
   std::optional<HostPrompts> prompts_;
+  KeptTasks tasks_;
   mcp::ToolCatalog tools_;
   std::optional<mcp::Server> server_;
 
