@@ -33,7 +33,15 @@ Result<void> check_readable(const char* option, std::string& path) {
                            option, path, std::strerror(errno))};
 }
 
+// What is served beside the endpoint (src/host/http/http_front.cpp).
+bool is_taken(const std::string& path) {
+  return path == "/healthz" || path == "/metrics" || path.starts_with("/.well-known/");
+}
+
 std::string path_problem(const std::string& path) {
+  if (is_taken(path)) {
+    return fmt::format("'{}' is something else of the server's: take another path", path);
+  }
   const bool fits = path.starts_with('/') && path.find_first_of("?#% \t\"\\") == std::string::npos;
   if (fits) return {};
   return fmt::format("'{}' is no path of an endpoint: it begins with / and has no ?, # or spaces",

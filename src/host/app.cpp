@@ -48,8 +48,8 @@ App::App(Options options, PythonEnvironment environment, const HttpModule& http,
   };
   module.read_public_key = http.read_public_key();
   front_ = std::make_unique<HttpFront>(
-      HttpFront::Parts{
-          loop_, journal_, [this]() -> Workspaces& { return *workspaces_; }, &*metrics_},
+      HttpFront::Parts{loop_, journal_, [this]() -> Workspaces& { return *workspaces_; },
+                       &*metrics_},
       *options_.http, std::move(module));
 }
 
@@ -276,7 +276,7 @@ void App::check_health(std::uint64_t now) {
         "No Python can be run: the embedded interpreter did not start ({}). See the "
         "server's log on stderr, mend its installation and restart it.",
         health.start_error);
-    if (!runtime_ready_) spdlog::error("runtime_start_failed error={}", health.start_error);
+    if (!runtime_ready_) spdlog::error("runtime_start_failed error=\"{}\"", health.start_error);
     workspaces_->refuse(message);
     workspaces_->end_all(embed::Status::Lost, message);
   }

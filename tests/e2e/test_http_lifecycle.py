@@ -96,6 +96,14 @@ def test_what_stands_at_which_path() -> None:
         assert client.run("1 + 1")["result"] == "2"
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/metrics", "/.well-known/mcp"])
+def test_the_endpoint_does_not_hide_what_stands_beside_it(path: str) -> None:
+    refused = subprocess.run([server_binary(), "serve", "--transport", "http", "--port", "0", "--path", path],
+                             capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    assert refused.returncode == 2
+    assert path in refused.stderr and "another path" in refused.stderr
+
+
 @pytest.mark.parametrize("supervised", [False, True])
 def test_it_ends_in_order_when_asked_to(supervised: bool) -> None:
     with HttpServer(supervised=supervised) as server:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.http_client import HttpClient, HttpServer, Legacy
+from tests.support.raw_client import META, RawClient
 
 UPSTREAM = Path(__file__).parents[1] / "support" / "upstream_server.py"
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -23,12 +24,17 @@ meta = await mcp_{0}.meta()
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
-    """With an MCP server of each era behind it, which tells what its calls came with."""
+def behind(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The options for an MCP server of each era behind it, which tells what its calls came with."""
     file = tmp_path_factory.mktemp("upstreams") / "servers.json"
     file.write_text(json.dumps({"mcpServers": {
         era: {"command": sys.executable, "args": [str(UPSTREAM), "--era", era]} for era in ("modern", "handshake")}}))
-    with HttpServer(["--upstreams", str(file)]) as running:
+    return ["--upstreams", str(file)]
+
+
+@pytest.fixture(scope="module")
+def server(behind: list[str]) -> Iterator[HttpServer]:
+    with HttpServer(behind) as running:
         yield running
 
 
@@ -55,6 +61,14 @@ def test_a_client_of_the_handshake_era_may_keep_one_too(server: HttpServer) -> N
     answer = Legacy(server.client()).post("tools/call", {
         "name": "run_python", "arguments": {"code": ASKS.format("modern"), "session": "legacy"}, "_meta": TRACE})
     assert ast.literal_eval(answer.answer["result"]["structuredContent"]["result"]) == TRACE
+
+
+def test_over_a_pipe_it_is_the_same(behind: list[str]) -> None:
+    with RawClient(["serve", *behind]) as client:
+        for era in ("modern", "handshake"):
+            answer = client.request("tools/call", {"name": "run_python", "arguments": {"code": ASKS.format(era)},
+                                                   "_meta": {**META, **TRACE}})
+            assert ast.literal_eval(answer["result"]["structuredContent"]["result"]) == TRACE
 
 
 def test_a_cell_in_the_background_has_its_caller_s_trace(server: HttpServer) -> None:

@@ -130,3 +130,17 @@ TEST_CASE("HttpServer: a server that ends tells those who answer") {
   CHECK(world.until_closed(*streaming));
   CHECK(world.until_closed(*half));
 }
+
+TEST_CASE("HttpServer: responses are counted by their status, the server's own too") {
+  HttpWorld world([](HttpListen& listen) { listen.body_bytes = 10; });
+  world.answer = [](std::shared_ptr<mcp::HttpExchange> exchange) {
+    exchange->respond(exchange->request().body == "no" ? 403 : 200, {}, "said");
+  };
+  const auto client = world.connect();
+  CHECK(world.transport->responses().empty());
+  world.ask(*client, post("yes"));
+  world.ask(*client, post("yes"));
+  world.ask(*client, post("no"));
+  world.ask(*client, post("more than ten"));  // refused before anybody is asked
+  CHECK(world.transport->responses() == HttpTransport::Responses{{200, 2}, {403, 1}, {413, 1}});
+}

@@ -237,3 +237,17 @@ TEST_CASE("HttpServer: a thousand idle streams cost little memory, and hear at o
   clients.clear();
   CHECK(world.until([&world] { return world.transport->connections() == 0; }));
 }
+
+TEST_CASE("HttpServer: a stream is open until it has ended, or its client has gone") {
+  HttpWorld world;
+  const auto stays = world.connect();
+  const auto leaves = world.connect();
+  const auto first = begun(world, *stays);
+  const auto second = begun(world, *leaves);
+  CHECK(world.transport->open_streams() == 2);
+  leaves->leave();
+  CHECK(world.until([&] { return world.transport->open_streams() == 1; }));
+  first->end();
+  CHECK(world.until([&] { return world.transport->open_streams() == 0; }));
+  CHECK(world.transport->responses() == HttpTransport::Responses{{200, 2}});
+}

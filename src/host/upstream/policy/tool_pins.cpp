@@ -65,7 +65,7 @@ void ToolPins::seen(const std::string& server, const std::string& fingerprint, c
   if (pin.now == pin.pinned) return;
   pin.change =
       Change{digest_of(pin.now).substr(0, kIdDigits), describe_changes(pin.pinned, pin.now)};
-  spdlog::warn("upstream_tools_changed server={} change={}", server, pin.change->id);
+  spdlog::warn("upstream_tools_changed server=\"{}\" change={}", server, pin.change->id);
 }
 
 const ToolPins::Change* ToolPins::change(const std::string& server) const {
@@ -120,7 +120,7 @@ void ToolPins::write_file(const std::string& server, const Pin& pin) {
             make_folder(folder) ? write_file_at_once(path, text, true)
                                 : Error{ErrorCode::Unavailable, "its folder can't be made"};
         if (!written) {
-          spdlog::warn("upstream_tools_not_pinned server={} reason=\"{}\"", server,
+          spdlog::warn("upstream_tools_not_pinned server=\"{}\" reason=\"{}\"", server,
                        written.error().message);
         }
       },

@@ -49,7 +49,8 @@ void write_file(const std::string& folder, const std::string& path, const Server
   Result<void> written = make_folder(folder);
   if (written) written = write_text_file(path, text);
   if (!written) {
-    spdlog::warn("upstream_tools_not_kept server={} why={}", tools.server, written.error().message);
+    spdlog::warn("upstream_tools_not_kept server=\"{}\" why=\"{}\"", tools.server,
+                 written.error().message);
   }
 }
 
