@@ -296,7 +296,7 @@ def test_a_cell_s_task_ends_with_its_server_and_says_so(server: Server) -> None:
 
 def test_no_task_is_another_principal_s_before_or_after_its_server_died(tmp_path: Path) -> None:
     tokens = {name: make_token(tmp_path / "tokens", name) for name in ("alice", "bob")}
-    server = Server("http", tmp_path, "--token-file", str(tmp_path / "tokens"))
+    server = Server("http", tmp_path, "--token-file", str(tmp_path / "tokens"), "--trust-callers")
     try:
         code, gate = gated(server)
         given = {"directory": str(tmp_path), "script_content": code, "use_uv": False}

@@ -1,6 +1,7 @@
 #include "base/limits.h"
 #include "mcp/connection.h"
 #include "mcp/server.h"
+#include "mcp/task_keeper.h"
 #include "support/catch.h"
 #include "support/scripted_server.h"
 
@@ -23,17 +24,36 @@ const std::string kTasks = "io.modelcontextprotocol/tasks";
 constexpr std::int64_t kAfter = std::chrono::milliseconds(limits::kTaskAfter).count();
 constexpr std::int64_t kTtl = std::chrono::milliseconds(limits::kTaskTtl).count();
 
+// Keeps tasks in memory, longer than any server. What goes on does so in `going_on`.
+struct Keeper : mcp::TaskKeeper {
+  void keep(const mcp::TaskRecord& record) override {
+    kept[record.id] = record;
+    ++writes;
+  }
+  void forget(const std::string& id) override { kept.erase(id); }
+  std::optional<mcp::TaskRecord> find(std::string_view id) override {
+    const auto found = kept.find(std::string(id));
+    return found == kept.end() ? std::nullopt : std::optional(found->second);
+  }
+  void go_on(const mcp::TaskRecord& record, std::shared_ptr<mcp::ToolCall> call) override {
+    going_on[record.lasting_work] = std::move(call);
+  }
+  std::map<std::string, mcp::TaskRecord> kept;
+  std::map<std::string, std::shared_ptr<mcp::ToolCall>> going_on;
+  int writes = 0;
+};
+
 // Tools `plain`, `slow` (tasks are optional) and `long` (it wants a task at once), and `must`, that
 // is for clients with tasks alone. Each waits to be answered.
 class World {
  public:
-  World() {
+  explicit World(mcp::TaskKeeper* keeper = nullptr) {
     add("plain", Tool::Tasking::Never);
     add("slow", Tool::Tasking::Optional);
     add("long", Tool::Tasking::Optional);
     add("must", Tool::Tasking::Required);
     server.emplace(mcp::ServerInfo{"test", "", "1", "", "", ""}, catalog, resources);
-    server->offer_tasks([this] { return now; });
+    server->offer_tasks([this] { return now; }, keeper);
     connection.emplace(*server, output);
   }
 
@@ -304,4 +324,152 @@ TEST_CASE("Tasks: a server that ends cancels them") {
   const auto call = world->calls["long"];
   world.reset();
   CHECK(call->cancelled());
+}
+
+// --- those that outlive their server -------------------------------------------------------------
+
+TEST_CASE("Tasks: one is kept before its client hears of it, and when it is over") {
+  Keeper keeper;
+  World world(&keeper);
+  const std::string id = world.task();
+  REQUIRE(keeper.kept.count(id) == 1);
+  CHECK(keeper.kept[id].tool == "long");
+  CHECK(keeper.kept[id].created_ms == world.now);
+  CHECK_FALSE(keeper.kept[id].outcome);
+  CHECK(world.server->running_tasks() == 1);
+  world.calls["long"]->lasts_as("job 7");
+  CHECK(keeper.kept[id].lasting_work == "job 7");
+  CHECK(world.server->running_tasks() == 0);  // that a server which ends would lose
+  const int writes = keeper.writes;
+  world.calls["long"]->progress(1, 2, "half of it");
+  CHECK(keeper.writes == writes);
+  world.now += 5;
+  world.calls["long"]->complete(mcp::tool_result("all of it", nullptr));
+  REQUIRE(keeper.kept[id].outcome);
+  CHECK(std::get<mcp::ToolResult>(*keeper.kept[id].outcome).content[0]["text"] == "all of it");
+  CHECK(keeper.kept[id].updated_ms == world.now);
+}
+
+TEST_CASE("Tasks: what is known of the work when a call becomes a task is kept with it at once") {
+  Keeper keeper;
+  World world(&keeper);
+  world.send(1, "tools/call", {{"name", "slow"}});
+  const auto call = world.calls["slow"];
+  call->lasts_as("not yet a task's");
+  CHECK_FALSE(call->is_task());
+  call->on_task([&call] { call->lasts_as("job 7"); });
+  CHECK(call->go_on_as_task());
+  CHECK(call->is_task());
+  CHECK(keeper.writes == 1);
+  CHECK(keeper.kept.at(world.take()["result"]["taskId"]).lasting_work == "job 7");
+  CHECK(call->go_on_as_task());  // as it is
+  CHECK(world.take().is_null());
+}
+
+TEST_CASE("Tasks: one whose work lasts goes on with the next server, told and cancelled as ever") {
+  Keeper keeper;
+  auto first = std::make_unique<World>(&keeper);
+  const std::string id = first->task();
+  const auto call = first->calls["long"];
+  bool told = false;
+  call->on_cancel([&told] { told = true; });
+  call->lasts_as("job 7");
+  const Json before = first->get(id);
+  first.reset();
+  CHECK_FALSE(told);
+  call->complete(mcp::tool_result("nobody hears it", nullptr));
+
+  World second(&keeper);
+  second.now += 1000;
+  Json found = second.get(id);
+  CHECK(found["status"] == "working");
+  CHECK(found["createdAt"] == before["createdAt"]);
+  CHECK(found["ttlMs"] == kTtl + 1000);
+  REQUIRE(keeper.going_on.count("job 7") == 1);
+  second.send("l", "subscriptions/listen", {{"notifications", {{"taskIds", {id}}}}});
+  CHECK(second.take()["params"]["notifications"]["taskIds"] == Json::array({id}));
+  keeper.going_on["job 7"]->progress(1, {}, "nearly");
+  CHECK(second.take()["params"]["statusMessage"] == "nearly");
+
+  SECTION("to its end") {
+    keeper.going_on["job 7"]->complete(mcp::tool_result("all of it", nullptr));
+    CHECK(second.take()["params"]["status"] == "completed");
+    CHECK(second.get(id)["result"]["content"][0]["text"] == "all of it");
+  }
+  SECTION("until it is cancelled") {
+    bool stopped = false;
+    keeper.going_on["job 7"]->on_cancel([&stopped] { stopped = true; });
+    second.send("c", "tasks/cancel", {{"taskId", id}});
+    CHECK(stopped);
+    CHECK(second.take()["params"]["status"] == "cancelled");
+    CHECK(second.take()["id"] == "c");
+    CHECK(std::holds_alternative<mcp::TaskCancelled>(*keeper.kept[id].outcome));
+  }
+  SECTION("until whoever goes on with it gives up") {
+    keeper.going_on.clear();
+    CHECK(second.take()["params"]["status"] == "failed");
+  }
+}
+
+TEST_CASE("Tasks: one that was over is what it was for the next server, until its time is over") {
+  Keeper keeper;
+  auto first = std::make_unique<World>(&keeper);
+  const std::string id = first->task();
+  first->now += 500;
+  first->calls["long"]->fail({mcp::RpcCode::InternalError, "crashed", Json{{"n", 1}}});
+  const Json before = first->get(id);
+  first.reset();
+  World second(&keeper);
+  second.now += 500 + kTtl - 1;
+  CHECK(second.get(id) == before);
+  second.now += 1;
+  CHECK(second.ask("tasks/get", {{"taskId", id}})["error"]["code"] == -32602);
+  CHECK(keeper.kept.empty());
+}
+
+TEST_CASE("Tasks: what was kept past its time is forgotten when it is asked for, or looked after") {
+  Keeper keeper;
+  World world(&keeper);
+  const std::string one = world.task();
+  world.calls["long"]->complete({});
+  world.now += kTtl;
+  world.server->look_after_tasks();
+  CHECK(keeper.kept.empty());
+  const std::string other = world.task();
+  world.calls["long"]->complete({});
+  const mcp::TaskRecord record = keeper.kept[other];
+  world.now += kTtl;
+  world.server->look_after_tasks();
+  keeper.kept[other] = record;
+  CHECK(world.ask("tasks/get", {{"taskId", other}})["error"]["code"] == -32602);
+  CHECK(keeper.kept.empty());
+}
+
+TEST_CASE("Tasks: one whose work somebody else cancels is cancelled, and says by whom") {
+  World world;
+  const std::string id = world.task();
+  bool told = false;
+  world.calls["long"]->on_cancel([&told] { told = true; });
+  CHECK(world.calls["long"]->end_as_cancelled("its job was killed"));
+  CHECK_FALSE(world.calls["long"]->end_as_cancelled("twice"));
+  CHECK_FALSE(told);
+  CHECK(world.get(id)["status"] == "cancelled");
+  CHECK(world.get(id)["statusMessage"] == "its job was killed");
+  world.send(1, "tools/call", {{"name", "plain"}});
+  CHECK_FALSE(world.calls["plain"]->end_as_cancelled("a call waits for an answer"));
+  CHECK_FALSE(world.calls["plain"]->cancelled());
+}
+
+TEST_CASE("Tasks: a server with many of those before it still answers for each") {
+  Keeper keeper;
+  World world(&keeper);
+  mcp::TaskRecord record;
+  record.created_ms = record.updated_ms = world.now;
+  record.outcome = mcp::ToolResult();
+  for (std::size_t count = 0; count < limits::kTasks + 2; ++count) {
+    record.id = "task " + std::to_string(count);
+    keeper.kept[record.id] = record;
+    CHECK(world.get(record.id)["status"] == "completed");
+  }
+  CHECK(world.get("task 0")["status"] == "completed");
 }

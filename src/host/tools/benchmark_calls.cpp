@@ -101,9 +101,8 @@ class BenchmarkCalls::Run : public std::enable_shared_from_this<Run> {
   void cancel();
   bool needs_server() const { return benchmark_ != nullptr; }
   bool is_foreground() const { return !call_->answered() && !call_->cancelled(); }
-  // It goes on when the server ends (or its job says that it did not): its caller asks the next
-  // one.
-  bool lasts() const { return call_->is_task() && !job_id_.empty(); }
+  // It goes on when the server ends, and its caller asks the next one.
+  bool lasts() const { return call_->is_task() && handed_on_; }
 
  private:
   static std::size_t at(Side side) { return static_cast<std::size_t>(side); }
@@ -125,6 +124,8 @@ class BenchmarkCalls::Run : public std::enable_shared_from_this<Run> {
   void cancel_preparations();
   void end_without_process(Json result, const std::string& error);
   void fail(const ToolFault& fault);
+  // Its job is somebody's to look at when the call is answered.
+  bool job_stays() const { return call_->is_task() && !job_id_.empty(); }
   bool ensure_job();
   void watch_job();
   void became_task();
@@ -151,6 +152,7 @@ class BenchmarkCalls::Run : public std::enable_shared_from_this<Run> {
   std::string job_id_;       // empty: none yet
   std::uint64_t watch_ = 0;  // of the job's end; 0: none
   bool adopted_ = false;     // another server has started it
+  bool handed_on_ = false;   // a single run, to the registry: it runs, or will soon
   bool starting_ = false;    // a single run
   Benchmark* benchmark_ = nullptr;  // the registry's work, until it has ended
   Timer budget_timer_;
@@ -191,7 +193,7 @@ bool BenchmarkCalls::Run::begin(ScriptRequest baseline, std::optional<ScriptRequ
 }
 
 void BenchmarkCalls::Run::follow(const Job& job) {
-  adopted_ = true;
+  adopted_ = handed_on_ = true;
   job_id_ = job.id;
   facts_ = RunFacts::from_json(job.details);
   watch_job();
@@ -201,7 +203,7 @@ void BenchmarkCalls::Run::follow(const Job& job) {
 }
 
 void BenchmarkCalls::Run::became_task() {
-  if (ensure_job()) call_->lasts_as(job_id_);
+  if (ensure_job() && handed_on_) call_->lasts_as(job_id_);
 }
 
 bool BenchmarkCalls::Run::prepare(Side side, ScriptRequest request) {
@@ -298,6 +300,8 @@ void BenchmarkCalls::Run::launch_single(RunSpec spec) {
     spec.timeout = std::max(timeout_ - in_ms(elapsed()), std::chrono::milliseconds(1));
   }
   starting_ = true;
+  handed_on_ = true;
+  call_->lasts_as(job_id_);
   jobs_.launch(job_id_, std::move(spec), [weak = weak_from_this()](Result<void> outcome) {
     if (const auto run = weak.lock()) run->single_launched(outcome);
   });
@@ -384,7 +388,7 @@ void BenchmarkCalls::Run::progressed(std::size_t over, std::size_t expected) {
   if (is_foreground() && call_->wants_progress()) {
     call_->progress(static_cast<double>(over), total, fmt::format("run {} of {}", over, expected));
   }
-  if (!is_foreground() || lasts()) {
+  if (!is_foreground() || job_stays()) {
     jobs_.set_progress(job_id_, {{"current", over}, {"total", expected}});
   }
 }
@@ -421,7 +425,7 @@ void BenchmarkCalls::Run::answer_with_curve(Json result, Json samples) {
 
 void BenchmarkCalls::Run::answer(Json result, Json images) {
   budget_timer_.stop();
-  const bool keep = result.contains("job_id") || lasts();
+  const bool keep = result.contains("job_id") || job_stays();
   if (is_foreground()) {
     mcp::ToolResult told = tool_answer(options_.run.form, std::move(result), benchmark_markdown);
     for (Json& image : images) told.content.push_back(std::move(image));
@@ -458,7 +462,7 @@ void BenchmarkCalls::Run::end_without_process(Json result, const std::string& er
   if (!job_id_.empty()) jobs_.finish(job_id_, JobStatus::Failed, result, error);
   if (foreground) {
     call_->complete(tool_answer(options_.run.form, std::move(result), benchmark_markdown));
-    if (!job_id_.empty() && !lasts()) jobs_.remove({job_id_});
+    if (!job_id_.empty() && !job_stays()) jobs_.remove({job_id_});
   }
   forget();
 }
@@ -469,7 +473,7 @@ void BenchmarkCalls::Run::fail(const ToolFault& fault) {
   if (!job_id_.empty()) {
     const std::string error = fault.fix.empty() ? fault.cause : fault.cause + " " + fault.fix;
     jobs_.finish(job_id_, JobStatus::Failed, nullptr, fault.type + ": " + error);
-    if (foreground && !lasts()) jobs_.remove({job_id_});
+    if (foreground && !job_stays()) jobs_.remove({job_id_});
   }
   cancel_preparations();
   forget();
@@ -503,7 +507,9 @@ void BenchmarkCalls::Run::cancel() {
   const bool preparing = preparations_[0] != 0 || preparations_[1] != 0;
   cancel_preparations();
   if (!job_id_.empty()) (void)jobs_.cancel(job_id_).ok();
-  if (preparing) forget();
+  if (!preparing) return;
+  if (!call_->end_as_cancelled(kJobCancelled)) call_->complete(never_begun(options_.run.form));
+  forget();
 }
 
 void BenchmarkCalls::Run::forget() {

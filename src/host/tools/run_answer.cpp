@@ -133,6 +133,10 @@ RunFacts RunFacts::from_json(const Json& details) {
   return facts;
 }
 
+mcp::ToolResult never_begun(const AnswerForm& form) {
+  return fault_answer(form, fault_of(Error{ErrorCode::Unavailable, kNeverBegun}));
+}
+
 mcp::RpcError lost_run_error(const std::string& tool, std::string why) {
   if (!why.empty() && why.back() != '.') why += '.';
   return {mcp::RpcCode::InternalError,

@@ -56,6 +56,9 @@ mcp::Json failed_run_result(const RunFacts& facts, int exit_code, const std::str
 
 // What a task shows as its message whose job was cancelled by somebody else.
 inline constexpr const char* kJobCancelled = "Its job was cancelled.";
+inline constexpr const char* kNeverBegun =
+    "the run was cancelled before it had begun.\nRun it again.";
+mcp::ToolResult never_begun(const AnswerForm& form);
 // The error of a task whose run nobody saw the end of; `why` is one sentence or more.
 mcp::RpcError lost_run_error(const std::string& tool, std::string why);
 

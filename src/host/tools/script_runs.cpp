@@ -67,8 +67,8 @@ class ScriptRuns::Run : public std::enable_shared_from_this<Run> {
   void output_grew(const std::string& job_id);
   void cancel();
   bool is_foreground() const { return !call_->answered(); }
-  // It goes on when the server ends: its caller asks the next one.
-  bool lasts() const { return call_->is_task() && !job_id_.empty(); }
+  // It goes on when the server ends, and its caller asks the next one.
+  bool lasts() const { return call_->is_task() && handed_on_; }
   bool wants_output(const std::string& job_id) const { return feed_ && job_id == job_id_; }
 
  private:
@@ -81,6 +81,8 @@ class ScriptRuns::Run : public std::enable_shared_from_this<Run> {
   void budget_used_up();
   void timed_out_preparing();
 
+  // Its job is somebody's to look at when the call is answered.
+  bool job_stays() const { return !is_foreground() || (call_->is_task() && !job_id_.empty()); }
   bool ensure_job();
   void watch_job();
   void became_task();
@@ -110,6 +112,7 @@ class ScriptRuns::Run : public std::enable_shared_from_this<Run> {
   std::uint64_t watch_ = 0;        // of the job's end; 0: none
   bool adopted_ = false;           // another server has started it
   bool is_known_ = false;          // how it will run
+  bool handed_on_ = false;         // to the registry: it runs, or will soon
   bool starting_ = false;
   RunFacts facts_;
   std::optional<ScriptLibrary::Saved> autosaved_;
@@ -163,7 +166,7 @@ bool ScriptRuns::Run::begin(ScriptRequest request) {
 }
 
 void ScriptRuns::Run::follow(const Job& job) {
-  adopted_ = true;
+  adopted_ = handed_on_ = true;
   job_id_ = job.id;
   facts_ = RunFacts::from_json(job.details);
   watch_job();
@@ -173,10 +176,11 @@ void ScriptRuns::Run::follow(const Job& job) {
   });
 }
 
-// From now on it is listed as a job, and goes on as one should the server die.
+// From now on it is listed as a job, and goes on as one should the server die; what is still being
+// prepared dies with it.
 void ScriptRuns::Run::became_task() {
   if (!ensure_job()) return;
-  call_->lasts_as(job_id_);
+  if (handed_on_) call_->lasts_as(job_id_);
   if (!feed_) feed_ = std::make_unique<ProgressFeed>(owner_.ticker_, call_);
 }
 
@@ -254,6 +258,8 @@ void ScriptRuns::Run::launch(PreparedScript script) {
   if (!ensure_job()) return;
   if (had_job) jobs_.set_details(job_id_, facts_.to_json());
   starting_ = true;
+  handed_on_ = true;
+  call_->lasts_as(job_id_);
   jobs_.launch(job_id_, std::move(script.spec), [weak = weak_from_this()](Result<void> outcome) {
     if (const auto run = weak.lock()) run->launched(outcome);
   });
@@ -280,7 +286,7 @@ void ScriptRuns::Run::ended(const Job& job) {
     return forget();
   }
   feed(true);
-  const bool keep = result.contains("job_id") || job.status == JobStatus::Cancelled || lasts();
+  const bool keep = result.contains("job_id") || job.status == JobStatus::Cancelled || job_stays();
   call_->complete(tool_answer(options_.form, result, run_markdown));
   annotate(result, !keep);
   forget();
@@ -299,10 +305,11 @@ void ScriptRuns::Run::ended_without_result(const Job& job) {
   const bool cancelled = job.status == JobStatus::Cancelled;
   const bool no_folder = job.end && job.end->error_kind == "cwd";
   const bool lost = !job.end || job.end->error_kind == "lost";
+  const bool kept = cancelled || job_stays();
   const std::string why = job.end && !job.end->error.empty() ? job.end->error
                           : !job.error.empty()               ? job.error
                           : cancelled
-                              ? "the run was cancelled before it had begun.\nRun it again."
+                              ? kNeverBegun
                               : "the run was lost.\nLook at its effects, then run it again.";
   if (adopted_ && lost) {
     call_->fail(lost_run_error(options_.form.tool, why));
@@ -310,7 +317,7 @@ void ScriptRuns::Run::ended_without_result(const Job& job) {
     call_->complete(fault_answer(
         options_.form,
         fault_of(Error{no_folder ? ErrorCode::NotFound : ErrorCode::Unavailable, why})));
-    if (!cancelled && !lasts()) jobs_.remove({job_id_});
+    if (!kept) jobs_.remove({job_id_});
   }
   forget();
 }
@@ -337,7 +344,7 @@ void ScriptRuns::Run::timed_out_preparing() {
 // --- the end -------------------------------------------------------------------------------------
 
 void ScriptRuns::Run::end_without_process(const Json& result, const std::string& error) {
-  const bool kept = !is_foreground() || lasts();
+  const bool kept = job_stays();
   if (is_foreground()) call_->complete(tool_answer(options_.form, result, run_markdown));
   if (!job_id_.empty()) {
     jobs_.finish(job_id_, JobStatus::Failed, kept ? result : Json(), error);
@@ -348,7 +355,7 @@ void ScriptRuns::Run::end_without_process(const Json& result, const std::string&
 }
 
 void ScriptRuns::Run::fail(const ToolFault& fault) {
-  const bool kept = !is_foreground() || lasts();
+  const bool kept = job_stays();
   if (is_foreground()) call_->complete(fault_answer(options_.form, fault));
   if (!job_id_.empty()) {
     const std::string error = fault.fix.empty() ? fault.cause : fault.cause + " " + fault.fix;
@@ -375,6 +382,8 @@ void ScriptRuns::Run::cancel() {
   if (preparation_ != 0) {
     stop_preparing();
     if (!job_id_.empty()) jobs_.finish(job_id_, JobStatus::Cancelled, nullptr, "");
+    // Who has not cancelled it themselves is told: the server ends.
+    if (!call_->end_as_cancelled(kJobCancelled)) call_->complete(never_begun(options_.form));
     return forget();
   }
   budget_timer_.stop();
@@ -394,7 +403,8 @@ void ScriptRuns::Run::forget() {
 
 void ScriptRuns::Run::annotate(const Json& result, bool forget_job) {
   Json members = Json::object();
-  const bool stays = options_.mode != RunMode::Foreground || lasts() || result.contains("job_id");
+  const bool stays =
+      options_.mode != RunMode::Foreground || call_->is_task() || result.contains("job_id");
   if (!job_id_.empty() && stays) {
     members["job_id"] = job_id_;
   }
