@@ -110,6 +110,15 @@ def test_a_call_is_in_flight_until_its_client_hangs_up(client: HttpClient, serve
     assert numbers.of("pyember_tool_calls_in_flight") == 0
 
 
+def test_a_tool_has_its_listed_name_whatever_it_is_called_by(client: HttpClient) -> None:
+    before = scrape(client).calls("py_list_scripts", "ok")
+    client.call("py_list_scripts")
+    client.call("list_scripts")
+    numbers = scrape(client)
+    assert numbers.calls("py_list_scripts", "ok") == before + 2
+    assert 'tool="list_scripts"' not in numbers.text
+
+
 def test_a_wrong_name_of_a_tool_makes_no_label(client: HttpClient) -> None:
     for number in range(30):
         client.request("tools/call", {"name": f"tool_{number}_secret", "arguments": {}})

@@ -71,6 +71,14 @@ def test_over_a_pipe_it_is_the_same(behind: list[str]) -> None:
             assert ast.literal_eval(answer["result"]["structuredContent"]["result"]) == TRACE
 
 
+def test_code_mode_hands_it_on_as_well(behind: list[str]) -> None:
+    with HttpServer(["--profile", "code", "--isolation", "inprocess", *behind]) as server:
+        client = server.client()
+        for trace in (TRACE, {}):
+            answer = client.call("run_python", {"code": "from mcp import mcp_modern\nprint(await mcp_modern.meta())"}, meta=trace)
+            assert (PARENT in answer["content"][0]["text"]) == bool(trace)
+
+
 def test_a_cell_in_the_background_has_its_caller_s_trace(server: HttpServer) -> None:
     client = server.client()
     client.call("run_python", {"code": ASKS.format("modern"), "session": "later", "background": True}, meta=TRACE)
