@@ -153,13 +153,15 @@ def test_jobs_are_counted_by_status(tmp_path: Path) -> None:
         assert sum(numbers.of("pyember_jobs", status=each) for each in ("failed", "cancelled")) == 1
 
 
-def test_tasks_are_counted_by_status(client: HttpClient) -> None:
-    before = scrape(client).of("pyember_tasks", status="completed")
+def test_tasks_are_counted_by_status(client: HttpClient, tmp_path: Path) -> None:
+    before, go = scrape(client).of("pyember_tasks", status="completed"), tmp_path / "go"
+    waits = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)"
     declared = {"io.modelcontextprotocol/clientCapabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}}}
-    answer = client.request("tools/call", {"name": "run_python", "arguments": {"code": "import time; time.sleep(3); 5", "session": "task"}},
+    answer = client.request("tools/call", {"name": "run_python", "arguments": {"code": waits, "session": "task"}},
                             meta=declared).answer["result"]
     assert answer["resultType"] == "task"
     assert scrape(client).of("pyember_tasks", status="working") == 1
+    go.touch()
     until(client, lambda now: now.of("pyember_tasks", status="working") == 0)
     assert scrape(client).of("pyember_tasks", status="completed") == before + 1
 

@@ -229,6 +229,18 @@ TEST_CASE("HttpFront: a stream is cut off when its caller's token is taken away"
   }));
 }
 
+// --- health --------------------------------------------------------------------------------------
+
+TEST_CASE("HttpFront: a server that runs no code, or ends, is not healthy") {
+  Served server;
+  CHECK(server.send("GET", "/healthz", "", {})->status == 200);
+  SECTION("without an interpreter") { server.workspaces.refuse("There is no Python."); }
+  SECTION("at its end") { server.front.close(); }
+  const auto told = server.send("GET", "/healthz", "", {});
+  CHECK(told->status == 503);
+  CHECK(told->json()["status"] == "unavailable");
+}
+
 // --- numbers -------------------------------------------------------------------------------------
 
 TEST_CASE("HttpFront: who may come in without a token sees the server's numbers") {

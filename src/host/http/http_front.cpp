@@ -76,9 +76,7 @@ void HttpFront::serve(const Exchange& exchange) {
   if (std::optional<HttpReply> reply = gate_.at_door(request)) {
     return respond(*exchange, *std::move(reply));
   }
-  if (request.path == "/healthz") {
-    return exchange->respond(200, {{"Content-Type", "application/json"}}, R"({"status":"ok"})");
-  }
+  if (request.path == "/healthz") return tell_health(*exchange);
   if (request.path == "/metrics" && parts_.metrics != nullptr) return show_metrics(exchange);
   if (request.path != options_.gate.path) {
     return respond(*exchange,
@@ -93,6 +91,14 @@ void HttpFront::serve(const Exchange& exchange) {
     }
     admitted(exchange, std::get<Caller>(std::move(answer)));
   });
+}
+
+// It can be told apart from a server that serves, and nothing more.
+void HttpFront::tell_health(mcp::HttpExchange& exchange) {
+  const bool serves = !closing_ && !parts_.workspaces().refuses();
+  exchange.respond(serves ? 200 : kUnavailable,
+                   {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}},
+                   serves ? R"({"status":"ok"})" : R"({"status":"unavailable"})");
 }
 
 void HttpFront::show_metrics(const Exchange& exchange) {

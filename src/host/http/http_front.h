@@ -67,6 +67,7 @@ class HttpFront final : public Front {
   };
 
   void serve(const Exchange& exchange);
+  void tell_health(mcp::HttpExchange& exchange);
   void show_metrics(const Exchange& exchange);
   HttpFigures figures() const;
   void admitted(const Exchange& exchange, Caller caller);

@@ -45,6 +45,7 @@ class Workspaces {
 
   // --- the end, as SessionRegistry and Workspace name it ---
   void refuse(const std::string& message);
+  bool refuses() const { return !refusal_.empty(); }
   void end_all(embed::Status status, const std::string& why);
   void hold_back();
   void interrupt_all(const std::string& why);
