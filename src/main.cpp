@@ -96,13 +96,6 @@ Result<void> listen(host::Options& options, Lasting& lasting) {
     say(Weight::Note, fmt::format("listening on {}://{}{}", http->gate.tls ? "https" : "http",
                                   address, http->gate.path));
   }
-  const host::Isolation room = options.isolation.value_or(host::Isolation::Auto);
-  const bool apart = room == host::Isolation::Sandbox || room == host::Isolation::Container;
-  if (http->gate.authenticates() && !apart) {
-    say(Weight::Warning,
-        "callers' code runs as this user: for callers who don't trust each other use --isolation "
-        "sandbox");
-  }
   options.http = std::move(http);
   lasting.http = module.take();
   lasting.sockets = sockets.take();

@@ -20,10 +20,10 @@ constexpr const char* kGroup = "Over HTTP";
 
 // Those that mean nothing over stdin and stdout, and that somebody who gives them expects something
 // of.
-constexpr std::array kOfHttp{"--port",           "--host",           "--path",
-                             "--allowed-host",   "--allowed-origin", "--tls-cert",
-                             "--tls-key",        "--token-file",     "--oauth-issuer",
-                             "--oauth-audience", "--oauth-keys",     "--rate-limit"};
+constexpr std::array kOfHttp{
+    "--port",       "--host",       "--path",         "--allowed-host", "--allowed-origin",
+    "--tls-cert",   "--tls-key",    "--token-file",   "--oauth-issuer", "--oauth-audience",
+    "--oauth-keys", "--rate-limit", "--trust-callers"};
 
 Result<void> check_readable(const char* option, std::string& path) {
   path = host::resolved_path(path, host::working_directory());
@@ -87,10 +87,35 @@ HttpServeOptions::HttpServeOptions(CLI::App& app) : app_(app) {
       "This server's address, as those tokens name it");
   add("--oauth-keys", gate.oauth_keys, "PYEMBER_OAUTH_KEYS",
       "Where the issuer's keys are (else its metadata says)");
+  app.add_flag("--trust-callers", trust_callers_,
+               "With tokens or OAuth: their code may do what the server's user may; else sessions "
+               "and scripts are in sandboxes")
+      ->envname("PYEMBER_TRUST_CALLERS")
+      ->group(kGroup);
   add("--rate-limit", gate.requests_per_second, "PYEMBER_RATE_LIMIT",
       "Requests a second that one caller may make; 0: any number")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
+}
+
+// Who can run code here can do what the server's user can, unless it is behind a boundary. So
+// callers that are told apart are kept apart as well, unless whoever starts the server trusts them.
+Result<void> HttpServeOptions::keep_callers_apart(host::Options& options) const {
+  if (!http_.gate.authenticates() || trust_callers_) return {};
+  using host::Isolation;
+  const Isolation room = options.isolation.value_or(Isolation::Sandbox);
+  if (host::boundary_of(room) == host::Boundary::None) {
+    return Error{ErrorCode::InvalidArgument,
+                 fmt::format("--isolation {} can't be used with tokens or OAuth, because callers' "
+                             "code could reach what other callers have, and all that the server's "
+                             "user can. Leave it out for sandboxes, or add --trust-callers where "
+                             "that is all right.",
+                             host::to_string(room))};
+  }
+  options.keeps_callers_apart = true;
+  options.isolation = room;
+  if (!options.scripts_boundary) options.scripts_boundary = host::boundary_of(room);
+  return {};
 }
 
 Result<void> HttpServeOptions::finish(host::Options& options) {
@@ -108,7 +133,7 @@ Result<void> HttpServeOptions::finish(host::Options& options) {
   if (auto found = find_credentials(); !found) return found;
   if (auto checked = host::check_gate(http_.gate); !checked) return checked;
   options.http = std::make_shared<host::HttpOptions>(http_);
-  return {};
+  return keep_callers_apart(options);
 }
 
 // Variables may stand in an environment that other servers share.

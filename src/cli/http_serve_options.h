@@ -27,9 +27,11 @@ class HttpServeOptions {
  private:
   Result<void> check_unused() const;
   Result<void> find_credentials();
+  Result<void> keep_callers_apart(host::Options& options) const;
 
   CLI::App& app_;
   std::string transport_ = "stdio";
+  bool trust_callers_ = false;
   host::HttpOptions http_;
 };
 

@@ -43,6 +43,9 @@ struct Options {
   bool supervised = true;              // --no-supervisor; another server follows one that dies
   std::optional<Isolation> isolation;  // --isolation; unset: the profile's default
   std::optional<Boundary> scripts_boundary;  // --sandbox-scripts; unset: a call may ask for one
+  // Callers are told apart and not trusted (no --trust-callers): sessions and scripts are behind
+  // boundaries, whatever a call asks for. Both are set as well, then.
+  bool keeps_callers_apart = false;
   Profile profile = Profile::Full;     // --profile, or what the program's name stands for
   std::string project_root;            // --project-root; empty: found
   bool checkpoints = true;             // --checkpoints

@@ -40,7 +40,8 @@ ScriptExecutor::ScriptExecutor(EventLoop& loop, PythonServices& services,
       library_({settings.project_root, limits::kAutosavedScripts, limits::kAutosavedBytes}),
       services_(services),
       environments_(environments),
-      boundaries_(settings.boundaries, settings.scripts_boundary, settings.own_directory),
+      boundaries_(settings.boundaries, settings.scripts_boundary, settings.own_directory,
+                  settings.named),
       preparer_(loop, library_, services_, environments_, boundaries_),
       runs_(loop, jobs, preparer_, library_, ticker),
       benchmarks_(loop, jobs, preparer_, services_,
@@ -58,8 +59,10 @@ void ScriptExecutor::add_tools(mcp::ToolCatalog& catalog) {
   add_library_tools(catalog, parts);
   add_job_tools(catalog, parts);
   if (!settings_.extended) return;
-  add_quality_tools(catalog, {loop_, environments_, ticker_});
-  add_environment_tools(catalog, {loop_, environments_, ticker_});
+  add_quality_tools(catalog, {loop_, environments_, ticker_, settings_.named});
+  // Named environments are the server's, and made by programs that packages bring along: not for
+  // callers who are kept apart.
+  if (settings_.named.any) add_environment_tools(catalog, {loop_, environments_, ticker_});
 }
 
 void ScriptExecutor::go_on(const Job& job, std::shared_ptr<mcp::ToolCall> call) {

@@ -39,6 +39,7 @@ class ScriptExecutor {
     bool extended = false;  // profile full
     std::function<BoundaryRooms&()> boundaries = {};
     std::optional<Boundary> scripts_boundary = {};  // --sandbox-scripts
+    CallerPaths named = {};                         // what calls may name
   };
 
   // All outlive it.

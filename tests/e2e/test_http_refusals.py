@@ -39,8 +39,9 @@ class Place:
         self.removed = self.file.add("alice")
         self.file.entries.pop()
         self.file.write()
-        self.server = HttpServer(self.world, ["--token-file", str(self.file.path), "--oauth-issuer", self.issuer.url, "--oauth-audience",
-                                              AUDIENCE, "--log-level", "debug"])
+        # Trusted, so that it is the protocol that keeps them apart; see test_http_callers_apart.py for the rest.
+        self.server = HttpServer(self.world, ["--token-file", str(self.file.path), "--trust-callers", "--oauth-issuer", self.issuer.url,
+                                              "--oauth-audience", AUDIENCE, "--log-level", "debug"])
 
     def caller(self, name: str) -> Caller:
         return Caller(self.server, self.tokens[name])

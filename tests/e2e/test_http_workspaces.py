@@ -20,7 +20,7 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def server(tokens: dict[str, str]) -> Iterator[HttpServer]:
-    with HttpServer(["--token-file", tokens["file"]]) as server:
+    with HttpServer(["--token-file", tokens["file"], "--trust-callers"]) as server:
         yield server
 
 

@@ -29,8 +29,12 @@ std::optional<Boundary> parse_boundary(std::string_view name) {
 }
 
 ScriptBoundaries::ScriptBoundaries(std::function<BoundaryRooms&()> rooms,
-                                   std::optional<Boundary> imposed, std::string own_directory)
-    : rooms_(std::move(rooms)), imposed_(imposed), own_directory_(std::move(own_directory)) {}
+                                   std::optional<Boundary> imposed, std::string own_directory,
+                                   CallerPaths named)
+    : rooms_(std::move(rooms)),
+      imposed_(imposed),
+      own_directory_(std::move(own_directory)),
+      named_(std::move(named)) {}
 
 // A container is no weaker than a sandbox, nor the other way round: either may be asked for.
 Result<Boundary> ScriptBoundaries::choose(const std::optional<std::string>& asked) const {
@@ -44,11 +48,13 @@ Result<Boundary> ScriptBoundaries::choose(const std::optional<std::string>& aske
                              *asked)};
   }
   if (imposed_ && *boundary == Boundary::None) {
-    return Error{ErrorCode::InvalidArgument,
-                 fmt::format("isolation='none' is not for this server's scripts, which was started "
-                             "with --sandbox-scripts.\nLeave isolation out (it is '{}'); only who "
-                             "starts the server can allow more (--sandbox-path, --sandbox-host).",
-                             to_string(by_default))};
+    return Error{
+        ErrorCode::InvalidArgument,
+        fmt::format("isolation='none' is not for this server's scripts, which {}.\nLeave "
+                    "isolation out (it is '{}'); only who starts the server can allow "
+                    "more ({}--sandbox-path, --sandbox-host).",
+                    named_.any ? "was started with --sandbox-scripts" : "keeps its callers apart",
+                    to_string(by_default), named_.any ? "" : "--trust-callers, ")};
   }
   return *boundary;
 }
@@ -56,6 +62,7 @@ Result<Boundary> ScriptBoundaries::choose(const std::optional<std::string>& aske
 Result<ScriptPlaces> ScriptBoundaries::places(const NamedPlaces& named) const {
   PlacesTrust trust{imposed_.has_value(), working_directory(), rooms_().settings().allowed.paths,
                     find_forbidden_places("")};
+  trust.writes_there = named_.any;
   if (!own_directory_.empty()) trust.server_directory = trust.forbidden.own = own_directory_;
   return places_of(named, trust);
 }

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "host/boundaries/boundary_rooms.h"
+#include "host/boundaries/caller_paths.h"
 #include "host/boundaries/enclosure.h"
 #include "host/scripts/script_places.h"
 #include "host/workers/worker_place.h"
@@ -22,9 +23,11 @@ class ScriptBoundaries {
  public:
   // `rooms` is asked when the first script needs a boundary. `imposed`: all scripts get it, and no
   // call gets around it; they write to `own_directory` then, the server's working directory when
-  // that is empty.
+  // that is empty. `named`: what calls may name.
   ScriptBoundaries(std::function<BoundaryRooms&()> rooms, std::optional<Boundary> imposed,
-                   std::string own_directory = {});
+                   std::string own_directory = {}, CallerPaths named = {});
+
+  const CallerPaths& named() const { return named_; }
 
   // What a call gets that asks for `asked`, or for nothing.
   Result<Boundary> choose(const std::optional<std::string>& asked) const;
@@ -36,6 +39,7 @@ class ScriptBoundaries {
   const std::function<BoundaryRooms&()> rooms_;
   const std::optional<Boundary> imposed_;
   const std::string own_directory_;
+  const CallerPaths named_;
 };
 
 }  // namespace pyember::host

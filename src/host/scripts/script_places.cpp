@@ -46,12 +46,11 @@ std::string why_read_only(const AllowedPath& directory, const PlacesTrust& trust
     if (each.writable && is_in(directory.outside, each.outside)) return {};
   }
   const AllowedPath own = path_named(trust.server_directory, true);
-  const bool is_own =
-      is_in(directory.outside, own.outside) && problem_of_showing(own, trust.forbidden).empty();
+  const bool is_own = trust.writes_there && is_in(directory.outside, own.outside) &&
+                      problem_of_showing(own, trust.forbidden).empty();
   if (is_own) return {};
-  return fmt::format(
-      "this server's scripts write only where it was started and where "
-      "--sandbox-path says so");
+  if (!trust.writes_there) return "this server's scripts write only where --sandbox-path says so";
+  return "this server's scripts write only where it was started and where --sandbox-path says so";
 }
 
 Result<void> add_directory(const NamedPlaces& named, const PlacesTrust& trust,

@@ -26,6 +26,7 @@ struct PlacesTrust {
   std::string server_directory;
   std::vector<AllowedPath> allowed;
   ForbiddenPlaces forbidden;  // which nobody gets around
+  bool writes_there = true;   // to the server's directory; unset: it is only read (CallerPaths)
 };
 
 // What is shown of it.

@@ -123,6 +123,7 @@ class ScriptPreparer::Impl {
   };
 
   Result<void> check(Preparation& preparation);
+  Result<void> check_named_paths(const ScriptRequest& request, const std::string& here) const;
   Result<void> look_for_places(Preparation& preparation);
   void note_rights(Preparation& preparation);
   Result<void> enclose(Preparation& preparation, const std::string& script_path);
@@ -184,6 +185,7 @@ Result<void> ScriptPreparer::Impl::check(Preparation& preparation) {
                                                  : "neither script_path nor script_content was")};
   }
   const std::string here = working_directory();
+  if (auto named = check_named_paths(request, here); !named) return named;
   std::string& cwd = preparation.script.spec.working_directory;
   cwd = here;
   if (request.directory) {
@@ -205,6 +207,27 @@ Result<void> ScriptPreparer::Impl::check(Preparation& preparation) {
     if (auto found = look_for_places(preparation); !found) return found;
   }
   return request.script_path ? Result<void>{} : save_inline(preparation);
+}
+
+// Before anything is said of what is there. What lies in the library the call did not name by a
+// path.
+Result<void> ScriptPreparer::Impl::check_named_paths(const ScriptRequest& request,
+                                                     const std::string& here) const {
+  const CallerPaths& named = boundaries_.named();
+  if (named.any || request.keeps_directory) return {};
+  const std::string base = request.directory ? resolved_path(*request.directory, here) : here;
+  if (request.directory) {
+    constexpr const char* kInstead = "Leave directory out: the script has a folder of its own.";
+    if (auto checked = named.check_reading("directory", base, kInstead); !checked) return checked;
+  }
+  if (request.script_path) {
+    constexpr const char* kInstead =
+        "Give script_content, or save the script with py_save_script and run it by its name.";
+    const std::string path = resolved_path(*request.script_path, base);
+    if (auto checked = named.check_reading("script_path", path, kInstead); !checked) return checked;
+  }
+  if (!request.env_file) return {};
+  return named.check_reading("env_file", resolved_path(*request.env_file, here), "Give env_vars.");
 }
 
 // In a sandbox code may do in a folder what the folder's owner may; container runtimes offer no

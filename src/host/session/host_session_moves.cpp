@@ -88,7 +88,7 @@ Result<SessionPlan> HostSession::plan_with(const SessionWish& wish) {
   // Where a session runs is free until it has run anywhere.
   const bool never_run = !has_been_opened() && held_.empty();
   if (unused() || (never_run && wish.isolation)) {
-    Result<SessionPlan> anew = new_plan(wish, registry_.settings().isolation);
+    Result<SessionPlan> anew = registry_.new_session_plan(wish);
     if (!anew) return anew.error();
     plan_ = anew.take();
   }

@@ -131,13 +131,24 @@ std::optional<Isolation> parse_isolation(std::string_view text) {
 bool SessionWish::limited() const { return limits != WorkerLimits{}; }
 
 bool SessionWish::empty() const {
-  return !isolation && dependencies.empty() && imported.empty() && python_version.empty() && !limited() &&
-         !confinement.any() && undo == 0;
+  return !isolation && dependencies.empty() && imported.empty() && python_version.empty() &&
+         !limited() && !confinement.any() && undo == 0;
 }
 
-Result<SessionPlan> new_plan(const SessionWish& wish, Isolation by_default) {
+Result<SessionPlan> new_plan(const SessionWish& wish, Isolation by_default,
+                             bool always_behind_boundary) {
   SessionPlan plan;
   plan.asked = wish.isolation.value_or(by_default);
+  if (always_behind_boundary && plan.asked == Isolation::Auto) plan.asked = by_default;
+  if (always_behind_boundary && boundary_of(plan.asked) == Boundary::None) {
+    return contradiction(
+        fmt::format("isolation='{}' is not for this server's sessions, which keeps its callers "
+                    "apart",
+                    to_string(plan.asked)),
+        fmt::format("Leave isolation out (it is '{}'); only who starts the server can allow more "
+                    "(--trust-callers).",
+                    to_string(by_default)));
+  }
   if (wish.confinement.any()) {
     if (is_worker(plan.asked) || needs_process(wish)) {
       return contradiction(
@@ -178,7 +189,11 @@ Result<SessionPlan> changed_plan(const std::string& session, SessionPlan plan,
         fmt::format("session '{}' exists and {}", session, what),
         "Use another session name, or close this session with close_session first.");
   };
-  if (wish.isolation && *wish.isolation != plan.asked && *wish.isolation != plan.room) {
+  // Behind a boundary nothing is left for auto to choose.
+  const bool left_open =
+      wish.isolation == Isolation::Auto && boundary_of(plan.room) != Boundary::None;
+  if (wish.isolation && !left_open && *wish.isolation != plan.asked &&
+      *wish.isolation != plan.room) {
     return exists(fmt::format(
         "its isolation is '{}'{}, which can't be changed to '{}'", to_string(plan.asked),
         plan.asked == plan.room ? "" : fmt::format(" (now {})", to_string(plan.room)),

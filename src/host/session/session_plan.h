@@ -33,7 +33,7 @@ struct SessionWish {
   // Packages for what the cell imports. When they can't be had it is run without them, and told so.
   std::vector<std::string> imported = {};
   std::function<void(const std::vector<std::string>& imported)> not_had = {};  // may be empty
-  std::string python_version;             // "3.12"
+  std::string python_version;                                                  // "3.12"
   WorkerLimits limits;
   embed::Confinement confinement;
   std::size_t undo = 0;  // copies to be kept for it; 0: nothing is said
@@ -58,8 +58,10 @@ struct SessionPlan {
 
 // The plan of a new session, or why the wishes contradict each other. What its first cell asks for
 // besides isolation and confinement is not in it yet: that comes by changed_plan(), and a cell
-// whose packages can't be had leaves nothing behind.
-Result<SessionPlan> new_plan(const SessionWish& wish, Isolation by_default);
+// whose packages can't be had leaves nothing behind. `always_behind_boundary`: it is a sandbox or a
+// container, as `by_default` is, whatever is wished.
+Result<SessionPlan> new_plan(const SessionWish& wish, Isolation by_default,
+                             bool always_behind_boundary = false);
 
 // Whether a session that exists can serve the call, and what its plan is then; `opened` says that
 // it has had an interpreter: limits hold for the session when they come before, else for their

@@ -102,7 +102,7 @@ Result<HostSession*> SessionRegistry::find_or_make(const std::string& name,
   HostSession* session = find(name);
   if (session == nullptr) {
     if (const Result<void> room = may_open(name); !room) return room.error();
-    Result<SessionPlan> plan = new_plan(wish, settings_.isolation);
+    Result<SessionPlan> plan = new_session_plan(wish);
     if (!plan) return plan.error();
     session = &make(name, plan.take());
   }
@@ -119,7 +119,17 @@ Result<HostSession*> SessionRegistry::open(const std::string& name, SessionPlan 
                              name)};
   }
   if (const Result<void> room = may_open(name); !room) return room.error();
+  // A state of a session that had no boundary does not bring that back.
+  if (settings_.always_behind_boundary && boundary_of(plan.room) == Boundary::None) {
+    plan.asked = plan.room = settings_.isolation;
+    plan.confinement = {};
+    if (plan.python_version.find('/') != std::string::npos) plan.python_version.clear();
+  }
   return &make(name, std::move(plan), first);
+}
+
+Result<SessionPlan> SessionRegistry::new_session_plan(const SessionWish& wish) const {
+  return new_plan(wish, settings_.isolation, settings_.always_behind_boundary);
 }
 
 Result<void> SessionRegistry::may_open(const std::string& name) const {

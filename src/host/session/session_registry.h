@@ -33,6 +33,7 @@ struct SessionSettings {
   std::string folders_directory;                  // of their folders; empty: they have none
   std::shared_ptr<const SavedTools> saved_tools;  // functions that code has saved; null: none
   Isolation isolation = Isolation::InProcess;     // of sessions whose caller names none
+  bool always_behind_boundary = false;            // whatever a caller names; `isolation` has one
   journal::SessionLog* log = nullptr;             // of what must outlive the server; null: nothing
   std::string owner;                              // whose sessions they are, in that log
   std::string principal;  // the same, as callers over HTTP are named; empty: local
@@ -70,6 +71,8 @@ class SessionRegistry {
   Result<embed::CellNumber> race(const std::string& name, CellSpec spec, RaceOrder order,
                                  std::unique_ptr<CellObserver> observer);
   void cancel(const std::string& name, embed::CellNumber number);
+  // Of a session that has run nothing yet; the error: it can't be had.
+  Result<SessionPlan> new_session_plan(const SessionWish& wish) const;
 
   HostSession* find(const std::string& name);
   // The same for a caller who needs one: why there is none, and whether there could be.

@@ -71,6 +71,11 @@ void Export::begin() {
   HostSession* found = open.value();
   if (const auto wanted = arguments.text("path"); wanted && !wanted->empty()) {
     path = absolute_path(*wanted);
+    constexpr const char* kInstead =
+        "Leave path out: the text is answered, or put into the session's folder.";
+    if (auto named = parts.named.check_writing("path", path, kInstead); !named) {
+      return fail(named.error().message);
+    }
     if (auto free = check_target(path, overwrite); !free) return fail(free.error().message);
   }
   if (found->history().cells().empty() && !found->busy()) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "host/boundaries/caller_paths.h"
 #include "host/loop/event_loop.h"
 #include "host/services/python_services.h"
 #include "host/session/session_registry.h"
@@ -14,6 +15,7 @@ struct ExportParts {
   PythonServices& services;
   EventLoop& loop;
   std::size_t output_budget;  // characters; a longer text goes to the session's folder
+  CallerPaths named = {};     // what calls may name
 };
 
 // Adds export_session. It waits for the session's cells like a cell, because the session itself is

@@ -281,7 +281,7 @@ void add(mcp::ToolCatalog& catalog, mcp::Tool tool, const QualityParts& parts,
   const AnswerForm form{tool.name, tool.title};
   tool.tasking = mcp::Tool::Tasking::Optional;
   tool.handler = [parts, form, begin](const Call& call) {
-    begin(std::make_shared<QualityWork>(parts.loop, parts.environments, parts.ticker, call, form));
+    begin(std::make_shared<QualityWork>(parts, call, form));
   };
   catalog.add(std::move(tool));
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "host/boundaries/caller_paths.h"
 #include "host/environments/environments.h"
 #include "host/loop/event_loop.h"
 #include "host/tools/progress.h"
@@ -12,6 +13,7 @@ struct QualityParts {
   EventLoop& loop;
   Environments& environments;
   ProgressTicker& ticker;
+  CallerPaths named = {};  // what calls may name
 };
 
 // format_code (ruff) and static_analysis (ruff and bandit), each in an environment of its own that

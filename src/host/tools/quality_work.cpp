@@ -33,13 +33,14 @@ Error cannot_run(const std::string& program, const std::string& why) {
 
 }  // namespace
 
-QualityWork::QualityWork(EventLoop& loop, Environments& environments, ProgressTicker& ticker,
-                         std::shared_ptr<mcp::ToolCall> call, AnswerForm form)
-    : loop_(loop),
-      environments_(environments),
+QualityWork::QualityWork(const QualityParts& parts, std::shared_ptr<mcp::ToolCall> call,
+                         AnswerForm form)
+    : loop_(parts.loop),
+      environments_(parts.environments),
+      named_(parts.named),
       call_(std::move(call)),
       form_(answer_form_like(*call_, std::move(form))) {
-  if (call_->wants_progress()) feed_ = std::make_unique<ProgressFeed>(ticker, call_);
+  if (call_->wants_progress()) feed_ = std::make_unique<ProgressFeed>(parts.ticker, call_);
 }
 
 QualityWork::~QualityWork() {
@@ -58,6 +59,17 @@ bool QualityWork::find_code() {
                       "one.\nscript_path names a file or directory, script_content is the source.",
                       path ? "both" : "neither")});
     return false;
+  }
+  if (path) {
+    constexpr const char* kInstead = "Give script_content.";
+    const std::string whole = resolved_path(*path, working_directory());
+    const Result<void> named = given.flag("write", false)
+                                   ? named_.check_writing("script_path", whole, kInstead)
+                                   : named_.check_reading("script_path", whole, kInstead);
+    if (!named) {
+      fail(named.error());
+      return false;
+    }
   }
   folder_ = private_folder();
   if (folder_.empty()) {

@@ -8,6 +8,7 @@
 #include "host/environments/environments.h"
 #include "host/environments/helper_command.h"
 #include "host/tools/progress.h"
+#include "host/tools/quality_tools.h"
 #include "host/tools/tool_answer.h"
 #include "mcp/tool.h"
 
@@ -19,8 +20,7 @@ namespace pyember::host {
 // that runs. Loop's thread only.
 class QualityWork : public std::enable_shared_from_this<QualityWork> {
  public:
-  QualityWork(EventLoop& loop, Environments& environments, ProgressTicker& ticker,
-              std::shared_ptr<mcp::ToolCall> call, AnswerForm form);
+  QualityWork(const QualityParts& parts, std::shared_ptr<mcp::ToolCall> call, AnswerForm form);
   ~QualityWork();
   QualityWork(const QualityWork&) = delete;
   QualityWork& operator=(const QualityWork&) = delete;
@@ -48,6 +48,7 @@ class QualityWork : public std::enable_shared_from_this<QualityWork> {
  private:
   EventLoop& loop_;
   Environments& environments_;
+  const CallerPaths named_;
   const std::shared_ptr<mcp::ToolCall> call_;
   const AnswerForm form_;
   std::unique_ptr<ProgressFeed> feed_;  // a sign of life, while packages are fetched

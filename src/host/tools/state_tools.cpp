@@ -243,7 +243,7 @@ void Restore::into_new(std::unique_ptr<HostSession> before) {
   if (!opened) return failed(opened.error().message);
   made = true;
   opened.value()->begin_with(
-      header.about.plan, path, limits::kCarryTimeout,
+      opened.value()->plan(), path, limits::kCarryTimeout,
       when_carried([self = shared_from_this()](const CarriedState& state,
                                                const std::vector<std::string>& notices) {
         self->restored(state, notices);

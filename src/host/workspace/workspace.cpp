@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -27,6 +28,14 @@ std::int64_t wall_clock_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::system_clock::now().time_since_epoch())
       .count();
+}
+
+CallerPaths named_paths(const Options& options, const PrincipalPlaces& places) {
+  CallerPaths paths{!options.keeps_callers_apart, options.allowed.paths};
+  std::error_code failed;
+  const std::string own = std::filesystem::weakly_canonical(places.project, failed).string();
+  if (!failed) paths.shown.push_back({own, places.project});
+  return paths;
 }
 
 // Where sessions find packages, for profile code to see what is missing; unset: it installs none.
@@ -110,6 +119,7 @@ SessionSettings Workspace::session_settings(std::function<std::size_t()> others_
     settings.saved_tools = std::make_shared<SavedTools>(places_.saved_tools);
   }
   settings.isolation = options.isolation.value_or(Isolation::Auto);
+  settings.always_behind_boundary = options.keeps_callers_apart;
   settings.log = parts_.sessions;
   settings.owner = places_.key;
   settings.principal = places_.principal;
@@ -137,10 +147,12 @@ void Workspace::add_tools() {
   settings.extended = full;
   settings.boundaries = [this]() -> BoundaryRooms& { return parts_.rooms.boundaries(); };
   settings.scripts_boundary = options.scripts_boundary;
+  settings.named = named_paths(options, places_);
   scripts_.emplace(parts_.loop, parts_.services, parts_.environments, jobs_, progress_, settings);
   scripts_->add_tools(tools_);
   if (full) {
-    add_export_tool(tools_, {registry_, parts_.services, parts_.loop, options.output_budget});
+    add_export_tool(tools_, {registry_, parts_.services, parts_.loop, options.output_budget,
+                             named_paths(options, places_)});
   }
 }
 
