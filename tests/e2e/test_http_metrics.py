@@ -13,6 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.http_client import HttpClient, HttpServer, Legacy, Stream, make_token
+from tests.support.issuer import AUDIENCE, Issuer
 
 UPSTREAM = Path(__file__).parents[1] / "support" / "upstream_server.py"
 
@@ -287,6 +288,15 @@ def test_with_tokens_only_their_own_scope_shows_numbers(tmp_path: Path) -> None:
             assert word not in numbers.text
         assert server.client(watcher).request("tools/call", {"name": "run_python", "arguments": {"code": "1"}}).status == 403
         assert server.client(watcher).request("tools/list").answer["result"]["tools"] == []
+
+
+def test_a_signed_token_may_have_the_scope_too() -> None:
+    with Issuer() as issuer, HttpServer(["--oauth-issuer", issuer.url, "--oauth-audience", AUDIENCE]) as server:
+        assert scrape(server.client(issuer.token(scope="metrics"))).of("pyember_http_connections") >= 1
+        refused = server.client(issuer.token(scope="tools:*")).send("GET", "/metrics")
+        assert refused.status == 403
+        assert 'scope="tools:* metrics"' in refused.headers["www-authenticate"]
+        assert "resource_metadata=" in refused.headers["www-authenticate"]
 
 
 # --- MCP servers behind it -----------------------------------------------------------------------
