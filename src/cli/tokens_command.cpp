@@ -52,8 +52,8 @@ Result<std::vector<std::string>> checked_scopes(const std::vector<std::string>& 
   std::vector<std::string> scopes;
   for (const std::string& each : wanted) {
     if (!host::is_scope(each)) {
-      return wrong(fmt::format("'{}' is no scope. Say one or more of: {}, tool:NAME, metrics.", each,
-                               fmt::join(host::offered_scopes(), ", ")));
+      return wrong(fmt::format("'{}' is no scope. Say one or more of: {}, tool:NAME, metrics.",
+                               each, fmt::join(host::offered_scopes(), ", ")));
     }
     if (std::find(scopes.begin(), scopes.end(), each) == scopes.end()) scopes.push_back(each);
   }

@@ -39,7 +39,7 @@ struct CellSpec {
   // The MCP servers that its code may use, as configured; null: all. See UpstreamGateway::allow().
   std::shared_ptr<const std::vector<std::string>> servers = {};
   embed::CellKind kind = embed::CellKind::Code;  // HostSession::save() and restore() give others
-  // Where its client's call stands in a trace, for what its code asks of MCP servers; null: nowhere.
+  // Where its client's call stands in a trace, for what its code asks of upstreams; null: nowhere.
   std::shared_ptr<const mcp::TraceContext> trace = {};
 };
 

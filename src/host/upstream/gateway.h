@@ -41,8 +41,8 @@ class UpstreamGateway final : public CallService {
     // By whom upstreams' own questions are asked; outlives this. Null: they may ask nothing.
     QuestionService* questions = nullptr;
     ServerMetrics* metrics = nullptr;  // counts calls; outlives this; null: nobody does
-    std::string state_folder;        // of caches, pins and the audit log; empty: nothing is kept
-    std::string saved_tools_folder;  // of runs whose permit names none; empty: none are saved
+    std::string state_folder;          // of caches, pins and the audit log; empty: nothing is kept
+    std::string saved_tools_folder;    // of runs whose permit names none; empty: none are saved
   };
 
   UpstreamGateway(EventLoop& loop, UpstreamConfiguration configuration, Policy policy,
