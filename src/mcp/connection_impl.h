@@ -137,6 +137,9 @@ class Connection::Impl : public LineFramer::Receiver, public std::enable_shared_
   bool become_task(PendingCall& pending);
   void watch_for_slowness(const std::shared_ptr<PendingCall>& pending);
   Task* task_of(const Request& request);
+  bool may_see(const Task& task) const {
+    return !options_.may_call || options_.may_call(task.tool());
+  }
   std::optional<RpcError> read_task_ids(const Request& request, SubscriptionFilter& filter);
 
   // After another server (resume.cpp).

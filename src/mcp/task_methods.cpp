@@ -90,7 +90,7 @@ void Connection::Impl::make_slow_calls_tasks() {
 
 // --- the methods -----------------------------------------------------------------------------
 
-// The task that a request names. Answers the error itself.
+// The task that a request names, unless its caller may not call the tool. Answers the error itself.
 Task* Connection::Impl::task_of(const Request& request) {
   if (!server_.tasks) {
     responder_.error(request.from, unknown_method(request.method));
@@ -108,6 +108,10 @@ Task* Connection::Impl::task_of(const Request& request) {
                          ? unknown_task(*id)
                          : invalid_params("Invalid params: taskId is missing or not a string. Send "
                                           "the one that the call was answered with."));
+  }
+  if (task != nullptr && !may_see(*task)) {
+    responder_.error(request.from, forbidden_tool(task->tool()));
+    return nullptr;
   }
   return task;
 }
@@ -158,7 +162,8 @@ std::optional<RpcError> Connection::Impl::read_task_ids(const Request& request,
   }
   for (const Json& id : *ids) {
     const auto& text = id.get_ref<const std::string&>();
-    if (server_.tasks->find(text) != nullptr) filter.task_ids.insert(text);
+    const Task* const task = server_.tasks->find(text);
+    if (task != nullptr && may_see(*task)) filter.task_ids.insert(text);
   }
   return std::nullopt;
 }

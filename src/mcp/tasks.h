@@ -38,6 +38,7 @@ class Task : public ToolCallSink {
   void keep();
 
   const std::string& id() const { return record_.id; }
+  const std::string& tool() const { return record_.tool; }
   Status status() const;
   bool is_over() const { return record_.outcome.has_value(); }
   // It goes on when the server has ended.

@@ -6,7 +6,9 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support.http_client import HttpServer, Stream, make_token
-from tests.support.raw_client import RawClient, ServerGone, descendants
+from tests.support.raw_client import RawClient, ServerGone, descendants, server_binary
 from tests.support.world import VERSION, make_world
 
 DEADLINE = 60.0
@@ -75,12 +77,20 @@ class Server:
             time.sleep(0.05)
         raise AssertionError(f"task {task} is never {' or '.join(states)}: {found}")
 
+    @property
+    def process(self) -> subprocess.Popen[Any]:
+        return self.stdio.process if self.transport == "stdio" else self.http.process
+
+    @property
+    def pid(self) -> int:
+        return self.stdio.pid if self.transport == "stdio" else self.http.pid
+
     def die(self) -> None:
         """As in a crash; the supervisor starts another one."""
         if self.transport == "http":
             self.http.kill()
         else:
-            os.kill(self.stdio.pid, signal.SIGKILL)
+            os.kill(self.pid, signal.SIGKILL)
 
     def restart(self, ending: Callable[[], Any] | None = None) -> None:
         """Ends the server, in order unless told otherwise, and starts one by hand."""
@@ -194,10 +204,31 @@ def test_a_script_s_task_goes_on_when_its_server_is_restarted_in_order(server: S
     assert server.until(task, "completed")["result"]["structuredContent"]["stdout"] == "begun\nended\n"
 
 
+def test_tasks_go_on_through_an_upgrade(stdio: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("pyember", "pyember-runner"):
+        shutil.copy(Path(server_binary()).with_name(name), tmp_path / name)
+    with monkeypatch.context() as patched:
+        patched.setenv("PYEMBER_BINARY", str(tmp_path / "pyember"))  # as an earlier version would lie there
+        server = stdio()
+    code, gate = gated(server)
+    task = server.script(code)["taskId"]
+    cell = server.call("run_python", {"code": "import time; time.sleep(600)", "timeout": 600})["taskId"]
+    older = server.pid
+    command = [server_binary(), "upgrade", str(server.process.pid)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done
+    assert server.get(task)["status"] == "working"
+    assert server.pid != older
+    lost = server.until(cell, "completed")["result"]
+    assert lost["isError"] and lost["structuredContent"]["status"] == "lost"
+    gate.write_text("")
+    assert server.until(task, "completed")["result"]["structuredContent"]["stdout"] == "begun\nended\n"
+
+
 def test_a_script_that_ends_while_there_is_no_server_completes_its_task(server: Server) -> None:
     code, gate = gated(server)
     task = server.script(code)["taskId"]
-    process = server.stdio.process if server.transport == "stdio" else server.http.process
+    process = server.process
 
     def kill_all_and_let_the_run_end() -> None:
         os.killpg(process.pid, signal.SIGKILL)

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/iso_time.h"
 #include "base/limits.h"
 #include "base/random_hex.h"
 #include "job_fixture.h"
@@ -14,6 +15,7 @@ using namespace pyember::host;
 
 namespace {
 
+constexpr std::int64_t kMinute = 60'000;
 constexpr std::int64_t kTtl = std::chrono::milliseconds(limits::kTaskTtl).count();
 
 // A process that has ended, and was waited for.
@@ -26,7 +28,8 @@ ProcessIdentity somebody_dead() {
 }
 
 struct Tasks : JobFixture {
-  std::int64_t now = 1'763'684'831'123;
+  // The files' times are the real ones.
+  std::int64_t now = static_cast<std::int64_t>(unix_now() * 1000);
   std::vector<std::pair<std::string, std::shared_ptr<mcp::ToolCall>>> going_on;
   KeptTasks tasks{folder.path + "/meta", *registry, [this] { return now; },
                   [this](const Job& job, std::shared_ptr<mcp::ToolCall> call) {
@@ -208,12 +211,12 @@ TEST_CASE("Kept tasks: what dead servers left goes when its time is over, and no
   write_text(half, "{");
   write_text(world.folder.path + "/meta/tasks/notes", "somebody else's");
 
-  world.now += kTtl - 1;
+  world.now += kTtl - kMinute;
+  world.tasks.tidy();
+  for (const std::string& id : {over.id, lost.id, gone.id, runs.id}) CHECK(world.exists(id));
+  world.now += 2 * kMinute;
   world.tasks.tidy();
   CHECK_FALSE(std::filesystem::exists(half));
-  for (const std::string& id : {over.id, lost.id, gone.id, runs.id}) CHECK(world.exists(id));
-  world.now += 1;
-  world.tasks.tidy();
   CHECK_FALSE(world.exists(over.id));
   CHECK_FALSE(world.exists(gone.id));
   CHECK(world.exists(lost.id));  // it failed when that was seen
@@ -227,9 +230,11 @@ TEST_CASE("Kept tasks: what dead servers left goes when its time is over, and no
   REQUIRE(world.registry->cancel(job).ok());
   REQUIRE(world.ends(job));
   world.now = static_cast<std::int64_t>(world.registry->find(job)->completed_at * 1000) + kTtl - 1;
+  CHECK(world.tasks.find(runs.id));
+  world.now += kMinute;
   world.tasks.tidy();
-  CHECK(world.exists(runs.id));
-  world.now += 2;
-  world.tasks.tidy();
+  CHECK_FALSE(world.exists(runs.id));
+  world.leave(runs);
+  CHECK_FALSE(world.tasks.find(runs.id));
   CHECK_FALSE(world.exists(runs.id));
 }

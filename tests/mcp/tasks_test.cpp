@@ -54,7 +54,9 @@ class World {
     add("must", Tool::Tasking::Required);
     server.emplace(mcp::ServerInfo{"test", "", "1", "", "", ""}, catalog, resources);
     server->offer_tasks([this] { return now; }, keeper);
-    connection.emplace(*server, output);
+    connection.emplace(*server, output, mcp::Connection::Options{[this](std::string_view tool) {
+      return tool != forbidden;
+    }});
   }
 
   static Json meta(bool tasks, const Json& more = Json::object()) {
@@ -88,6 +90,7 @@ class World {
   }
 
   std::int64_t now = 1'000'000;
+  std::string forbidden;  // the tool this caller may not call
   test::CapturedOutput output;
   std::map<std::string, std::shared_ptr<mcp::ToolCall>> calls;
   test::ScriptedResources resources;
@@ -293,6 +296,21 @@ TEST_CASE("Tasks: those who listen are told of each change, and of nothing else"
   CHECK(world.take()["id"] == "c");
 }
 
+TEST_CASE("Tasks: of a tool that a caller may not call they are not the caller's either") {
+  World world;
+  const std::string id = world.task();
+  world.forbidden = "long";
+  for (const char* method : {"tasks/get", "tasks/update", "tasks/cancel"}) {
+    CAPTURE(method);
+    const Json params = {{"taskId", id}, {"inputResponses", Json::object()}};
+    CHECK(world.ask(method, params)["error"]["code"] == static_cast<int>(mcp::RpcCode::Forbidden));
+  }
+  world.send("l", "subscriptions/listen", {{"notifications", {{"taskIds", {id}}}}});
+  CHECK(world.take()["params"]["notifications"].value("taskIds", Json::array()).empty());
+  world.forbidden.clear();
+  CHECK(world.get(id)["status"] == "working");
+}
+
 TEST_CASE("Tasks: one is kept for its time after its end, and no longer") {
   World world;
   const std::string id = world.task();
@@ -464,6 +482,7 @@ TEST_CASE("Tasks: a server with many of those before it still answers for each")
   Keeper keeper;
   World world(&keeper);
   mcp::TaskRecord record;
+  record.tool = "long";
   record.created_ms = record.updated_ms = world.now;
   record.outcome = mcp::ToolResult();
   for (std::size_t count = 0; count < limits::kTasks + 2; ++count) {

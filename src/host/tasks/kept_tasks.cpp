@@ -113,6 +113,10 @@ std::optional<mcp::TaskRecord> KeptTasks::find(std::string_view id) {
   std::optional<StoredTask> stored = read(id);
   if (!stored) return std::nullopt;
   if (is_lost(*stored)) end_lost(*stored);
+  if (is_past(*stored)) {
+    forget(stored->task.id);
+    return std::nullopt;
+  }
   if (!stored->task.outcome && stored->task.lasting_work.empty()) return std::nullopt;
   return std::move(stored->task);
 }
@@ -144,20 +148,30 @@ bool KeptTasks::is_past(const StoredTask& stored) {
   return (!job || job->is_over()) && std::max(since_ms, stored.task.updated_ms) + kept <= clock_();
 }
 
+// Others can't be past their time, and need not be read.
+bool KeptTasks::is_old(const std::string& path) const {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) return false;
+  const std::int64_t written_ms = static_cast<std::int64_t>(status.st_mtime) * 1000;
+  return written_ms + std::chrono::milliseconds(limits::kTaskTtl).count() <= clock_();
+}
+
 void KeptTasks::tidy() {
   std::error_code error;
   std::filesystem::directory_iterator files(folder_, error);
   for (; !error && files != std::filesystem::directory_iterator(); files.increment(error)) {
+    const std::string path = files->path().string();
     const std::string name = files->path().filename().string();
     const std::string id = name.substr(0, name.find('.'));
-    if (!is_task_id(id)) continue;
+    if (!is_task_id(id) || !is_old(path)) continue;
     if (name != id + std::string(kSuffix)) {
-      unlink(files->path().c_str());  // half a record, of a server that was killed
-      continue;
+      unlink(path.c_str());  // half a record, of a server that was killed
+    } else if (std::optional<StoredTask> stored = read(id)) {
+      if (is_lost(*stored)) end_lost(*stored);
+      if (is_past(*stored)) forget(id);
+    } else {
+      forget(id);
     }
-    std::optional<StoredTask> stored = read(id);
-    if (stored && is_lost(*stored)) end_lost(*stored);
-    if (!stored || is_past(*stored)) forget(id);
   }
 }
 

@@ -42,6 +42,7 @@ class KeptTasks final : public mcp::TaskKeeper {
   bool is_lost(const StoredTask& stored) const;
   void end_lost(StoredTask& stored);
   bool is_past(const StoredTask& stored);
+  bool is_old(const std::string& path) const;
 
   const std::string directory_;
   const std::string folder_;
