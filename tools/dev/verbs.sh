@@ -60,8 +60,10 @@ verb_tsan() {
 }
 
 verb_fuzz() {
-  local seconds="${1:-60}" source targets=()
-  for source in "$ROOT"/tests/fuzz/fuzz_*.cpp; do targets+=("$(basename "$source" .cpp)"); done
+  local seconds="${1:-60}" source targets=("${@:2}")
+  if [ "${#targets[@]}" -eq 0 ]; then
+    for source in "$ROOT"/tests/fuzz/fuzz_*.cpp; do targets+=("$(basename "$source" .cpp)"); done
+  fi
   ensure_fuzzer_runtime
   build_preset fuzz "${targets[@]}"
   for source in "${targets[@]}"; do fuzz_one "$source" "$seconds"; done
@@ -97,6 +99,8 @@ verb_soak() {
   ensure_sandbox_packages
   export_uv
   PYEMBER_BINARY="$ROOT/build/release/pyember" "$ENV_PYTHON" "$ROOT/tests/hostile/soak.py" "$@"
+  # All of it: the parsers, too, each for ten minutes.
+  if [ "$#" -eq 0 ]; then verb_fuzz 600; fi
 }
 
 cpp_files() {
