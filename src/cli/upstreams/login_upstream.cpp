@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/limits.h"
+#include "base/own_environment.h"
 #include "base/spawn.h"
 #include "cli/terminal.h"
 #include "cli/upstreams/upstream_texts.h"
@@ -19,8 +20,6 @@
 #include "host/upstream/http_headers.h"
 #include "host/upstream/http_library.h"
 #include "host/upstream/oauth_login.h"
-
-extern char** environ;
 
 namespace pyember::cli {
 
@@ -50,10 +49,8 @@ std::string find_browser() {
 bool open_browser(const std::string& address) {
   const std::string browser = find_browser();
   if (browser.empty()) return false;
-  std::vector<std::string> environment;
-  for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
   pid_t pid = 0;
-  return spawn_on_its_own({browser, address}, std::move(environment),
+  return spawn_on_its_own({browser, address}, own_environment_entries(),
                           {{0, -1, 0}, {1, -1, 2}, {2, -1, 2}}, pid) == 0;
 }
 

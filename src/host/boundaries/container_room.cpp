@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/descriptor.h"
+#include "base/own_environment.h"
 #include "base/spawn.h"
 #include "host/boundaries/boundary_folder.h"
 #include "host/boundaries/brought_packages.h"
@@ -24,8 +25,6 @@
 #include "host/loop/pool_work.h"
 #include "host/options.h"
 #include "host/workers/worker_groups.h"
-
-extern char** environ;
 
 namespace pyember::host {
 
@@ -36,12 +35,6 @@ Error not_prepared(const char* step) {
           fmt::format("No container could be started: {} failed ({}). See that the server's cache "
                       "folder is writable and has room, then send the cell again.",
                       step, strerror(errno))};
-}
-
-std::vector<std::string> own_environment() {
-  std::vector<std::string> found;
-  for (char** each = environ; *each != nullptr; ++each) found.emplace_back(*each);
-  return found;
 }
 
 // Where the zygote will knock. The path may be longer than such an address can be, so it is taken
@@ -99,7 +92,7 @@ std::vector<std::string> in_group(const WorkerGroups& groups, std::vector<std::s
 void run_beside(EventLoop& loop, std::vector<std::string> command) {
   pid_t pid = 0;
   const std::vector<ChildDescriptor> nowhere{{0, -1, O_RDONLY}, {1, -1, O_RDWR}, {2, -1, O_RDWR}};
-  if (spawn_on_its_own(std::move(command), own_environment(), nowhere, pid) != 0) return;
+  if (spawn_on_its_own(std::move(command), own_environment_entries(), nowhere, pid) != 0) return;
   run_in_pool(
       loop, [pid] { waitpid(pid, nullptr, 0); }, [] {});
 }
@@ -237,8 +230,8 @@ Result<StartedZygote> ContainerRooms::start(const WorkerPlace& place, const Work
   pid_t pid = 0;
   const int failed = spawn_on_its_own(
       in_group(room->groups(), run_command(runtime.value(), settings, room->plan())),
-      own_environment(), {{0, -1, O_RDONLY}, {1, log_there.get()}, {2, log_there.get()}}, pid,
-      room->directory().c_str());
+      own_environment_entries(), {{0, -1, O_RDONLY}, {1, log_there.get()}, {2, log_there.get()}},
+      pid, room->directory().c_str());
   if (failed != 0) {
     errno = failed;
     return not_prepared(runtime.value().program.c_str());

@@ -13,12 +13,11 @@
 #include "base/descriptor.h"
 #include "base/file_io.h"
 #include "base/limits.h"
+#include "base/own_environment.h"
 #include "host/boundaries/boundary_folder.h"
 #include "host/boundaries/containers.h"
 #include "host/boundaries/enclosure.h"
 #include "host/boundaries/seccomp_program.h"
-
-extern char** environ;
 
 namespace pyember::host {
 
@@ -96,12 +95,7 @@ std::map<std::string, std::string> variables_of(std::map<std::string, std::strin
     path = packages + (path.empty() ? "" : ":" + path);
   }
   std::map<std::string, std::string> all;
-  for (char** each = environ; *each != nullptr; ++each) {
-    const std::string_view text(*each);
-    const std::size_t equals = text.find('=');
-    if (equals != std::string_view::npos)
-      all.emplace(text.substr(0, equals), text.substr(equals + 1));
-  }
+  for (const auto& [name, value] : own_environment()) all.emplace(name, value);
   for (auto& [name, value] : inside) {
     names.push_back(kVariables + name);
     all[kVariables + name] = std::move(value);

@@ -5,16 +5,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
 
 #include "base/limits.h"
+#include "base/own_environment.h"
 #include "base/thread_affinity.h"
 #include "host/loop/child_signal.h"
 #include "host/loop/uv_handle.h"
-
-extern char** environ;
 
 namespace pyember::host {
 
@@ -137,7 +137,6 @@ class HelperCommand::Impl {
     options.exit_cb = [](uv_process_t* process, std::int64_t status, int signal) {
       if (auto* self = static_cast<Impl*>(process->data)) self->exited(status, signal);
     };
-    release_this_thread_to_all_cpus();  // the loop may be held on one CPU, which a child inherits
     // uv must not inherit the one CPU that the loop may share with a session just now.
     release_this_thread_to_all_cpus();
     const int failed = uv_spawn(loop.raw(), process_.get(), &options);
@@ -199,12 +198,10 @@ std::vector<std::string> helper_environment() {
       "VIRTUAL_ENV", "CONDA_PREFIX",   "PYTHONHOME",  "PYTHONPATH",
       "NO_COLOR",    "UV_NO_PROGRESS", "FORCE_COLOR", "UV_WORKING_DIR"};
   std::vector<std::string> found{"NO_COLOR=1", "UV_NO_PROGRESS=1"};
-  for (char** each = environ; each != nullptr && *each != nullptr; ++each) {
-    const std::string_view entry = *each;
-    const std::string_view name = entry.substr(0, entry.find('='));
-    bool left_out = false;
-    for (const std::string_view other : kLeftOut) left_out = left_out || name == other;
-    if (!left_out) found.emplace_back(entry);
+  for (const auto& [name, value] : own_environment()) {
+    if (std::find(kLeftOut.begin(), kLeftOut.end(), name) == kLeftOut.end()) {
+      found.push_back(fmt::format("{}={}", name, value));
+    }
   }
   return found;
 }

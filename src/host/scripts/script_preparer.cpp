@@ -13,6 +13,7 @@
 #include "base/descriptor.h"
 #include "base/file_io.h"
 #include "base/limits.h"
+#include "base/own_environment.h"
 #include "host/loop/uv_handle.h"
 #include "host/scripts/project.h"
 #include "host/scripts/script_header.h"
@@ -43,17 +44,6 @@ Error missing(const char* what, const std::string& given, const std::string& pat
       fmt::format("{} {} does not exist{}.\nCheck the path; it may be absolute, begin with "
                   "~, or be relative to {}.",
                   what, path, absolute ? "" : fmt::format(" (relative to {})", against), against)};
-}
-
-std::map<std::string, std::string> own_environment() {
-  std::map<std::string, std::string> variables;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    const std::string_view text(*entry);
-    const std::size_t equals = text.find('=');
-    if (equals == std::string_view::npos || equals == 0) continue;
-    variables.emplace(text.substr(0, equals), text.substr(equals + 1));
-  }
-  return variables;
 }
 
 std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
@@ -325,7 +315,11 @@ void ScriptPreparer::Impl::start_waiting() {
   preparation->script.spec.timeout = preparation->request.timeout;
   preparation->script.spec.limits = preparation->request.limits;
   preparation->script.spec.sample_interval = preparation->request.sample_interval;
-  if (!preparation->is_bounded()) preparation->script.spec.environment = own_environment();
+  if (!preparation->is_bounded()) {
+    for (const auto& [name, value] : own_environment()) {
+      preparation->script.spec.environment.emplace(name, value);
+    }
+  }
   if (preparation->request.env_file) {
     read_environment_file(number);
   } else {

@@ -14,13 +14,12 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/own_environment.h"
 #include "host/upstream/child_stderr.h"
 #include "host/upstream/kept_child.h"
 #include "mcp/errors.h"
 #include "mcp/json_rpc.h"
 #include "mcp/line_framer.h"
-
-extern char** environ;
 
 // The child is over when its keeper is (then nothing of it is left), and what it said before that
 // has been read. One that closes its stdout and lives on is asked to end: nothing can come of it.
@@ -33,11 +32,9 @@ constexpr std::size_t kNonsenseLines = 5;  // of one child, remembered
 
 std::vector<std::string> child_environment(const UpstreamDefinition& definition) {
   std::vector<std::string> found;
-  for (char** each = environ; each != nullptr && *each != nullptr; ++each) {
-    const std::string_view entry = *each;
-    const std::string name(entry.substr(0, entry.find('=')));
-    if (!name.starts_with("PYEMBER_") && !definition.environment.contains(name)) {
-      found.emplace_back(entry);
+  for (const auto& [name, value] : own_environment()) {
+    if (!name.starts_with("PYEMBER_") && !definition.environment.contains(std::string(name))) {
+      found.push_back(fmt::format("{}={}", name, value));
     }
   }
   for (const auto& [name, value] : definition.environment) found.push_back(name + "=" + value);

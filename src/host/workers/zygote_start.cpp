@@ -1,15 +1,15 @@
 #include "host/workers/zygote_start.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/own_environment.h"
 #include "host/options.h"
 #include "host/workers/control_channel.h"
-
-extern char** environ;
 
 namespace pyember::host {
 
@@ -18,11 +18,9 @@ namespace {
 std::vector<std::string> zygote_environment(const std::string& runtime_directory) {
   std::vector<std::string> found{"PYTHONPATH=" + runtime_directory,
                                  "PYEMBER_BUNDLED=" + find_bundled_directory()};
-  for (char** each = environ; each != nullptr && *each != nullptr; ++each) {
-    const std::string_view entry = *each;
-    const std::string_view name = entry.substr(0, entry.find('='));
+  for (const auto& [name, value] : own_environment()) {
     if (name != "PYTHONPATH" && name != "PYTHONHOME" && name != "PYEMBER_BUNDLED")
-      found.emplace_back(entry);
+      found.push_back(fmt::format("{}={}", name, value));
   }
   return found;
 }
