@@ -18,7 +18,7 @@ import pytest
 
 from tests.support.http_client import HttpServer, Stream, make_token
 from tests.support.raw_client import RawClient, descendants, server_binary
-from tests.support.world import VERSION, make_world
+from tests.support.world import PACKAGE, VERSION, make_world
 
 DEADLINE = 60.0
 EXTENSIONS = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
@@ -396,6 +396,37 @@ def test_a_benchmark_s_task_goes_on_when_its_server_dies(stdio: Callable[..., Se
     assert result["structuredContent"]["exit_code"] == 3
     assert result["structuredContent"]["wall_time_seconds"] > 0
     assert [block["type"] for block in result["content"]] == ["text", "image"]
+
+
+@pytest.mark.parametrize("ending", ["kill_job", "tasks/cancel", "death", "in order"])
+def test_a_task_whose_environment_is_still_being_made_ends_with_its_job_or_its_server(stdio: Callable[..., Server], tmp_path: Path, ending: str) -> None:
+    uv, began = tmp_path / "uv", tmp_path / "began"
+    uv.write_text(f"#!/bin/sh\necho $$ > {began}\nexec sleep 600\n")
+    uv.chmod(0o755)
+    server = stdio(**{**make_world(tmp_path / "world").variables(), "PYEMBER_UV": str(uv)})
+    arguments = {"script_content": "print('never')", "dependencies": [PACKAGE], "python_version": VERSION}
+    task = server.call("run_script_with_dependencies", arguments)["taskId"]
+    (job,) = jobs_of(server)
+    assert job["status"] == "pending"
+    making = int(until_there(began))
+    if ending == "kill_job":
+        server.call("kill_job", {"job_id": job["id"]})
+        assert "job" in server.until(task, "cancelled")["statusMessage"]
+    elif ending == "tasks/cancel":
+        server.ask("tasks/cancel", taskId=task)
+        assert server.get(task)["status"] == "cancelled"
+    elif ending == "death":
+        server.die()
+        assert "run_script_with_dependencies" in server.until(task, "failed")["error"]["message"]
+    else:
+        server.restart()
+        assert server.until(task, "failed")
+    (job,) = jobs_of(server)
+    assert job["status"] == ("failed" if ending in ("death", "in order") else "cancelled")
+    end = time.monotonic() + DEADLINE
+    while Path(f"/proc/{making}").exists():
+        assert time.monotonic() < end, "uv goes on"
+        time.sleep(0.05)
 
 
 def test_a_run_that_was_lost_with_its_runner_fails_its_task(stdio: Callable[..., Server]) -> None:
