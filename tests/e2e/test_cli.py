@@ -210,7 +210,8 @@ def checks_of(done: Finished) -> dict[str, dict[str, Any]]:
 def test_doctor_finds_what_is_there(world: World) -> None:
     done = pyember(world, "doctor", "--json")
     checks = checks_of(done)
-    for name in ("runtime package", "embedded Python", "runner", "uv", "system Python", "jobs", "environments", "unshare"):
+    for name in ("runtime package", "embedded Python", "runner", "uv", "system Python", "jobs", "environments", "unshare",
+                 "HTTP module"):
         assert checks[name]["state"] == "ok", checks[name]
     assert (done.code, json.loads(done.out)["ok"]) == (0, True)
     assert not world.store.exists()  # looking changes nothing
@@ -229,6 +230,11 @@ def test_doctor_says_what_to_do_about_what_is_missing(world: World, variables: d
     plain = pyember(world, "doctor", **variables)
     assert plain.code == 1
     assert check["advice"] in plain.out
+
+
+def test_doctor_says_why_http_can_t_be_served(world: World) -> None:
+    check = checks_of(pyember(world, "doctor", "--json", PYEMBER_HTTP_MODULE="/nowhere/pyember-http.so"))["HTTP module"]
+    assert check["state"] == "note" and "/nowhere/pyember-http.so" in check["detail"], check
 
 
 def test_doctor_reads_clients_configurations_as_editors_write_them(world: World) -> None:

@@ -204,6 +204,7 @@ int doctor(const DoctorOptions& options, const RuntimeFactory& start_runtime) {
   add_storage_findings(findings);
   findings.insert(findings.end(), kernel.begin(), kernel.end());
   add_container_findings(findings);
+  add_http_findings(findings);
   const Clients clients = find_client_configurations(stable_command());
   progress.hide();
   if (options.json) {

@@ -11,6 +11,7 @@
 #include "cli/doctor/command_output.h"
 #include "host/boundaries/bubblewrap.h"
 #include "host/environments/environments.h"
+#include "host/http/http_module.h"
 #include "host/options.h"
 #include "host/services/packages_directory.h"
 
@@ -197,6 +198,15 @@ void add_container_findings(Findings& findings) {
     } else {
       findings.push_back({kContainers, program, FindingState::Ok, path, ""});
     }
+  }
+}
+
+void add_http_findings(Findings& findings) {
+  constexpr const char* kHttp = "HTTP (optional)";
+  if (const auto module = host::HttpModule::load(); module) {
+    findings.push_back({kHttp, "HTTP module", FindingState::Ok, host::find_http_module(), ""});
+  } else {
+    findings.push_back({kHttp, "HTTP module", FindingState::Note, module.error().message, ""});
   }
 }
 

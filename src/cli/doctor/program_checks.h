@@ -17,6 +17,9 @@ void add_script_findings(Findings& findings, host::EventLoop& loop);
 // Programs that later kinds of isolation use; none of them is started.
 void add_container_findings(Findings& findings);
 
+// Whether HTTP can be served: the module for it is loaded.
+void add_http_findings(Findings& findings);
+
 // Where jobs, environments and scripts are written to.
 void add_storage_findings(Findings& findings);
 
