@@ -384,6 +384,20 @@ TEST_CASE("Tasks: what is known of the work when a call becomes a task is kept w
   CHECK(world.take().is_null());
 }
 
+TEST_CASE("Tasks: a call that ends in the moment it becomes a task is one that is over") {
+  Keeper keeper;
+  World world(&keeper);
+  world.send(1, "tools/call", {{"name", "slow"}});
+  std::weak_ptr<mcp::ToolCall> weak = world.calls["slow"];
+  world.calls["slow"]->on_task([weak] { weak.lock()->complete(mcp::tool_error("no job")); });
+  CHECK(world.calls["slow"]->go_on_as_task());
+  const Json created = world.take()["result"];
+  CHECK(created["resultType"] == "task");
+  CHECK(created["status"] == "completed");
+  CHECK(world.get(created["taskId"])["result"]["isError"] == true);
+  CHECK(keeper.kept.at(created["taskId"]).outcome);
+}
+
 TEST_CASE("Tasks: one whose work lasts goes on with the next server, told and cancelled as ever") {
   Keeper keeper;
   auto first = std::make_unique<World>(&keeper);
