@@ -41,7 +41,7 @@ class Events:
     """A response to one request of a session, read byte by byte: ids are looked at, and it is left."""
 
     def __init__(self, session: Legacy, method: str, body: dict[str, Any] | None, **headers: str) -> None:
-        self.connection = session.client._connect()
+        self.connection = session.client.server.connect()
         self.connection.request(method, session.client.server.path, None if body is None else json.dumps(body), {
             "Content-Type": "application/json", **session.headers,
             "Accept": "text/event-stream" if body is None else "application/json, text/event-stream",

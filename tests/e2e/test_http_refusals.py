@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import re
@@ -16,9 +15,9 @@ import jwt
 import pytest
 
 from tests.http_gate.tokens import TokenFile
-from tests.support.http_server import MODERN, Caller, HttpServer, Response
+from tests.support.http_client import VERSION, HttpClient, HttpServer, Legacy, Response, Stream
 from tests.support.issuer import AUDIENCE, Issuer, unsigned
-from tests.support.raw_client import server_binary
+from tests.support.raw_client import META, server_binary
 from tests.support.waiting import until
 from tests.support.world import World, make_world
 
@@ -28,10 +27,10 @@ SECRET = "the-secret-of-alice"
 class Place:
     """A server with tokens, an authorization server, and two callers."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, issuer: Issuer) -> None:
         self.world: World = make_world(root)
         self.file = TokenFile(root / "tokens.json")
-        self.issuer = Issuer().__enter__()
+        self.issuer = issuer
         self.tokens = {"alice": self.file.add("alice"), "bob": self.file.add("bob"), "carol": self.file.add("carol"),
                        "coder": self.file.add("coder", scopes=["code"]), "nothing": self.file.add("nothing", scopes=[]),
                        "scripter": self.file.add("scripter", scopes=["scripts"]),
@@ -40,11 +39,11 @@ class Place:
         self.file.entries.pop()
         self.file.write()
         # Trusted, so that it is the protocol that keeps them apart; see test_http_callers_apart.py for the rest.
-        self.server = HttpServer(self.world, ["--token-file", str(self.file.path), "--trust-callers", "--oauth-issuer", self.issuer.url,
-                                              "--oauth-audience", AUDIENCE, "--log-level", "debug"])
+        self.server = HttpServer(["--token-file", str(self.file.path), "--trust-callers", "--oauth-issuer", issuer.url, "--oauth-audience", AUDIENCE,
+                                  "--log-level", "debug"], environment=self.world.variables(), cwd=str(self.world.work))
 
-    def caller(self, name: str) -> Caller:
-        return Caller(self.server, self.tokens[name])
+    def caller(self, name: str) -> HttpClient:
+        return self.server.client(self.tokens[name])
 
     def secrets(self) -> list[str]:
         return [SECRET, *self.tokens.values(), *(each["hash"] for each in self.file.entries)]
@@ -52,25 +51,31 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    made = Place(tmp_path_factory.mktemp("refusals"))
-    try:
+    with Issuer() as issuer:
+        made = Place(tmp_path_factory.mktemp("refusals"), issuer)
         with made.server:
             yield made
-    finally:
-        made.issuer.__exit__()
 
 
-PING = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": {
-    "io.modelcontextprotocol/protocolVersion": MODERN, "io.modelcontextprotocol/clientCapabilities": {}}}}).encode()
+PING = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": META}}).encode()
 
 
 def knock(place: Place, *, token: str | None = None, method: str = "POST", path: str = "/mcp", host: str | None = "",
           more: list[tuple[str, str]] | None = None, body: bytes = PING) -> Response:
-    headers = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream"), ("MCP-Protocol-Version", MODERN),
+    headers = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream"), ("MCP-Protocol-Version", VERSION),
                ("Mcp-Method", "tools/list"), *(more or [])]
     if token is not None:
         headers.append(("Authorization", f"Bearer {token}"))
     return place.server.request(method, path, headers=headers, body=body if method == "POST" else b"", host=host)
+
+
+def called(client: HttpClient, tool: str, **arguments: Any) -> Response:
+    return client.request("tools/call", {"name": tool, "arguments": arguments})
+
+
+def able(capabilities: dict[str, Any]) -> dict[str, Any]:
+    """The _meta of a client that has them."""
+    return {"io.modelcontextprotocol/clientCapabilities": capabilities}
 
 
 def told_nothing(place: Place, response: Response, *more: str) -> None:
@@ -110,7 +115,7 @@ def test_under_another_name_nobody_comes_in(place: Place, host: str) -> None:
 @pytest.mark.parametrize("path", ["/healthz", "/.well-known/oauth-protected-resource", "/elsewhere", "/metrics"])
 def test_names_are_looked_at_on_every_path(place: Place, path: str) -> None:
     assert place.server.request("GET", path, host="evil.example").status == 403
-    assert place.server.request("GET", path, headers={"Origin": "http://evil.example"}).status == 403
+    assert place.server.request("GET", path, headers=[("Origin", "http://evil.example")]).status == 403
 
 
 def test_without_a_name_nobody_comes_in(place: Place) -> None:
@@ -217,9 +222,8 @@ def test_a_forged_token_is_refused(place: Place, kind: str) -> None:
                                                      ("scripter", "run_python", "scripts code")])
 def test_a_tool_beyond_the_scopes_is_refused_in_both_eras(place: Place, name: str, tool: str, scope: str) -> None:
     caller = place.caller(name)
-    assert tool not in {each["name"] for each in caller.modern("tools/list").result["tools"]}
-    caller.open_session()
-    for response in (caller.call(tool), caller.post("tools/call", {"name": tool, "arguments": {}})):
+    assert tool not in {each["name"] for each in caller.request("tools/list").result["tools"]}
+    for response in (called(caller, tool), Legacy(caller).post("tools/call", {"name": tool, "arguments": {}})):
         assert response.status == 403, response
         challenge = response.headers["www-authenticate"]
         assert 'error="insufficient_scope"' in challenge
@@ -228,10 +232,10 @@ def test_a_tool_beyond_the_scopes_is_refused_in_both_eras(place: Place, name: st
 
 
 def test_the_scopes_hold_all_tools_there_are(place: Place) -> None:
-    every = {each["name"] for each in place.caller("alice").modern("tools/list").result["tools"]}
-    scripts = {each["name"] for each in place.caller("scripter").modern("tools/list").result["tools"]}
-    sessions = {each["name"] for each in Caller(place.server, place.issuer.token(scope="sessions")).modern("tools/list").result["tools"]}
-    assert {each["name"] for each in place.caller("coder").modern("tools/list").result["tools"]} == {"run_python"}
+    every = {each["name"] for each in place.caller("alice").request("tools/list").result["tools"]}
+    scripts = {each["name"] for each in place.caller("scripter").request("tools/list").result["tools"]}
+    sessions = {each["name"] for each in place.server.client(place.issuer.token(scope="sessions")).request("tools/list").result["tools"]}
+    assert {each["name"] for each in place.caller("coder").request("tools/list").result["tools"]} == {"run_python"}
     assert scripts | sessions == every
     assert not scripts & sessions
 
@@ -243,126 +247,122 @@ def test_the_scopes_hold_all_tools_there_are(place: Place) -> None:
 def belongings(place: Place) -> dict[str, Any]:
     """What Alice has: a session with output and a file, a job, a session of the protocol."""
     alice = place.caller("alice")
-    ran = alice.call("run_python", code=f"import os\nsecret = {SECRET!r}\n"
-                     "open(os.environ['PYEMBER_SESSION_FOLDER'] + '/kept.txt', 'w').write(secret)\nprint(secret * 3000)", session="hers").result
+    ran = called(alice, "run_python", code=f"import os\nsecret = {SECRET!r}\n"
+                 "open(os.environ['PYEMBER_SESSION_FOLDER'] + '/kept.txt', 'w').write(secret)\nprint(secret * 3000)", session="hers").result
     assert not ran.get("isError"), ran
-    started = alice.call("run_script_in_dir_async", script_content=f"import time\nprint({SECRET!r}, flush=True)\ntime.sleep(600)",
-                         directory=str(place.world.work)).result
+    started = called(alice, "run_script_in_dir_async", script_content=f"import time\nprint({SECRET!r}, flush=True)\ntime.sleep(600)",
+                     directory=str(place.world.work)).result
     job = started["structuredContent"]["job_id"]
-    until(lambda: SECRET in alice.call("py_job_status", job_id=job, incremental=False).text)
-    alice.open_session()
+    until(lambda: SECRET in called(alice, "py_job_status", job_id=job, incremental=False).text)
     links = [block["uri"] for block in ran["content"] if block["type"] == "resource_link"]
-    saved = alice.call("py_save_script", script_name="kept", source=f"print({SECRET!r})").result
+    saved = called(alice, "py_save_script", script_name="kept", source=f"print({SECRET!r})").result
     assert not saved.get("isError"), saved
-    return {"alice": alice, "job": job, "links": links, "session": alice.session}
+    return {"job": job, "links": links, "session": Legacy(alice).id}
 
 
 @pytest.mark.parametrize("who", ["bob", "scripter", "alice of the issuer"])
 def test_sessions_of_others_are_not_there(place: Place, belongings: dict[str, Any], who: str) -> None:
-    bob = Caller(place.server, place.issuer.token(sub="alice")) if who.endswith("issuer") else place.caller(who)
+    bob = place.server.client(place.issuer.token(sub="alice")) if who.endswith("issuer") else place.caller(who)
     if who == "scripter":
-        assert bob.call("inspect_session", session="hers").status == 403
+        assert called(bob, "inspect_session", session="hers").status == 403
         return
-    told_nothing(place, bob.call("list_sessions"))
-    assert '"hers"' not in bob.call("list_sessions").text
+    told_nothing(place, called(bob, "list_sessions"))
+    assert '"hers"' not in called(bob, "list_sessions").text
     for tool in ("inspect_session", "interrupt_session", "reset_session", "close_session", "save_session", "restore_session", "export_session",
                  "list_files", "undo_session"):
-        response = bob.call(tool, session="hers")
+        response = called(bob, tool, session="hers")
         assert response.status in (200, 400)
         told_nothing(place, response)
-    ran = bob.call("run_python", code="print('secret' in globals())", session="hers")
+    ran = called(bob, "run_python", code="print('secret' in globals())", session="hers")
     assert "False" in ran.text
     told_nothing(place, ran)
-    assert SECRET in belongings["alice"].call("run_python", code="secret", session="hers").text
+    assert SECRET in called(place.caller("alice"), "run_python", code="secret", session="hers").text
 
 
 def test_a_session_of_the_protocol_is_its_callers_alone(place: Place, belongings: dict[str, Any]) -> None:
+    stolen = {"Mcp-Session-Id": belongings["session"], "Accept": "text/event-stream"}
     for name in ("bob", "scripter", "nothing"):
         thief = place.caller(name)
-        thief.session = belongings["session"]
-        for response in (thief.post("tools/list"), thief.post("ping"), thief.post("notifications/cancelled", {"requestId": 1}, notification=True),
-                         place.server.request("GET", headers=thief.headers(Mcp_Session_Id=thief.session, Accept="text/event-stream")),
-                         place.server.request("GET", headers=thief.headers(Mcp_Session_Id=thief.session, Accept="text/event-stream", Last_Event_ID="0-1")),
-                         place.server.request("DELETE", headers=thief.headers(Mcp_Session_Id=thief.session))):
+        session = Legacy.of_id(thief, belongings["session"])
+        for response in (session.post("tools/list"), session.post("ping"), session.notify("notifications/cancelled", {"requestId": 1}),
+                         thief.send("GET", "/mcp", headers=stolen), thief.send("GET", "/mcp", headers={**stolen, "Last-Event-ID": "0-1"}),
+                         thief.send("DELETE", "/mcp", headers=stolen)):
             assert response.status == 404, response
             told_nothing(place, response)
-    without = Caller(place.server, session=belongings["session"])
-    assert without.post("tools/list").status == 401
-    assert belongings["alice"].post("tools/list").status == 200
+    assert Legacy.of_id(place.server.client(), belongings["session"]).post("tools/list").status == 401
+    assert Legacy.of_id(place.caller("alice"), belongings["session"]).post("tools/list").status == 200
 
 
 @pytest.mark.parametrize("tool", ["py_job_status", "py_cancel_job", "kill_job", "get_job_output"])
 def test_jobs_of_others_are_not_there(place: Place, belongings: dict[str, Any], tool: str) -> None:
     for name in ("bob", "scripter"):
-        response = place.caller(name).call(tool, job_id=belongings["job"])
+        response = called(place.caller(name), tool, job_id=belongings["job"])
         told_nothing(place, response)
         assert '"running"' not in response.text
-    status = belongings["alice"].call("py_job_status", job_id=belongings["job"], incremental=False)
+    status = called(place.caller("alice"), "py_job_status", job_id=belongings["job"], incremental=False)
     assert SECRET in status.text and "running" in status.text
 
 
 @pytest.mark.parametrize("tool", ["py_list_jobs", "list_running_jobs", "py_prune_jobs", "cleanup_jobs"])
 def test_lists_of_jobs_hold_ones_own(place: Place, belongings: dict[str, Any], tool: str) -> None:
-    response = place.caller("bob").call(tool)
+    response = called(place.caller("bob"), tool)
     assert belongings["job"] not in response.text
     told_nothing(place, response)
-    assert SECRET in belongings["alice"].call("py_job_status", job_id=belongings["job"], incremental=False).text
+    assert SECRET in called(place.caller("alice"), "py_job_status", job_id=belongings["job"], incremental=False).text
 
 
 def test_resources_of_others_are_not_there(place: Place, belongings: dict[str, Any]) -> None:
-    alice, carol = belongings["alice"], place.caller("carol")
+    alice, carol = place.caller("alice"), place.caller("carol")
     # Views are the same for everybody.
-    listed = [each["uri"] for each in alice.modern("resources/list").result["resources"] if not each["uri"].startswith("ui://")]
+    listed = [each["uri"] for each in alice.request("resources/list").result["resources"] if not each["uri"].startswith("ui://")]
     hers = {*listed, *belongings["links"], f"job-stream://{belongings['job']}", f"job-view://{belongings['job']}"}
     assert any(uri.endswith("kept.txt") for uri in hers)
-    readable = [uri for uri in hers if SECRET in alice.modern("resources/read", {"uri": uri}).text]
+    readable = [uri for uri in hers if SECRET in alice.request("resources/read", {"uri": uri}).text]
     assert len(readable) >= 4, readable
-    assert not set(each["uri"] for each in carol.modern("resources/list").result["resources"]) & hers
+    assert not set(each["uri"] for each in carol.request("resources/list").result["resources"]) & hers
     for uri in readable:
-        response = carol.modern("resources/read", {"uri": uri})
+        response = carol.request("resources/read", {"uri": uri})
         if uri.startswith("job-stream://"):  # says so in its text, as the script executor does
             assert "job not found" in response.text
         else:
             assert response.status == 400, response
             assert response.answer["error"]["code"] == -32602
         told_nothing(place, response)
-    carol.open_session()
+    session = Legacy(carol)
     for uri in readable:
         for method in ("resources/read", "resources/subscribe"):
-            response = carol.post(method, {"uri": uri})
+            response = session.post(method, {"uri": uri})
             stays = method == "resources/subscribe" or uri.startswith("job-stream://")
             assert stays or response.answer["error"]["code"] == -32002
             told_nothing(place, response)
 
 
 def test_scripts_of_others_are_not_there(place: Place, belongings: dict[str, Any]) -> None:
-    alice, carol = belongings["alice"], place.caller("carol")
-    assert "kept" in alice.call("py_list_scripts").text
-    assert "kept" not in carol.call("py_list_scripts").text
+    alice, carol = place.caller("alice"), place.caller("carol")
+    assert "kept" in called(alice, "py_list_scripts").text
+    assert "kept" not in called(carol, "py_list_scripts").text
     for tool in ("py_view_script", "py_run_saved_script"):
-        told_nothing(place, carol.call(tool, script_name="kept"))
+        told_nothing(place, called(carol, tool, script_name="kept"))
 
 
 def test_nothing_of_others_is_completed(place: Place, belongings: dict[str, Any]) -> None:
-    alice, carol = belongings["alice"], place.caller("carol")
+    alice, carol = place.caller("alice"), place.caller("carol")
     wanted = [("ref/prompt", "explore_data", "session", "he"), ("ref/resource", "job-stream://{job_id}{?since}", "job_id", belongings["job"][:2])]
     for kind, name, argument, value in wanted:
         params = {"ref": {"type": kind, ("name" if kind == "ref/prompt" else "uri"): name}, "argument": {"name": argument, "value": value}}
-        assert alice.modern("completion/complete", params).result["completion"]["values"], name
-        assert not carol.modern("completion/complete", params).result["completion"]["values"]
+        assert alice.request("completion/complete", params).result["completion"]["values"], name
+        assert not carol.request("completion/complete", params).result["completion"]["values"]
 
 
 def test_nobody_hears_of_what_happens_to_others(place: Place, belongings: dict[str, Any]) -> None:
-    bob, alice = place.caller("bob"), belongings["alice"]
+    bob, alice = place.caller("bob"), place.caller("alice")
     uris = [f"job-stream://{belongings['job']}", *belongings["links"]]
-    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": {
-        "notifications": {"resourceSubscriptions": uris, "resourcesListChanged": True},
-        "_meta": {"io.modelcontextprotocol/protocolVersion": MODERN, "io.modelcontextprotocol/clientCapabilities": {}}}}).encode()
-    connection = http.client.HTTPConnection("127.0.0.1", place.server.port, timeout=5)
-    connection.request("POST", "/mcp", body, bob.headers(MCP_Protocol_Version=MODERN, Mcp_Method="subscriptions/listen"))
+    body, headers = bob.message("subscriptions/listen", {"notifications": {"resourceSubscriptions": uris, "resourcesListChanged": True}})
+    connection = place.server.connect(timeout=5)
+    connection.request("POST", "/mcp", body, {**bob.headers, **headers})
     response = connection.getresponse()
     assert response.status == 200
-    alice.call("run_python", code="print(secret * 3000)", session="hers")
+    called(alice, "run_python", code="print(secret * 3000)", session="hers")
     heard = b""
     try:
         while True:
@@ -383,7 +383,7 @@ def test_the_state_of_a_call_that_asks_is_its_callers_alone(place: Place, thief:
     asks = {"name": "run_python", "arguments": {"code": f"import mcp_runtime\nprint(mcp_runtime.ask('Which?'), {SECRET!r})",
                                                 "session": f"asks-{len(thief)}"}}
     can_ask = {"elicitation": {"form": {}}}
-    asked = alice.modern("tools/call", asks, capabilities=can_ask).result
+    asked = alice.request("tools/call", asks, meta=able(can_ask)).result
     assert asked["resultType"] == "input_required", asked
     (key, question), = asked["inputRequests"].items()
     (member,) = question["params"]["requestedSchema"]["properties"]
@@ -397,33 +397,33 @@ def test_the_state_of_a_call_that_asks_is_its_callers_alone(place: Place, thief:
     elif thief == "other arguments":
         stolen["arguments"] = {"code": "print('mine')", "session": asks["arguments"]["session"]}
     else:
-        who = Caller(place.server, place.issuer.token(sub="alice"))
-    response = who.modern("tools/call", stolen, capabilities=can_ask)
+        who = place.server.client(place.issuer.token(sub="alice"))
+    response = who.request("tools/call", stolen, meta=able(can_ask))
     assert response.status == 400, response
     assert response.answer["error"]["code"] == -32602
     told_nothing(place, response)
-    finished = alice.modern("tools/call", {**asks, "requestState": asked["requestState"], "inputResponses": answers}, capabilities=can_ask)
+    finished = alice.request("tools/call", {**asks, "requestState": asked["requestState"], "inputResponses": answers}, meta=able(can_ask))
     assert "that one" in finished.text
 
 
 @pytest.mark.parametrize("method", ["tasks/get", "tasks/update", "tasks/cancel"])
 def test_tasks_of_others_are_not_there(place: Place, method: str) -> None:
     alice, tasks = place.caller("alice"), {"extensions": {"io.modelcontextprotocol/tasks": {}}, "elicitation": {"form": {}}}
-    made = alice.modern("tools/call", {"name": "run_script_in_dir", "arguments": {
-        "script_content": f"print({SECRET!r}, flush=True)\nimport time\ntime.sleep(600)", "directory": str(place.world.work)}}, capabilities=tasks).result
+    made = alice.request("tools/call", {"name": "run_script_in_dir", "arguments": {
+        "script_content": f"print({SECRET!r}, flush=True)\nimport time\ntime.sleep(600)", "directory": str(place.world.work)}}, meta=able(tasks)).result
     assert made["resultType"] == "task", made
     params = {"taskId": made["taskId"], **({"inputResponses": {}} if method == "tasks/update" else {})}
     unknown = {**params, "taskId": made["taskId"][:-4] + "0000"}
-    for thief in (place.caller("bob"), place.caller("coder"), Caller(place.server, place.issuer.token(sub="alice"))):
-        refused_ = thief.modern(method, params, capabilities=tasks)
+    for thief in (place.caller("bob"), place.caller("coder"), place.server.client(place.issuer.token(sub="alice"))):
+        refused_ = thief.request(method, params, meta=able(tasks))
         assert refused_.status == 400, refused_
         assert refused_.answer["error"]["code"] == -32602
         # Whether it is another's or nobody's can't be told.
-        other = thief.modern(method, unknown, capabilities=tasks)
+        other = thief.request(method, unknown, meta=able(tasks))
         assert other.answer["error"]["message"].replace(unknown["taskId"], "") == refused_.answer["error"]["message"].replace(made["taskId"], "")
         told_nothing(place, refused_)
-    assert alice.modern("tasks/get", {"taskId": made["taskId"]}, capabilities=tasks).result["status"] == "working"
-    assert alice.modern("tasks/cancel", {"taskId": made["taskId"]}, capabilities=tasks).status == 200
+    assert alice.request("tasks/get", {"taskId": made["taskId"]}, meta=able(tasks)).result["status"] == "working"
+    assert alice.request("tasks/cancel", {"taskId": made["taskId"]}, meta=able(tasks)).status == 200
 
 
 def test_a_token_that_is_removed_is_refused_at_once(place: Place) -> None:
@@ -435,22 +435,12 @@ def test_a_token_that_is_removed_is_refused_at_once(place: Place) -> None:
 
 
 def test_a_stream_ends_when_its_token_is_removed(place: Place) -> None:
-    caller = Caller(place.server, place.file.add("listener"))
-    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": {
-        "notifications": {"resourcesListChanged": True},
-        "_meta": {"io.modelcontextprotocol/protocolVersion": MODERN, "io.modelcontextprotocol/clientCapabilities": {}}}}).encode()
-    connection = http.client.HTTPConnection("127.0.0.1", place.server.port, timeout=60)
-    connection.request("POST", "/mcp", body, caller.headers(MCP_Protocol_Version=MODERN, Mcp_Method="subscriptions/listen"))
-    response = connection.getresponse()
-    assert b"acknowledged" in response.read1(65536)
+    stream = Stream(place.server.client(place.file.add("listener")), "subscriptions/listen", {"notifications": {"resourcesListChanged": True}})
+    assert "acknowledged" in json.dumps(stream.next())
     place.file.entries.pop()
     place.file.write()
-    try:
-        while response.read1(65536):
-            pass
-    except http.client.IncompleteRead:  # cut off
-        pass
-    connection.close()
+    stream.rest()  # raises unless it is cut off
+    stream.hang_up()
 
 
 @pytest.mark.parametrize(("arguments", "word"), [
@@ -468,7 +458,7 @@ def test_a_server_that_would_be_open_or_useless_does_not_start(tmp_path: Path, a
 
 
 def test_nothing_secret_is_logged(place: Place, belongings: dict[str, Any]) -> None:
-    log = place.server.log
+    log = "".join(place.server.log)
     for secret in [*place.tokens.values(), place.removed, *(each["hash"] for each in place.file.entries)]:
         assert secret not in log
     assert "eyJ" not in log  # how signed tokens begin

@@ -18,9 +18,10 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.support.raw_client import META, children, jobs_folder, name_of, server_binary
 
@@ -36,6 +37,10 @@ class Response:
         self.status, self.headers, self.body = status, headers, body
 
     @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+    @property
     def messages(self) -> list[dict[str, Any]]:
         """The JSON-RPC messages in it, in their order."""
         if self.headers.get("content-type", "").startswith("text/event-stream"):
@@ -46,8 +51,17 @@ class Response:
     def answer(self) -> dict[str, Any]:
         return self.messages[-1]
 
+    @property
+    def result(self) -> dict[str, Any]:
+        assert "result" in self.answer, self
+        return self.answer["result"]  # type: ignore[no-any-return]
+
     def __repr__(self) -> str:
         return f"<{self.status} {self.headers} {self.body[:2000]!r}>"
+
+
+def read_whole(response: http.client.HTTPResponse) -> Response:
+    return Response(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
 
 
 def events_in(text: str) -> Iterator[str]:
@@ -65,14 +79,8 @@ class HttpClient:
         self.headers = dict(headers or {})
         if token is not None:
             self.headers["Authorization"] = f"Bearer {token}"
-        self.connection = self._connect()
+        self.connection = server.connect()
         self.next_id = 1
-
-    def _connect(self) -> http.client.HTTPConnection:
-        if self.server.scheme == "https":
-            return http.client.HTTPSConnection(self.server.host, self.server.port, timeout=60,
-                                               context=ssl._create_unverified_context())
-        return http.client.HTTPConnection(self.server.host, self.server.port, timeout=60)
 
     def close(self) -> None:
         self.connection.close()
@@ -82,8 +90,7 @@ class HttpClient:
         try:
             self.connection.request(method, path, body, {**self.headers, **(headers or {})})
             response = self.connection.getresponse()
-            return Response(response.status, {name.lower(): value for name, value in response.getheaders()},
-                            response.read())
+            return read_whole(response)
         except (OSError, http.client.HTTPException):
             self.connection.close()
             raise
@@ -134,7 +141,7 @@ class Stream:
         return stream
 
     def _begin(self, client: HttpClient, method: str, body: bytes | None, headers: dict[str, str]) -> None:
-        self.connection = client._connect()
+        self.connection = client.server.connect()
         self.connection.request(method, client.server.path, body, {**client.headers, **headers})
         self.sock = self.connection.sock
         response = self.connection.getresponse()
@@ -182,6 +189,13 @@ class Legacy:
         self.id = response.headers["mcp-session-id"]
         self.initialized = response.answer["result"]
         assert self.notify("notifications/initialized").status == 202
+
+    @classmethod
+    def of_id(cls, client: HttpClient, session_id: str, version: str = "2025-11-25") -> Legacy:
+        """One that is open already, or another caller's."""
+        session = cls.__new__(cls)
+        session.client, session.version, session.next_id, session.id = client, version, 1, session_id
+        return session
 
     @property
     def headers(self) -> dict[str, str]:
@@ -271,6 +285,26 @@ class HttpServer:
                 return pid
             time.sleep(0.002)
         raise AssertionError("no server followed")
+
+    def connect(self, timeout: float = 60) -> http.client.HTTPConnection:
+        if self.scheme == "https":
+            return http.client.HTTPSConnection(self.host, self.port, timeout=timeout,
+                                               context=ssl._create_unverified_context())
+        return http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+
+    def request(self, method: str, path: str, *, headers: Iterable[tuple[str, str]] = (), body: bytes = b"",
+                host: str | None = "") -> Response:
+        """As it is said, with nothing added but Host (None: none; empty: the right one) and Content-Length."""
+        with contextlib.closing(self.connect()) as connection:
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            if host is not None:
+                connection.putheader("Host", host or urlsplit(self.url).netloc)
+            for name, value in headers:
+                connection.putheader(name, value.encode("latin-1", "replace"))
+            if body or method == "POST":
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body)
+            return read_whole(connection.getresponse())
 
     def client(self, token: str | None = None, **options: Any) -> HttpClient:
         return HttpClient(self, token, **options)
