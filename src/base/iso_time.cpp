@@ -64,6 +64,14 @@ double unix_now() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(microseconds) / 1e6;
 }
 
+std::int64_t unix_now_ms() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+std::int64_t unix_now_seconds() { return time(nullptr); }
+
 std::string iso_time(double unix_seconds) {
   const auto total = static_cast<std::int64_t>(std::llround(unix_seconds * 1e6));
   const auto whole = static_cast<time_t>(total / 1'000'000);

@@ -5,10 +5,12 @@
 #include <string>
 #include <string_view>
 
-// Times of the wall clock as text (ISO 8601). Any thread.
+// Times of the wall clock, counted since 1970 and as text (ISO 8601). Any thread.
 namespace pyember {
 
 double unix_now();  // seconds, with microseconds
+std::int64_t unix_now_ms();
+std::int64_t unix_now_seconds();
 
 // "2026-11-21T00:27:11.123456+01:00": local time with its offset.
 std::string iso_time(double unix_seconds);

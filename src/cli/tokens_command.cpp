@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <ctime>
 #include <optional>
 #include <utility>
 
@@ -27,8 +26,6 @@ using mcp::Json;
 namespace {
 
 constexpr std::size_t kIdBytes = 4;
-
-std::int64_t seconds_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
 Error wrong(std::string message) { return {ErrorCode::InvalidArgument, std::move(message)}; }
 
@@ -68,7 +65,7 @@ std::string day(std::int64_t seconds) {
 
 std::string expiry(const AccessToken& token) {
   if (token.expires_at == 0) return "never";
-  return day(token.expires_at) + (token.expired(seconds_now()) ? " (expired)" : "");
+  return day(token.expires_at) + (token.expired(unix_now_seconds()) ? " (expired)" : "");
 }
 
 Json in_json(const AccessToken& token) {
@@ -77,7 +74,7 @@ Json in_json(const AccessToken& token) {
           {"scopes", token.scopes},
           {"created_at", token.created_at},
           {"expires_at", token.expires_at == 0 ? Json() : Json(token.expires_at)},
-          {"expired", token.expired(seconds_now())}};
+          {"expired", token.expired(unix_now_seconds())}};
 }
 
 class Tokens {
@@ -157,7 +154,7 @@ int Tokens::add() {
   const Result<std::int64_t> lifetime = parse_lifetime(command_.expires);
   if (!lifetime) return complain(lifetime.error().message, 2);
   const std::string token = host::make_token();
-  const std::int64_t now = seconds_now();
+  const std::int64_t now = unix_now_seconds();
   const AccessToken made{.id = random_hex(kIdBytes),
                          .name = command_.name,
                          .hash = sha256_hex(token),

@@ -34,3 +34,11 @@ TEST_CASE("Times: those of the protocol are UTC, with milliseconds") {
   CHECK(utc_time(1'763'684'831'123) == "2025-11-21T00:27:11.123Z");
   CHECK(std::abs(*parse_iso_time(utc_time(1'763'684'831'123)) - 1763684831.123) < 1e-6);
 }
+
+TEST_CASE("Times: now is the same in seconds, milliseconds and microseconds") {
+  const double before = unix_now();
+  const auto seconds = static_cast<double>(unix_now_seconds());
+  const auto milliseconds = static_cast<double>(unix_now_ms());
+  CHECK(std::abs(seconds - before) < 600);
+  CHECK(std::abs(milliseconds / 1000 - before) < 600);
+}

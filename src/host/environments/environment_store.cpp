@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/descriptor.h"
+#include "base/iso_time.h"
 #include "base/limits.h"
 #include "mcp/json.h"
 #include "mcp/json_members.h"
@@ -34,10 +35,6 @@ constexpr int kStampVersion = 1;
 constexpr const char* kHidden = ".";  // first character of what is no environment
 constexpr std::string_view kWorkshop = ".making-";
 constexpr std::string_view kTrash = ".gone-";
-
-double unix_time() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 std::optional<Json> read_json(const std::string& path) {
   std::error_code failed;
@@ -196,7 +193,7 @@ bool is_abandoned(const fs::path& path) {
   if (name.starts_with(kTrash)) return true;
   if (!name.starts_with(kWorkshop)) return false;
   const int pid = atoi(name.c_str() + kWorkshop.size());
-  const double age = unix_time() - modified(path.string());
+  const double age = unix_now() - modified(path.string());
   const bool dead = pid <= 0 || (kill(pid, 0) != 0 && errno == ESRCH);
   return (dead && age > 60) ||
          age > 2 * std::chrono::duration<double>(limits::kSetUpDeadline).count();
@@ -286,7 +283,7 @@ Result<ReadyEnvironment> EnvironmentStore::complete(const std::string& workshop,
                 {"dependencies", std::move(dependencies)},
                 {"python", python_version_of(workshop)},
                 {"locked", installed_in(site_packages(workshop))},
-                {"created", unix_time()},
+                {"created", unix_now()},
                 {"bytes", bytes_in(workshop)}};
   const Error failure{ErrorCode::Unavailable,
                       fmt::format("OSError: the environment was made but could not be put into {}. "
@@ -367,7 +364,7 @@ void EnvironmentStore::prune(std::uint64_t maximum_bytes) const {
   std::uint64_t bytes = 0;
   for (const EnvironmentEntry& entry : entries) bytes += entry.bytes;
   const double recently =
-      unix_time() - std::chrono::duration<double>(limits::kEnvironmentInUse).count();
+      unix_now() - std::chrono::duration<double>(limits::kEnvironmentInUse).count();
   while (bytes > maximum_bytes && !entries.empty()) {
     const EnvironmentEntry entry = std::move(entries.back());
     entries.pop_back();

@@ -9,6 +9,7 @@
 #include <map>
 #include <utility>
 
+#include "base/iso_time.h"
 #include "base/limits.h"
 #include "host/environments/environment_set_up.h"
 #include "host/environments/environment_store.h"
@@ -96,9 +97,7 @@ class Environments::Impl {
   }
 
   std::vector<EnvironmentEntry> remove_unused(std::chrono::seconds age) {
-    const auto now =
-        std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch());
-    const double oldest_use = (now - age).count();
+    const double oldest_use = unix_now() - std::chrono::duration<double>(age).count();
     std::vector<EnvironmentEntry> removed;
     for (EnvironmentEntry& entry : store_.list()) {
       if (!entry.name.empty() || entry.used_at > oldest_use || !remove(entry.id)) continue;

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "base/iso_time.h"
 #include "base/limits.h"
 #include "host/loop/event_loop.h"
 #include "host/metrics/process_figures.h"
@@ -138,8 +139,7 @@ class ServerMetrics::ToolMeter final : public mcp::CallMeter {
 ServerMetrics::ServerMetrics(std::uint64_t restarts) : ServerMetrics(restarts, now_ns) {}
 
 ServerMetrics::ServerMetrics(std::uint64_t restarts, Clock clock) : clock_(std::move(clock)) {
-  const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
-  registry_.gauge(kStart).set(now.count());
+  registry_.gauge(kStart).set(unix_now());
   registry_.counter(kRestarts).set(as_double(restarts));
   registry_.gauge(kBuild, {{"version", PYEMBER_VERSION}, {"python", PYEMBER_PYTHON_VERSION}})
       .set(1);

@@ -1,9 +1,9 @@
 #include "host/upstream/oauth_access.h"
 
 #include <algorithm>
-#include <ctime>
 #include <utility>
 
+#include "base/iso_time.h"
 #include "base/limits.h"
 #include "host/upstream/http_url.h"
 #include "host/upstream/oauth_challenge.h"
@@ -12,8 +12,6 @@
 namespace pyember::host {
 
 namespace {
-
-std::int64_t seconds_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
 constexpr std::chrono::milliseconds kLockPause{100};  // between two looks at another's lock
 
@@ -70,7 +68,7 @@ class OAuthAccess::Renewal {
           Error{ErrorCode::Unavailable, "It could not be renewed: " + answer.error().message});
     }
     OAuthTokens& tokens = access_.tokens_;
-    const Result<void> granted = take_grant(tokens, answer.value(), seconds_now());
+    const Result<void> granted = take_grant(tokens, answer.value(), unix_now_seconds());
     if (!granted && granted.error().code == ErrorCode::InvalidArgument) {
       tokens.access_token.clear();
       tokens.refresh_token.clear();
@@ -85,7 +83,7 @@ class OAuthAccess::Renewal {
   void end(std::optional<Error> failure) {
     const Done done = std::move(done_);
     // Some tokens live for less than they are renewed before: those are not renewed all the time.
-    const std::int64_t now = seconds_now();
+    const std::int64_t now = unix_now_seconds();
     const std::int64_t left = std::max<std::int64_t>(0, access_.tokens_.expires_at - now);
     const std::int64_t pause = limits::kOAuthRefreshBefore.count() / 2;
     access_.pause_until_ = now + (failure ? pause : std::min(pause, left / 2));
@@ -116,7 +114,7 @@ const std::string& OAuthAccess::token() {
 
 bool OAuthAccess::due() {
   if (token().empty() || tokens_.refresh_token.empty() || tokens_.expires_at == 0) return false;
-  const std::int64_t now = seconds_now();
+  const std::int64_t now = unix_now_seconds();
   return now >= pause_until_ && now + limits::kOAuthRefreshBefore.count() >= tokens_.expires_at;
 }
 

@@ -2,13 +2,13 @@
 
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string_view>
 #include <utility>
 
+#include "base/iso_time.h"
 #include "host/output/excerpt.h"
 #include "host/scripts/text_file.h"
 #include "host/state/revive.h"
@@ -23,12 +23,6 @@
 namespace pyember::host {
 
 namespace {
-
-std::int64_t wall_clock_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 CallerPaths named_paths(const Options& options, const PrincipalPlaces& places) {
   CallerPaths paths{!options.keeps_callers_apart, options.allowed.paths};
@@ -71,7 +65,7 @@ Workspace::Workspace(const WorkspaceParts& parts, PrincipalPlaces places, Kept k
       jobs_(parts.loop, {places_.jobs, find_runner()}),
       output_resources_(registry_),
       job_resources_(jobs_),
-      tasks_(places_.jobs, jobs_, wall_clock_ms,
+      tasks_(places_.jobs, jobs_, unix_now_ms,
              [this](const Job& job, std::shared_ptr<mcp::ToolCall> call) {
                go_on(job, std::move(call));
              }) {
@@ -97,7 +91,7 @@ Workspace::Workspace(const WorkspaceParts& parts, PrincipalPlaces places, Kept k
       parts.options.profile,
       prompt_sources(registry_, jobs_, scripts_ ? &scripts_->library() : nullptr, *resources_));
   server_->offer_prompts(*prompts_);
-  server_->offer_tasks(wall_clock_ms, &tasks_);
+  server_->offer_tasks(unix_now_ms, &tasks_);
 }
 
 Workspace::~Workspace() {

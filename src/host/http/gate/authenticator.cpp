@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cctype>
-#include <ctime>
 #include <utility>
 
 #include "base/check.h"
+#include "base/iso_time.h"
 #include "base/limits.h"
 #include "host/http/gate/issuer_keys.h"
 #include "host/http/gate/jws.h"
@@ -17,8 +17,6 @@
 namespace pyember::host {
 
 namespace {
-
-std::int64_t seconds_now() { return static_cast<std::int64_t>(std::time(nullptr)); }
 
 bool same_word(std::string_view left, std::string_view right) {
   return std::equal(
@@ -115,7 +113,7 @@ void Authenticator::authenticate(const mcp::HttpRequest& request, Effort effort,
 
 std::optional<Caller> Authenticator::from_file(std::string_view token) {
   if (!token.starts_with(kTokenMark)) return std::nullopt;
-  const AccessToken* found = tokens_->find(token, seconds_now());
+  const AccessToken* found = tokens_->find(token, unix_now_seconds());
   if (found == nullptr) return std::nullopt;
   Caller caller = made("token:" + found->name, found->name, found->scopes, found->expires_at);
   caller.token = found->id;
@@ -127,13 +125,13 @@ void Authenticator::check_signed(std::string token, Effort effort, Done done) {
     return made(fmt::format("oauth:{} {}", settings_.oauth_issuer, claims.subject), claims.subject,
                 claims.scopes, claims.expires_at + limits::kClockLeeway.count());
   };
-  if (const AccessClaims* known = remembered_.find(token, seconds_now()))
+  if (const AccessClaims* known = remembered_.find(token, unix_now_seconds()))
     return done(admit(*known));
   Result<Jws> jws = read_jws(token);
   if (!jws) return done(challenges_.token_invalid(jws.error().message));
   // What is wrong with the claims is found first: that costs nothing.
   Result<AccessClaims> claims = read_claims(
-      jws.value().claims, {settings_.oauth_issuer, settings_.oauth_audience}, seconds_now());
+      jws.value().claims, {settings_.oauth_issuer, settings_.oauth_audience}, unix_now_seconds());
   if (!claims) return done(challenges_.token_invalid(claims.error().message));
   if (effort == Effort::Cheap) return done(Busy{});
   keys_->check(token, jws.value().algorithm, jws.value().key_id,
@@ -144,13 +142,13 @@ void Authenticator::check_signed(std::string token, Effort effort, Done done) {
                    return done(challenges_.token_invalid(
                        "The access token is not signed by the authorization server."));
                  }
-                 remembered_.remember(token, claims, seconds_now());
+                 remembered_.remember(token, claims, unix_now_seconds());
                  done(admit(claims));
                });
 }
 
 bool Authenticator::still_admits(const Caller& caller) {
-  const std::int64_t now = seconds_now();
+  const std::int64_t now = unix_now_seconds();
   if (caller.valid_until != 0 && now >= caller.valid_until) return false;
   return caller.token.empty() || (tokens_ && tokens_->has(caller.token, now));
 }
