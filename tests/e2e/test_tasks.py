@@ -58,7 +58,7 @@ def test_a_slow_cell_becomes_a_task_and_a_fast_one_does_not(ask: Ask) -> None:
 
 
 def test_an_exception_in_a_task_is_its_result(ask: Ask) -> None:
-    created = run(ask, "import time; time.sleep(1.5); 1 / 0")
+    created = run(ask, "import time; time.sleep(2.5); 1 / 0")
     over = until(ask, created["taskId"], "completed", "failed")
     assert over["status"] == "completed" and over["result"]["isError"] is True
     assert "ZeroDivisionError" in str(over["result"]["structuredContent"])
@@ -72,7 +72,7 @@ def test_a_cancelled_task_stops_its_cell(ask: Ask) -> None:
 
 
 def test_a_task_asks_and_is_answered_while_it_runs(ask: Ask) -> None:
-    created = run(ask, "import time; time.sleep(1.5); import mcp_runtime; 'for ' + mcp_runtime.ask('Whom for?')")
+    created = run(ask, "import time; time.sleep(2.5); import mcp_runtime; 'for ' + mcp_runtime.ask('Whom for?')")
     waiting = until(ask, created["taskId"], "input_required")
     ((key, request),) = waiting["inputRequests"].items()
     assert request["method"] == "elicitation/create" and "Whom for?" in request["params"]["message"]
@@ -84,7 +84,7 @@ def test_a_task_asks_and_is_answered_while_it_runs(ask: Ask) -> None:
 
 def test_a_script_becomes_a_task_too(ask: Ask) -> None:
     created = ask("tools/call", name="run_script_in_dir",
-                  arguments={"directory": "/tmp", "script_content": "import time; time.sleep(2); print('done')", "use_uv": False})["result"]
+                  arguments={"directory": "/tmp", "script_content": "import time; time.sleep(3); print('done')", "use_uv": False})["result"]
     assert created["resultType"] == "task"
     assert "done" in str(until(ask, created["taskId"], "completed")["result"])
 

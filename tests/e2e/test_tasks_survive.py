@@ -314,7 +314,7 @@ def test_listeners_hear_of_a_task_s_end_after_its_server_died(tmp_path: Path) ->
 
 
 def test_a_cell_s_task_ends_with_its_server_and_says_so(server: Server) -> None:
-    done = server.call("run_python", {"code": "import time; time.sleep(1.5); 6 * 7"})
+    done = server.call("run_python", {"code": "import time; time.sleep(2.5); 6 * 7"})
     before = server.until(done["taskId"], "completed")
     lost = server.call("run_python", {"code": "import time; time.sleep(600)", "session": "lost", "timeout": 600})
     assert lost["resultType"] == "task"
