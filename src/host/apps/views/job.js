@@ -90,15 +90,4 @@ host.on("ui/notifications/tool-cancelled", () => {
 host.on("ui/resource-teardown", () => {
   follower?.stop();
 });
-host.on("changed", () => show($("fullscreen"), host.canFillScreen));
-$("fullscreen").addEventListener("click", () => host.toggleFullscreen().catch(() => {}));
-$("stop").addEventListener("click", async () => {
-  $("stop").disabled = true;
-  try {
-    await follower.cancel();
-  } catch (error) {
-    setNote(`It could not be ended: ${error.message}.`, "danger");
-    $("stop").disabled = false;
-  }
-});
-host.connect("pyember-job").catch((error) => setNote(`This view has no host it could work with: ${error.message}.`, "danger"));
+startView(host, "pyember-job", () => follower.cancel());

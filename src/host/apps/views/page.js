@@ -79,6 +79,22 @@ function setProgress(progress) {
   $("progress").lastElementChild.textContent = progress.message || `${progress.current} of ${progress.total}`;
 }
 
+// The buttons of a view, and its host. `cancel` ends what is shown.
+function startView(host, name, cancel) {
+  host.on("changed", () => show($("fullscreen"), host.canFillScreen));
+  $("fullscreen").addEventListener("click", () => host.toggleFullscreen().catch(() => {}));
+  $("stop").addEventListener("click", async () => {
+    $("stop").disabled = true;
+    try {
+      await cancel();
+    } catch (error) {
+      setNote(`It could not be ended: ${error.message}.`, "danger");
+      $("stop").disabled = false;
+    }
+  });
+  host.connect(name).catch((error) => setNote(`This view has no host it could work with: ${error.message}.`, "danger"));
+}
+
 // What a stream's text looks like on a terminal that only goes forward: no escape sequences, and of a line that was
 // written several times over its last state.
 class TerminalText {
