@@ -452,9 +452,9 @@ TEST_CASE("Upstreams: a flood of one does not keep the others waiting", "[upstre
 
 TEST_CASE("Upstreams: an unknown name is told with those that are known", "[upstream]") {
   World world({definition("github"), definition("slack")});
-  const World::Call call = world.run("gitlab", "x");
+  const World::Call call = world.run("postgres", "x");
   CHECK(call.kind() == Kind::UnknownServer);
-  CHECK(has(call.message(), "Unknown MCP server: gitlab."));
+  CHECK(has(call.message(), "Unknown MCP server: postgres."));
   CHECK(has(call.message(), "github, slack"));
   CHECK(world.upstreams.find("slack")->name == "slack");
   CHECK(world.upstreams.find("x") == nullptr);

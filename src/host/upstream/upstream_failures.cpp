@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <utility>
-#include <vector>
 
 #include "base/limits.h"
+#include "host/upstream/tools/tool_docs.h"
 #include "mcp/errors.h"
 #include "mcp/json_members.h"
-#include "mcp/nearest_name.h"
 
 namespace pyember::host {
 
@@ -30,12 +29,6 @@ std::string_view unended(std::string_view clause) {
 
 // A clause that ends with lines of the server's own has ended already.
 std::string_view stop_after(std::string_view clause) { return clause.ends_with('\n') ? "" : ". "; }
-
-// A name that somebody has made up, in the short form that clients look for.
-std::string without_quotes(std::string_view name) {
-  const std::string quoted = in_quotes(name);
-  return quoted.substr(1, quoted.size() - 2);
-}
 
 double seconds(std::chrono::milliseconds time) { return static_cast<double>(time.count()) / 1000; }
 
@@ -72,21 +65,7 @@ std::string shown_request(std::string_view method, const mcp::Json& params) {
 }
 
 UpstreamFailure unknown_server(std::string_view wanted, const UpstreamConfiguration& configured) {
-  std::string names;
-  for (const UpstreamDefinition& each : configured.upstreams) {
-    if (names.size() > 400) {
-      names += ", …";
-      break;
-    }
-    names += (names.empty() ? "" : ", ") + each.name;
-  }
-  return {Kind::UnknownServer,
-          fmt::format("Unknown MCP server: {}. {} Use one of them, or add it to the configuration "
-                      "and start pyember again; `pyember upstreams list` shows what it has.",
-                      without_quotes(wanted),
-                      names.empty() ? "No server is configured."
-                                    : fmt::format("Configured are: {}.", names)),
-          0, nullptr};
+  return {Kind::UnknownServer, no_such_server(configured, wanted), 0, nullptr};
 }
 
 UpstreamFailure start_failed(const UpstreamDefinition& server, const std::string& why,
