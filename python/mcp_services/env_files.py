@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 MAXIMUM_BYTES = 1 << 20
 
 
-def parse_env_file(path: str) -> dict[str, dict[str, str]]:
+def parse_env_file(path: str, server_variables: bool = True) -> dict[str, dict[str, str]]:
     """{"values": …}: what the file sets; ${NAME} is looked up in it, then in the environment.
+
+    Not in the environment without `server_variables`: it is the server's, with its secrets.
 
     A key without `=` sets nothing, and single quotes keep ${NAME} as it is. Raises
     FileNotFoundError, ValueError, OSError, and ModuleNotFoundError without python-dotenv; no
@@ -22,7 +24,7 @@ def parse_env_file(path: str) -> dict[str, dict[str, str]]:
     _check(resolved)
     try:
         with open(resolved, encoding="utf-8-sig") as file:
-            values = _values(file)
+            values = _values(file, dict(os.environ) if server_variables else {})
     except UnicodeDecodeError:
         raise ValueError(
             f"the env file {resolved} can't be read: it is not UTF-8. Save it as UTF-8 and try "
@@ -38,7 +40,7 @@ def parse_env_file(path: str) -> dict[str, dict[str, str]]:
     return {"values": values}
 
 
-def _values(file: IO[str]) -> dict[str, str]:
+def _values(file: IO[str], around: dict[str, str]) -> dict[str, str]:
     parse_stream, parse_variables = _dotenv()
     values: dict[str, str] = {}
     for binding in parse_stream(file):
@@ -46,7 +48,7 @@ def _values(file: IO[str]) -> dict[str, str]:
             continue
         text = binding.value
         if not _is_single_quoted(binding.original.string):
-            known = {**os.environ, **values}
+            known = {**around, **values}
             text = "".join(atom.resolve(known) for atom in parse_variables(text))
         values[binding.key] = text
     return values

@@ -116,8 +116,10 @@ void App::warm_workers() {
 }
 
 std::unique_ptr<UpstreamGateway> App::make_gateway() {
-  UpstreamConfiguration configuration =
-      load_upstreams(find_upstream_config_places(options_.upstream_files));
+  UpstreamConfigPlaces places = find_upstream_config_places(options_.upstream_files);
+  // They act with the rights of this server's user, whoever calls them.
+  places.named_only = options_.keeps_callers_apart;
+  UpstreamConfiguration configuration = load_upstreams(places);
   for (const std::string& each : configuration.warnings) {
     spdlog::warn("upstream_configuration warning=\"{}\"", each);
   }

@@ -154,6 +154,67 @@ def test_exports_are_answered_and_not_written(alice: HttpClient, tmp_path: Path)
     assert "x = 1" in str(alice.call("export_session", {"session": "told"}))
 
 
+def test_states_are_kept_and_found_by_name_alone(alice: HttpClient, bob: HttpClient, tmp_path: Path) -> None:
+    bob.run(f"x = {SECRET!r}", session="his")
+    his = bob.call("save_session", {"session": "his"})["structuredContent"]["path"]
+    assert Path(his).exists()
+    refused(alice.call("restore_session", {"session": "mine", "path": his}), "keeps its callers apart")
+    alice.run("x = 1", session="hers")
+    refused(alice.call("save_session", {"session": "hers", "path": str(tmp_path / "state")}), "keeps its callers apart")
+    refused(alice.call("save_session", {"session": "hers", "path": his}), "keeps its callers apart")
+    assert not (tmp_path / "state").exists()
+    hers = alice.call("save_session", {"session": "hers"})["structuredContent"]["path"]
+    assert not alice.call("restore_session", {"session": "again", "path": hers})["isError"]
+
+
+@pytest.mark.parametrize("version", ["0123456789abcdef01234567", "deploytool", "/usr/bin/python3", "named-tools", "3.12/../x", "12345678901234"])
+def test_a_version_of_python_is_a_version(alice: HttpClient, version: str) -> None:
+    refused(alice.call("run_python", {"code": "1", "session": "versions", "python_version": version}))
+    answer = alice.call("run_script_with_dependencies", {"script_content": "print('ran')", "python_version": version})
+    assert answer["isError"] or answer["structuredContent"].get("exit_code") != 0, answer
+    assert "it is a version" in str(answer) or "no program that" in str(answer), answer
+
+
+@pytest.mark.parametrize("dependency", ["pkg @ file:///nowhere/pkg-1-py3-none-any.whl", "file:///nowhere/pkg", "/nowhere/pkg",
+                                        "pkg @ git+https://127.0.0.1:1/pkg", "git+file:///nowhere/pkg", "pkg @ http://127.0.0.1:1/pkg-1-py3-none-any.whl",
+                                        "https://127.0.0.1:1/pkg-1.tar.gz", "pkg[x] @ ssh://127.0.0.1/pkg", "C:\\pkg", "pkg/../../pkg"])
+def test_packages_come_from_the_index_or_by_https(alice: HttpClient, dependency: str) -> None:
+    answer = alice.call("run_python", {"code": "1", "session": "packages", "dependencies": [dependency]})
+    assert "come from the index" in str(answer), answer
+    answer = alice.call("run_script_with_dependencies", {"script_content": "1", "dependencies": [dependency]})
+    assert answer["isError"] and "come from the index" in str(answer), answer
+    header = f"# /// script\n# dependencies = [{dependency!r}]\n# ///\nprint('ran')\n".replace("'", '"')
+    answer = alice.call("run_script_with_dependencies", {"script_content": header})
+    assert "ran\n" not in str(answer) and "come from the index" in str(answer), answer
+
+
+def test_saved_scripts_have_no_other_files_and_no_variables_of_the_server(alice: HttpClient, folder: Path) -> None:
+    code = "import os; print('NAME' in os.environ, repr(os.environ.get('LEAK')))"
+    alice.call("py_save_script", {"script_name": "asks.py", "source": code, "overwrite": True})
+    refused(alice.call("py_run_saved_script", {"script_name": "asks.py", "env_file": f"{folder}/secret.env"}), "keeps its callers apart")
+    (folder / "shown" / "some.env").write_text("LEAK=${HOME}${PATH}\n")
+    answer = alice.call("py_run_saved_script", {"script_name": "asks.py", "env_file": f"{folder}/shown/some.env"})
+    assert "False ''" in str(answer), answer
+
+
+@pytest.mark.parametrize("name", ["ruff.toml\0.py", "a\nb.py", "\x7f.py"])
+def test_scripts_have_names_that_files_have(alice: HttpClient, name: str) -> None:
+    answer = alice.call("py_save_script", {"script_name": name, "source": "extend = '/etc/passwd'"})
+    assert answer["isError"], answer
+
+
+def test_mcp_servers_of_the_machine_are_not_its_callers(tokens: dict[str, str], tmp_path: Path) -> None:
+    found = tmp_path / "config" / "pyember"
+    found.mkdir(parents=True)
+    entry = {"mcpServers": {"files": {"command": "true"}}}
+    (found / "upstreams.json").write_text(json.dumps(entry))
+    (tmp_path / "named.json").write_text(json.dumps(entry))
+    code = "from mcp import runtime\nruntime.discovered_servers()"
+    for more, offered in (([], False), (["--upstreams", str(tmp_path / "named.json")], True)):
+        with HttpServer(["--token-file", tokens["file"], *more], environment={"XDG_CONFIG_HOME": str(tmp_path / "config")}) as server:
+            assert ("files" in str(server.client(tokens["alice"]).run(code))) is offered
+
+
 def test_environments_of_the_server_are_not_its_callers_to_make_or_remove(alice: HttpClient) -> None:
     names = {each["name"] for each in alice.request("tools/list").answer["result"]["tools"]}
     assert "run_python" in names and "static_analysis" in names

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -53,12 +54,17 @@ bool is_compiled(const std::string& directory, const std::string& version) {
          number_at(head, 12) == static_cast<std::uint32_t>(source.st_size);
 }
 
+// By the interpreter that the environment was made from: the environment's own would run what its
+// packages have put there (.pth files), here, outside the boundary.
 void compile(const std::string& python, const std::string& directory) {
   if (access((directory + "/mcp_runtime").c_str(), W_OK) != 0) return;
+  std::error_code missing;
+  const std::string base = std::filesystem::canonical(python, missing).string();
+  if (missing) return;
   pid_t pid = 0;
   const std::vector<ChildDescriptor> nowhere{{0, -1, O_RDONLY}, {1, -1, O_RDWR}, {2, -1, O_RDWR}};
   const int failed = spawn_on_its_own(
-      {python, "-I", "-m", "compileall", "-q", directory + "/mcp_runtime"}, {}, nowhere, pid);
+      {base, "-I", "-S", "-m", "compileall", "-q", directory + "/mcp_runtime"}, {}, nowhere, pid);
   if (failed == 0) waitpid(pid, nullptr, 0);
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/small_file.h"
 #include "host/environments/helper_command.h"
 #include "host/loop/pool_work.h"
 #include "host/loop/uv_handle.h"
@@ -58,6 +59,24 @@ EnvironmentFailure of_error(Error error) {
   failure.stderr_text = error.message + "\n";
   failure.missing = std::move(error);
   return failure;
+}
+
+// What says which Python an environment is of. Packages may bring any file, and what is said there
+// decides what runs outside a sandbox and what is shown in it.
+std::string head_of(const std::string& root) {
+  std::string head = read_small_file((root + "/pyvenv.cfg").c_str(), 8192);
+  for (const char* name : {"/bin/python", "/bin/python3"}) {
+    char target[4096];
+    const ssize_t length = readlink((root + name).c_str(), target, sizeof target);
+    head.append(1, '\0').append(target, static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
+  }
+  return head;
+}
+
+Error changed_environment() {
+  return {ErrorCode::InvalidArgument,
+          "ValueError: the dependencies can't be used: one of them brings a pyvenv.cfg or an "
+          "interpreter, which would make it another environment. Leave it out."};
 }
 
 EnvironmentFailure failed_install(CommandEnd end) {
@@ -121,7 +140,8 @@ class EnvironmentSetUp::Impl {
         std::chrono::milliseconds(deadline_ns_ > now ? (deadline_ns_ - now) / 1'000'000 : 1);
     command_.emplace(
         loop_,
-        HelperCommand::Settings{std::move(command), helper_environment(), store_.directory(), left},
+        // Not among the environments: there uv would take an id for the name of a Python.
+        HelperCommand::Settings{std::move(command), helper_environment(), "/", left},
         [this, ended](CommandEnd end) { (this->*ended)(end); });
   }
 
@@ -160,6 +180,7 @@ class EnvironmentSetUp::Impl {
   void venv_made(CommandEnd& end) {
     if (!end.start_error.empty()) return fail(no_start(uv_, end.start_error));
     if (end.exit_code != 0) return fail(no_python(order_.key.python_version, end));
+    made_ = head_of(workshop_);
     then(order_.key.dependencies.empty() ? &Impl::complete : &Impl::install);
   }
 
@@ -175,6 +196,7 @@ class EnvironmentSetUp::Impl {
   void installed(CommandEnd& end) {
     if (!end.start_error.empty()) return fail(no_start(uv_, end.start_error));
     if (end.exit_code != 0 || end.timed_out) return fail(failed_install(std::move(end)));
+    if (head_of(workshop_) != made_) return fail(of_error(changed_environment()));
     then(&Impl::complete);
   }
 
@@ -256,6 +278,7 @@ class EnvironmentSetUp::Impl {
 
   EventLoop& loop_;
   const EnvironmentStore store_;
+  std::string made_;  // head_of() the environment before anything was installed
   const std::string uv_;
   const Order order_;
   Done done_;

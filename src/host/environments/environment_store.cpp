@@ -12,6 +12,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 #include <utility>
 
 #include "base/descriptor.h"
@@ -381,6 +382,56 @@ void EnvironmentStore::prune(std::uint64_t maximum_bytes) const {
 
 // --- keys ----------------------------------------------------------------------------------------
 
+namespace {
+
+// "3", "3.12", "3.12.4", "3.14t"; short enough to be no folder's id.
+bool is_version(std::string_view text) {
+  if (text.ends_with('t')) text.remove_suffix(1);
+  return !text.empty() && text.size() <= 12 && text.front() != '.' &&
+         text.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+// ">=3.11,<3.14", as projects require it.
+bool is_specifier(std::string_view text) {
+  return !text.empty() && std::string_view("<>=!~").find(text.front()) != std::string_view::npos &&
+         text.find_first_not_of("<>=!~0123456789., *") == std::string_view::npos;
+}
+
+// A name of the index with what may follow one (extras, versions, markers), or a wheel by https.
+bool is_fetched(std::string_view requirement) {
+  const auto is_wheel = [](std::string_view address) {
+    address = address.substr(0, address.find_first_of("#; "));
+    return address.starts_with("https://") && address.ends_with(".whl");
+  };
+  if (requirement.starts_with("https://")) return is_wheel(requirement);
+  const std::size_t at = requirement.find('@');
+  if (requirement.substr(0, at).find_first_of("/\\:") != std::string_view::npos) return false;
+  if (at == std::string_view::npos) return true;
+  const std::size_t begin = requirement.find_first_not_of(' ', at + 1);
+  return begin != std::string_view::npos && is_wheel(requirement.substr(begin));
+}
+
+// What is made for code behind a boundary: nothing that the caller names runs outside of it, or is
+// read from this machine.
+Result<void> check_bounded(const EnvironmentKey& key) {
+  for (const std::string& each : key.dependencies) {
+    if (is_fetched(each)) continue;
+    return unusable(each, "behind a boundary packages come from the index, or by https as a wheel");
+  }
+  const std::string& version = key.python_version;
+  if (version.empty() || version == PYEMBER_PYTHON_EXECUTABLE || is_version(version) ||
+      is_specifier(version)) {
+    return {};
+  }
+  return Error{ErrorCode::InvalidArgument,
+               fmt::format("ValueError: python_version='{}' can't be used: behind a boundary it is "
+                           "a version, and no program that a call names is run outside of it. Give "
+                           "one such as '3.12'.",
+                           version.substr(0, 80))};
+}
+
+}  // namespace
+
 Result<EnvironmentKey> normalised(EnvironmentKey key) {
   if (key.dependencies.size() > limits::kMaximumDependencies) {
     return Error{ErrorCode::InvalidArgument,
@@ -416,6 +467,9 @@ Result<EnvironmentKey> normalised(EnvironmentKey key) {
                  "ValueError: the Python version can't be used: it is no version and no path. "
                  "Give a version such as '3.12', or leave it out."};
   }
+  if (key.wheels_only) {
+    if (auto bounded = check_bounded(key); !bounded) return bounded.error();
+  }
   return key;
 }
 
@@ -423,7 +477,7 @@ std::string id_of(const EnvironmentKey& key) {
   std::string all = key.python_version;
   for (const std::string& each : key.dependencies) all += '\n' + each;
   if (!key.resolved_on.empty()) all += "\n\n" + key.resolved_on;
-  if (key.wheels_only && !key.dependencies.empty()) all += "\n\nwheels";
+  if (key.wheels_only && !key.dependencies.empty()) all += "\n\nchecked wheels";
   return fmt::format("{:016x}{:08x}", fnv(all, 0xcbf29ce484222325),
                      static_cast<std::uint32_t>(fnv(all, 0x9e3779b97f4a7c15)));
 }

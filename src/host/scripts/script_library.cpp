@@ -41,10 +41,14 @@ double in_seconds(const timespec& time) {
 
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
-// The last part of a path, with .py; empty when nothing is left of it.
+// The last part of a path, with .py; empty when nothing is left of it, or what no file should be
+// called.
 std::string script_file_name(const std::string& given) {
   std::string name = base_name(given);
   if (name.empty() || name == "." || name == "..") return {};
+  const bool control =
+      std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  if (control) return {};
   if (!name.ends_with(".py")) name += ".py";
   return name;
 }

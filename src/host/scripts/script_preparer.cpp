@@ -204,10 +204,19 @@ Result<void> ScriptPreparer::Impl::check(Preparation& preparation) {
 Result<void> ScriptPreparer::Impl::check_named_paths(const ScriptRequest& request,
                                                      const std::string& here) const {
   const CallerPaths& named = boundaries_.named();
-  if (named.any || request.keeps_directory) return {};
+  if (named.any) return {};
+  if (request.env_file) {
+    const std::string path = resolved_path(*request.env_file, here);
+    if (auto checked = named.check_reading("env_file", path, "Give env_vars."); !checked) {
+      return checked;
+    }
+  }
+  if (request.keeps_directory) return {};
   const std::string base = request.directory ? resolved_path(*request.directory, here) : here;
   if (request.directory) {
-    constexpr const char* kInstead = "Leave directory out: the script has a folder of its own.";
+    constexpr const char* kInstead =
+        "Name the folder of your own scripts (py_save_script answers with a path in it), or use "
+        "run_script_with_dependencies, which needs none.";
     if (auto checked = named.check_reading("directory", base, kInstead); !checked) return checked;
   }
   if (request.script_path) {
@@ -216,8 +225,7 @@ Result<void> ScriptPreparer::Impl::check_named_paths(const ScriptRequest& reques
     const std::string path = resolved_path(*request.script_path, base);
     if (auto checked = named.check_reading("script_path", path, kInstead); !checked) return checked;
   }
-  if (!request.env_file) return {};
-  return named.check_reading("env_file", resolved_path(*request.env_file, here), "Give env_vars.");
+  return {};
 }
 
 // In a sandbox code may do in a folder what the folder's owner may; container runtimes offer no
@@ -336,6 +344,8 @@ void ScriptPreparer::Impl::read_environment_file(std::uint64_t number) {
   Preparation& preparation = *find(number);
   Json arguments = Json::object();
   arguments["path"] = *preparation.request.env_file;
+  // Behind a boundary code has no variables of the server's, not by ${NAME} either.
+  arguments["server_variables"] = !preparation.is_bounded();
   services_.call("parse_env_file", std::move(arguments), [this, number](Result<Json> parsed) {
     Preparation* found = find(number);
     if (found == nullptr) return;

@@ -92,7 +92,7 @@ void answer_formatted(const Work& work, const std::string& diff, bool written) {
 void format_with(const Work& work, const ReadyEnvironment& environment, bool write,
                  std::vector<std::string> options) {
   std::vector<std::string> command{program(environment, "ruff"), "format", "--no-cache"};
-  if (work->is_inline()) command.emplace_back("--isolated");
+  if (!work->takes_settings()) command.emplace_back("--isolated");
   command.insert(command.end(), options.begin(), options.end());
   std::vector<std::string> look = command;
   look.insert(look.end(), {"--diff", work->code()});
@@ -251,7 +251,7 @@ void analyse_with(const Work& work, const ReadyEnvironment& environment, std::si
                                    "json",
                                    "--output-file",
                                    report};
-  if (work->is_inline()) command.emplace_back("--isolated");
+  if (!work->takes_settings()) command.emplace_back("--isolated");
   command.push_back(work->code());
   work->run(std::move(command), [work, environment, report, limit](const CommandEnd& end) {
     const Result<Json> found = read_report(report);

@@ -32,6 +32,8 @@ class QualityWork : public std::enable_shared_from_this<QualityWork> {
   bool find_code();
   const std::string& code() const { return code_; }  // path
   bool is_inline() const { return inline_; }
+  // Settings that lie beside the code count: they may name other files to be read.
+  bool takes_settings() const { return !inline_ && named_.any; }
   std::string file(const char* name) const { return folder_ + "/" + name; }  // private
   // A path as it is answered: inline code has no file the caller knows.
   std::string shown(const std::string& path) const;

@@ -114,6 +114,9 @@ void save_session(const Call& call, const StateTools& tools) {
     save.path = state_path(folder.value(), save.session);
   } else {
     save.path = absolute(save.path);
+    constexpr const char* kInstead = "Leave path out: the state is kept under the session's name.";
+    const auto named = tools.places.named.check_writing("path", save.path, kInstead);
+    if (!named) return fail(call, named.error().message);
   }
   StateOrder order{save.path, limits::kSaveTimeout, StateOrder::Use::Kept,
                    mcp::to_json_text(session->history().to_json())};
@@ -154,7 +157,13 @@ struct Restore : std::enable_shared_from_this<Restore> {
 // this working directory has left of it.
 Result<std::string> Restore::find_state() const {
   const std::string named = Arguments(call->arguments()).text_or("path", "");
-  if (!named.empty()) return absolute(named);
+  if (!named.empty()) {
+    const std::string whole = absolute(named);
+    const auto allowed = tools.places.named.check_reading(
+        "path", whole, "Leave path out: states are found under their session's name.");
+    if (!allowed) return allowed.error();
+    return whole;
+  }
   const std::string kept = state_path(saved_folder(tools.places.root), session);
   if (std::filesystem::exists(kept)) return kept;
   for (const StoredState& each :

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "host/boundaries/caller_paths.h"
 #include "host/session/session_registry.h"
 #include "mcp/tool.h"
 
@@ -10,6 +11,7 @@ namespace pyember::host {
 struct StatePlaces {
   std::string root;               // find_state_directory()
   std::string working_directory;  // whose checkpoints may be restored
+  CallerPaths named = {};         // what calls may name
 };
 
 // Adds save_session and restore_session. Both wait behind the cells of their session. Registry and

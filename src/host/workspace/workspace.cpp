@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/iso_time.h"
+#include "base/limits.h"
 #include "host/output/excerpt.h"
 #include "host/scripts/text_file.h"
 #include "host/state/revive.h"
@@ -24,11 +25,12 @@ namespace pyember::host {
 
 namespace {
 
-CallerPaths named_paths(const Options& options, const PrincipalPlaces& places) {
+// `own`: a folder of the caller's, to which the server alone writes.
+CallerPaths named_paths(const Options& options, const std::string& own) {
   CallerPaths paths{!options.keeps_callers_apart, options.allowed.paths};
   std::error_code failed;
-  const std::string own = std::filesystem::weakly_canonical(places.project, failed).string();
-  if (!failed) paths.shown.push_back({own, places.project});
+  const std::string real = std::filesystem::weakly_canonical(own, failed).string();
+  if (!failed) paths.shown.push_back({real, own});
   return paths;
 }
 
@@ -55,7 +57,8 @@ Workspace::Workspace(const WorkspaceParts& parts, PrincipalPlaces places, Kept k
     : parts_(parts),
       places_(std::move(places)),
       kept_(std::move(kept)),
-      state_places_{places_.state, working_directory()},
+      state_places_{places_.state, working_directory(),
+                    named_paths(parts.options, saved_folder(places_.state))},
       session_tool_settings_{parts.options.output_budget},
       run_settings_{parts.options.timeout, parts.options.maximum_timeout,
                     parts.options.output_budget, parts.options.profile == Profile::Full},
@@ -141,12 +144,12 @@ void Workspace::add_tools() {
   settings.extended = full;
   settings.boundaries = [this]() -> BoundaryRooms& { return parts_.rooms.boundaries(); };
   settings.scripts_boundary = options.scripts_boundary;
-  settings.named = named_paths(options, places_);
+  settings.named = named_paths(options, places_.project);
   scripts_.emplace(parts_.loop, parts_.services, parts_.environments, jobs_, progress_, settings);
   scripts_->add_tools(tools_);
   if (full) {
     add_export_tool(tools_, {registry_, parts_.services, parts_.loop, options.output_budget,
-                             named_paths(options, places_)});
+                             named_paths(options, places_.project)});
   }
 }
 
@@ -217,6 +220,7 @@ void Workspace::go_on(const Job& job, std::shared_ptr<mcp::ToolCall> call) {
 void Workspace::adopt() {
   registry_.folders().remove_leftovers();
   if (access((places_.jobs + "/jobs.db").c_str(), F_OK) == 0) (void)jobs_.open();
+  tidied_ns_ = now_ns();
   tasks_.tidy();
 }
 
@@ -225,6 +229,11 @@ void Workspace::adopt() {
 void Workspace::tick(std::uint64_t now, Checkpointing checkpointing) {
   registry_.tick(now);
   server_->look_after_tasks();
+  if (now - tidied_ns_ >
+      static_cast<std::uint64_t>(std::chrono::nanoseconds(limits::kTaskTtl).count())) {
+    tidied_ns_ = now;
+    tasks_.tidy();
+  }
   if (checkpointing == Checkpointing::On) checkpoints_.tick(now);
 }
 

@@ -146,6 +146,7 @@ class Workspace {
   std::optional<ScriptExecutor> scripts_;  // none in profile code
   std::optional<HostPrompts> prompts_;
   KeptTasks tasks_;
+  std::uint64_t tidied_ns_ = 0;  // when their records were looked through
   mcp::ToolCatalog tools_;
   std::optional<mcp::Server> server_;
 

@@ -201,7 +201,9 @@ UpstreamConfigPlaces find_upstream_config_places(std::vector<std::string> named)
 std::vector<ConfigFile> config_files(const UpstreamConfigPlaces& places) {
   Finder finder(places);
   for (const std::string& path : places.named) finder.add_named(path);
-  for (const Place& place : kPlaces) finder.add_place(place);
+  if (!places.named_only) {
+    for (const Place& place : kPlaces) finder.add_place(place);
+  }
   if (!places.last.empty()) finder.add_named(places.last);
   return finder.take();
 }

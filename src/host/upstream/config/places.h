@@ -34,6 +34,7 @@ struct UpstreamConfigPlaces {
   std::string codex_home;      // $CODEX_HOME, or ~/.codex
   std::string imports_file;    // which files were imported
   bool allows_itself = false;  // MCP_BRIDGE_ALLOW_SELF_SERVER
+  bool named_only = false;     // what no option or variable names is not looked at
 };
 
 // As this process's environment says.
