@@ -62,12 +62,6 @@ Error bad_path(const std::string& text, const std::string& why) {
                       text, why)};
 }
 
-// Both absolute and without a slash at the end, but for the root.
-bool is_in(std::string_view path, std::string_view folder) {
-  if (folder == "/") return true;
-  return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
-}
-
 bool overlap(const std::string& path, const std::string& place) {
   return !place.empty() && (is_in(path, place) || is_in(place, path));
 }
@@ -162,6 +156,11 @@ std::string own_program() {
 }
 
 }  // namespace
+
+bool is_in(std::string_view path, std::string_view folder) {
+  if (folder == "/") return true;
+  return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
+}
 
 ForbiddenPlaces find_forbidden_places(const std::string& environment) {
   const char* home = getenv("HOME");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -15,6 +16,10 @@ struct AllowedPath {
 
   bool operator==(const AllowedPath&) const = default;
 };
+
+// Whether a path is that folder, or lies in it. Both absolute and without a slash at the end, but
+// for the root; links are not looked at.
+bool is_in(std::string_view path, std::string_view folder);
 
 // What no list can name.
 struct ForbiddenPlaces {

@@ -7,21 +7,11 @@
 
 namespace pyember::host {
 
-namespace {
-
-namespace fs = std::filesystem;
-
-bool is_in(const std::string& path, const std::string& folder) {
-  return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
-}
-
-}  // namespace
-
 Result<void> CallerPaths::check_reading(std::string_view argument, const std::string& path,
                                         std::string_view instead) const {
   if (any) return {};
   std::error_code failed;
-  const std::string real = fs::weakly_canonical(path, failed).string();
+  const std::string real = std::filesystem::weakly_canonical(path, failed).string();
   const auto holds = [&](const AllowedPath& each) {
     return !each.writable && is_in(real, each.outside);
   };

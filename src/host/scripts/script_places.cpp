@@ -24,11 +24,6 @@ AllowedPath path_named(const std::string& path, bool writable) {
   return {failed ? normal(path) : normal(real), normal(path), writable};
 }
 
-bool is_in(std::string_view path, std::string_view folder) {
-  return path.starts_with(folder) &&
-         (path.size() == folder.size() || path[folder.size()] == '/' || folder == "/");
-}
-
 Error not_shown(const char* what, const std::string& path, const std::string& why,
                 const PlacesTrust& trust) {
   return {ErrorCode::InvalidArgument,
