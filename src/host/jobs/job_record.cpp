@@ -24,21 +24,6 @@ double time_in(const Json& json, const char* name) {
   return parse_iso_time(text_in(json, name)).value_or(0);
 }
 
-std::optional<ProcessIdentity> owner_in(const Json& json) {
-  const Json owner = value_in(json, "owner");
-  if (!owner.is_object()) return std::nullopt;
-  const auto pid = owner.find("pid");
-  const auto ticks = owner.find("start_ticks");
-  if (pid == owner.end() || !pid->is_number_integer()) return std::nullopt;
-  ProcessIdentity identity;
-  identity.pid = pid->get<pid_t>();
-  if (ticks != owner.end() && ticks->is_number_integer()) {
-    identity.start_ticks = ticks->get<std::uint64_t>();
-  }
-  identity.boot_id = text_in(owner, "boot_id");
-  return identity;
-}
-
 std::string bounded(const std::string& text, std::size_t bytes) {
   if (text.size() <= bytes) return text;
   std::size_t half = bytes / 2;
@@ -51,6 +36,24 @@ std::string bounded(const std::string& text, std::size_t bytes) {
 }
 
 }  // namespace
+
+Json to_json(const ProcessIdentity& process) {
+  return {{"pid", process.pid}, {"start_ticks", process.start_ticks}, {"boot_id", process.boot_id}};
+}
+
+std::optional<ProcessIdentity> process_identity_from(const Json& json) {
+  if (!json.is_object()) return std::nullopt;
+  const auto pid = json.find("pid");
+  const auto ticks = json.find("start_ticks");
+  if (pid == json.end() || !pid->is_number_integer()) return std::nullopt;
+  ProcessIdentity identity;
+  identity.pid = pid->get<pid_t>();
+  if (ticks != json.end() && ticks->is_number_integer()) {
+    identity.start_ticks = ticks->get<std::uint64_t>();
+  }
+  identity.boot_id = text_in(json, "boot_id");
+  return identity;
+}
 
 Json to_json(const JobRecord& record) {
   const Job& job = record.job;
@@ -67,11 +70,7 @@ Json to_json(const JobRecord& record) {
                {"partial_stderr", record.partial_stderr},
                {"tool", job.tool},
                {"details", job.details}};
-  if (record.owner) {
-    json["owner"] = {{"pid", record.owner->pid},
-                     {"start_ticks", record.owner->start_ticks},
-                     {"boot_id", record.owner->boot_id}};
-  }
+  if (record.owner) json["owner"] = to_json(*record.owner);
   return json;
 }
 
@@ -94,7 +93,7 @@ std::optional<JobRecord> job_record_from(const Json& json) {
   job.details = value_in(json, "details");
   record.partial_stdout = text_in(json, "partial_stdout");
   record.partial_stderr = text_in(json, "partial_stderr");
-  record.owner = owner_in(json);
+  record.owner = process_identity_from(value_in(json, "owner"));
   return record;
 }
 

@@ -19,6 +19,10 @@ struct JobRecord {
 };
 
 mcp::Json to_json(const JobRecord& record);
+// {"pid", "start_ticks", "boot_id"}
+mcp::Json to_json(const ProcessIdentity& process);
+// Nullopt: no process is named there.
+std::optional<ProcessIdentity> process_identity_from(const mcp::Json& json);
 
 // Nullopt: it is no record of a job. What is missing or malformed in it gets its default.
 std::optional<JobRecord> job_record_from(const mcp::Json& json);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "host/jobs/job_record.h"
 #include "mcp/json_members.h"
 
 namespace pyember::host {
@@ -74,10 +75,7 @@ Json to_json(const StoredTask& stored) {
                {"updated_ms", task.updated_ms},
                {"message", task.message},
                {"lasting_work", task.lasting_work},
-               {"server",
-                {{"pid", stored.server.pid},
-                 {"start_ticks", stored.server.start_ticks},
-                 {"boot_id", stored.server.boot_id}}}};
+               {"server", to_json(stored.server)}};
   if (!task.outcome) return json;
   if (const auto* result = std::get_if<mcp::ToolResult>(&*task.outcome)) {
     json["result"] = to_json(*result);
@@ -101,10 +99,7 @@ std::optional<StoredTask> stored_task_from(const Json& json) {
   task.message = text_in(json, "message");
   task.lasting_work = text_in(json, "lasting_work");
   task.outcome = outcome_from(json);
-  const Json server = member(json, "server");
-  stored.server.pid = static_cast<pid_t>(integer_in(server, "pid"));
-  stored.server.start_ticks = static_cast<std::uint64_t>(integer_in(server, "start_ticks"));
-  stored.server.boot_id = text_in(server, "boot_id");
+  stored.server = process_identity_from(member(json, "server")).value_or(ProcessIdentity());
   return stored;
 }
 
