@@ -27,7 +27,8 @@ namespace {
 
 // `own`: a folder of the caller's, to which the server alone writes.
 CallerPaths named_paths(const Options& options, const std::string& own) {
-  CallerPaths paths{!options.keeps_callers_apart, options.allowed.paths};
+  if (!options.keeps_callers_apart) return {};
+  CallerPaths paths{false, options.allowed.paths};
   std::error_code failed;
   const std::string real = std::filesystem::weakly_canonical(own, failed).string();
   if (!failed) paths.shown.push_back({real, own});
