@@ -29,25 +29,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tokens(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    file = tmp_path_factory.mktemp("tokens") / "tokens.json"
-    return {"file": str(file), **{name: make_token(file, name) for name in ("alice", "bob")}}
-
-
-@pytest.fixture(scope="module")
 def server(tokens: dict[str, str], folder: Path) -> Iterator[HttpServer]:
     with HttpServer(["--token-file", tokens["file"], "--sandbox-path", f"{folder}/shown"]) as server:
         yield server
-
-
-@pytest.fixture
-def alice(server: HttpServer, tokens: dict[str, str]) -> HttpClient:
-    return server.client(tokens["alice"])
-
-
-@pytest.fixture
-def bob(server: HttpServer, tokens: dict[str, str]) -> HttpClient:
-    return server.client(tokens["bob"])
 
 
 def refused(answer: dict[str, Any], *words: str) -> None:

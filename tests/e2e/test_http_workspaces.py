@@ -9,29 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.http_client import HttpClient, HttpServer, Legacy, Stream, make_token
-
-
-@pytest.fixture(scope="module")
-def tokens(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    file = tmp_path_factory.mktemp("tokens") / "tokens.json"
-    return {"file": str(file), **{name: make_token(file, name) for name in ("alice", "bob")}}
+from tests.support.http_client import HttpClient, HttpServer, Legacy, Stream
 
 
 @pytest.fixture(scope="module")
 def server(tokens: dict[str, str]) -> Iterator[HttpServer]:
     with HttpServer(["--token-file", tokens["file"], "--trust-callers"]) as server:
         yield server
-
-
-@pytest.fixture
-def alice(server: HttpServer, tokens: dict[str, str]) -> HttpClient:
-    return server.client(tokens["alice"])
-
-
-@pytest.fixture
-def bob(server: HttpServer, tokens: dict[str, str]) -> HttpClient:
-    return server.client(tokens["bob"])
 
 
 def names_of_sessions(client: HttpClient) -> list[str]:
